@@ -1,0 +1,78 @@
+# What every stage shares: packages, warnings, precompiled headers, and the two
+# functions that declare a stage and its tests.
+
+option(PORTWRIGHT_TESTS "Build the unit tests" ON)
+option(PORTWRIGHT_WERROR "Treat warnings as errors" ON)
+set(PORTWRIGHT_SANITIZE "" CACHE STRING "Sanitizers, for example address,undefined")
+
+find_package(Python 3.9 COMPONENTS Interpreter Development.Module REQUIRED)
+if(NOT MLX_DIR)
+  execute_process(
+    COMMAND "${Python_EXECUTABLE}" -m mlx --cmake-dir
+    OUTPUT_VARIABLE MLX_ROOT
+    OUTPUT_STRIP_TRAILING_WHITESPACE)
+endif()
+find_package(MLX CONFIG REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(fmt REQUIRED)
+find_package(Threads REQUIRED)
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(portwright_options INTERFACE)
+target_include_directories(portwright_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(portwright_options INTERFACE
+  -Wall -Wextra -Wno-missing-field-initializers
+  $<$<BOOL:${PORTWRIGHT_WERROR}>:-Werror>
+  # ccache can reuse objects built against a precompiled header.
+  $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+if(PORTWRIGHT_SANITIZE)
+  target_compile_options(portwright_options INTERFACE
+    -fsanitize=${PORTWRIGHT_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(portwright_options INTERFACE -fsanitize=${PORTWRIGHT_SANITIZE})
+endif()
+
+if(PORTWRIGHT_TESTS)
+  enable_testing()
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+
+# portwright_stage(NAME [MLX] [LINK target ...] [SOURCES ...])
+# One folder, one library. Without SOURCES every .cpp beside the CMakeLists that
+# is not a test belongs to it; x_test.cpp files become one test executable. MLX
+# stages share a precompiled header with mlx.h, the others one without it.
+function(portwright_stage name)
+  cmake_parse_arguments(ARG "MLX" "" "LINK;SOURCES" ${ARGN})
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
+  if(NOT ARG_SOURCES)
+    file(GLOB_RECURSE ARG_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+    list(FILTER ARG_SOURCES EXCLUDE REGEX "_test\\.cpp$")
+  endif()
+  if(ARG_SOURCES)
+    add_library(pw_${name} STATIC ${ARG_SOURCES})
+    set(scope PUBLIC)
+    if(ARG_MLX)
+      target_precompile_headers(pw_${name} REUSE_FROM portwright_pch_mlx)
+    else()
+      target_precompile_headers(pw_${name} REUSE_FROM portwright_pch)
+    endif()
+  else()
+    add_library(pw_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_link_libraries(pw_${name} ${scope} portwright_options ${ARG_LINK})
+  if(ARG_MLX)
+    target_link_libraries(pw_${name} ${scope} mlx)
+  endif()
+  if(PORTWRIGHT_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE pw_${name} GTest::gmock GTest::gtest_main)
+    target_compile_definitions(${name}_test PRIVATE
+      PORTWRIGHT_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata")
+    gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()

@@ -24,6 +24,9 @@ endif()
 
 add_library(portwright_options INTERFACE)
 target_include_directories(portwright_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+# Everything links these, so that one precompiled header fits every stage.
+target_link_libraries(portwright_options INTERFACE
+  nlohmann_json::nlohmann_json fmt::fmt Threads::Threads)
 target_compile_options(portwright_options INTERFACE
   -Wall -Wextra -Wno-missing-field-initializers
   $<$<BOOL:${PORTWRIGHT_WERROR}>:-Werror>

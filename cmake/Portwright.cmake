@@ -79,3 +79,19 @@ function(portwright_stage name)
     gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60)
   endif()
 endfunction()
+
+# portwright_embed(STAGE file.py ...)
+# Compiles the texts into pw_STAGE; C++ reaches file.py through
+# `std::string_view portwright::STAGE::embedded_file()`, which it declares itself.
+function(portwright_embed stage)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/embedded.cpp)
+  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ OUTPUT_VARIABLE inputs)
+  string(REPLACE ";" "|" joined "${inputs}")
+  add_custom_command(
+    OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} "-DINPUTS=${joined}" -DNAMESPACE=${stage}
+            -DOUTPUT=${output} -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${inputs} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    VERBATIM)
+  target_sources(pw_${stage} PRIVATE ${output})
+endfunction()

@@ -1,0 +1,1 @@
+"""Portwright: ports of transformers models to mlx-lm, proven."""

@@ -1,0 +1,1 @@
+"""The two worker processes of the battery, and the synthesis of checkpoints."""

@@ -1,0 +1,26 @@
+"""Keeps the libraries off the network and off stdout."""
+
+import os
+import warnings
+
+THREADS = 2
+
+
+def environment():
+    """Must run before torch or transformers is imported."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+
+
+def quiet():
+    environment()
+    warnings.filterwarnings("ignore")
+    import torch
+    from transformers.utils import logging
+
+    torch.set_num_threads(min(THREADS, os.cpu_count() or 1))
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()

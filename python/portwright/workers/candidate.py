@@ -1,0 +1,218 @@
+"""The other side: a port running in mlx_lm exactly as mlx_lm runs it."""
+
+import copy
+import inspect
+import itertools
+import sys
+import types
+from pathlib import Path
+
+from .instrument import Instrument
+from .protocol import WorkerError
+
+_counter = itertools.count(1)
+
+
+def import_port(path):
+    """A fresh module from a file, as a member of mlx_lm.models."""
+    import mlx_lm.models  # noqa: F401
+
+    source = Path(path).read_text(encoding="utf-8")
+    name = f"mlx_lm.models.portwright_{next(_counter)}"
+    module = types.ModuleType(name)
+    module.__file__ = str(path)
+    module.__package__ = "mlx_lm.models"
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        # Compiled here: a .pyc could be stale when a file is rewritten in a second.
+        exec(compile(source, str(path), "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    for needed in ("Model", "ModelArgs"):
+        if not hasattr(module, needed):
+            raise WorkerError("port-invalid", f"{path} defines no class {needed}")
+    return module
+
+
+class Candidate:
+    """One loaded model and the ways the battery runs it."""
+
+    def __init__(self, checkpoint, port=None, dtype=None, strict=True):
+        import mlx.core as mx
+        from mlx_lm import utils
+
+        self.mx = mx
+        self.module = None
+        self.checkpoint = Path(checkpoint)
+        options = {"lazy": False, "strict": strict}
+        if port is not None:
+            self.module = import_port(port)
+            classes = (self.module.Model, self.module.ModelArgs)
+            options["get_model_classes"] = lambda config: classes
+            options["model_config"] = {"model_file": None}
+        else:
+            options["trust_remote_code"] = True
+        self.model, self.config = utils.load_model(self.checkpoint, **options)
+        if self.module is None:
+            self.module = sys.modules.get(type(self.model).__module__)
+        if dtype is not None:
+            self.cast(getattr(mx, dtype))
+
+    def cast(self, dtype):
+        """As mlx_lm.convert casts: floats that the model lets be cast."""
+        from mlx.utils import tree_map_with_path
+
+        mx = self.mx
+        allow = getattr(self.model, "cast_predicate", lambda _: True)
+
+        def change(path, value):
+            floating = mx.issubdtype(value.dtype, mx.floating)
+            return value.astype(dtype) if floating and allow(path) else value
+
+        self.model.update(tree_map_with_path(change, self.model.parameters()))
+        mx.eval(self.model.parameters())
+
+    def lines(self):
+        """{path: {class, file, line, call}} of every module."""
+        known = {}
+        out = {}
+        for path, module in self.model.named_modules():
+            cls = type(module)
+            if cls not in known:
+                known[cls] = self._lines(cls)
+            out[path] = {"class": cls.__name__, **known[cls]}
+        return out
+
+    def _lines(self, cls):
+        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+        call = getattr(cls, "__call__", None)
+        line = getattr(getattr(call, "__code__", None), "co_firstlineno", None)
+        owned = self.module is not None and cls.__module__ == self.module.__name__
+        try:
+            start = inspect.getsourcelines(cls)[1]
+        except (OSError, TypeError):
+            start = line
+        return {"file": file, "line": start, "call": line, "in_port": owned}
+
+    def array(self, ids):
+        return self.mx.array(ids)
+
+    def layer_paths(self):
+        """The paths of the decoder layers, in order."""
+        wanted = {id(layer): i for i, layer in enumerate(self.model.layers)}
+        found = {}
+        for path, module in self.model.named_modules():
+            if id(module) in wanted and path:
+                found.setdefault(wanted[id(module)], path)
+        return [found[i] for i in sorted(found)]
+
+    def forward(self, ids, capture=None, inject=None, cache=False):
+        """ids (B, T). Returns ({"logits": (B, T, V), ...}, watch)."""
+        prompt_cache = self.new_cache() if cache else None
+        with Instrument(self.model, self.mx, capture, inject) as watch:
+            logits = self.model(self.array(ids), cache=prompt_cache)
+            self.mx.eval(logits, list(watch.tensors.values()))
+        return {"logits": logits, **watch.tensors}, watch
+
+    def new_cache(self):
+        from mlx_lm.models.cache import make_prompt_cache
+
+        return make_prompt_cache(self.model)
+
+    def cache_kinds(self):
+        return [type(c).__name__ for c in self.new_cache()]
+
+    def decode(self, ids, prefill, chunk=None, capture=None, inject=None):
+        """ids (B, T): `prefill` tokens (in chunks), then single steps.
+
+        logits: (B, T - prefill + 1, V), after the prefill and after each step;
+        prefill_logits: (B, prefill, V). Captures of step n begin with `stepN/`,
+        step 0 being the prefill.
+        """
+        mx = self.mx
+        ids = self.array(ids)
+        cache = self.new_cache()
+        with Instrument(self.model, mx, capture, inject) as watch:
+            parts = []
+            size = chunk or prefill
+            for start in range(0, prefill, size):
+                watch.start("step0/" if not chunk else f"chunk{start // size}/")
+                end = min(start + size, prefill)
+                parts.append(self.model(ids[:, start:end], cache=cache))
+                mx.eval(parts[-1], [c.state for c in cache])
+            prefill_logits = mx.concatenate(parts, axis=1)
+            steps = [prefill_logits[:, -1:]]
+            for t in range(prefill, ids.shape[1]):
+                watch.start(f"step{t - prefill + 1}/")
+                steps.append(self.model(ids[:, t : t + 1], cache=cache))
+                mx.eval(steps[-1])
+            mx.eval(list(watch.tensors.values()))
+        logits = mx.concatenate(steps, axis=1)
+        out = {"logits": logits, "prefill_logits": prefill_logits}
+        return {**out, **watch.tensors}, watch
+
+    def batch(self, prompts, steps):
+        """Unequal prompts together, as batch_generate runs them, then `steps`.
+
+        `steps` (B, S) are the forced next tokens. Returns logits (B, S + 1, V):
+        after the prompt's last token, and after each step.
+        """
+        from mlx_lm.generate import PromptProcessingBatch
+
+        mx = self.mx
+        caches = [self.new_cache() for _ in prompts]
+        batch = PromptProcessingBatch(
+            self.model, list(range(len(prompts))), caches, prefill_step_size=2048
+        )
+        batch.prompt([p[:-1] for p in prompts])
+        cache = batch.prompt_cache
+        columns = [[p[-1] for p in prompts], *zip(*steps)]
+        out = []
+        for column in columns:
+            out.append(self.model(mx.array(list(column))[:, None], cache=cache))
+            mx.eval(out[-1])
+        return {"logits": mx.concatenate(out, axis=1)}
+
+    def left_padded(self, prompts, pad=0):
+        """Unequal prompts left-padded over batch caches: logits (B, T, V)."""
+        from mlx_lm.models import cache as caches
+
+        mx = self.mx
+        longest = max(map(len, prompts))
+        padding = [longest - len(p) for p in prompts]
+
+        def batched(c):
+            kind = type(c)
+            if kind is caches.KVCache:
+                return caches.BatchKVCache(padding)
+            if kind is caches.RotatingKVCache and not c.keep:
+                return caches.BatchRotatingKVCache(c.max_size, padding)
+            if kind is caches.ArraysCache:
+                c.left_padding = mx.array(padding)
+                return c
+            if kind is caches.CacheList:
+                return caches.CacheList(*(batched(x) for x in c.caches))
+            raise WorkerError(
+                "unsupported-cache", f"{kind.__name__} has no batched form"
+            )
+
+        cache = [batched(c) for c in self.new_cache()]
+        ids = mx.array([[pad] * n + list(p) for n, p in zip(padding, prompts)])
+        logits = self.model(ids, cache=cache)
+        mx.eval(logits)
+        return {"logits": logits}
+
+    def deepcopied(self, ids):
+        """The logits of a deep copy of the model."""
+        twin = copy.deepcopy(self.model)
+        logits = twin(self.array(ids))
+        self.mx.eval(logits)
+        return {"logits": logits}
+
+    def generate(self, ids, tokens):
+        """Greedy continuation of one prompt through mlx_lm.generate_step."""
+        from mlx_lm.generate import generate_step
+
+        steps = generate_step(self.mx.array(ids), self.model, max_tokens=tokens)
+        return [int(token) for token, _ in steps]

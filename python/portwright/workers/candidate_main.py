@@ -1,0 +1,132 @@
+"""The candidate worker: serves `candidate` over pipes."""
+
+import argparse
+import json
+import sys
+
+from . import offline, protocol
+
+offline.environment()
+
+
+class Service:
+    def __init__(self):
+        self._models = {}
+
+    def ping(self):
+        return protocol.versions("mlx", "mlx-lm")
+
+    def warm(self):
+        import mlx_lm.generate
+        import mlx_lm.utils  # noqa: F401
+
+        return {"mlx_lm": mlx_lm.__file__}
+
+    def load(self, model, checkpoint, port=None, dtype=None, strict=True):
+        from .candidate import Candidate
+
+        self._models[model] = loaded = Candidate(checkpoint, port, dtype, strict)
+        return {
+            "modules": loaded.lines(),
+            "layers": loaded.layer_paths(),
+            "caches": loaded.cache_kinds(),
+            "file": getattr(loaded.module, "__file__", None),
+        }
+
+    def unload(self, model):
+        self._models.pop(model, None)
+        return {}
+
+    def _model(self, name):
+        if name not in self._models:
+            raise protocol.WorkerError("bad-request", f"no model {name!r} is loaded")
+        return self._models[name]
+
+    def _write(self, tensors, out, watch=None):
+        import mlx.core as mx
+
+        dtypes = {k: str(v.dtype).removeprefix("mlx.core.") for k, v in tensors.items()}
+        floats = {
+            k: v.astype(mx.float32) if mx.issubdtype(v.dtype, mx.floating) else v
+            for k, v in tensors.items()
+        }
+        order = watch.order if watch else []
+        mx.save_safetensors(out, floats, {"order": json.dumps(order)})
+        return {"tensors": out, "order": order, "dtypes": dtypes}
+
+    def _inject(self, path, only):
+        """Arrays to feed: {`in:PATH`: array}, those in `only` ({key: key in file})."""
+        if not path:
+            return None
+        import mlx.core as mx
+
+        arrays = mx.load(path)
+        return {new: arrays[old] for new, old in (only or {}).items() if old in arrays}
+
+    def forward(
+        self, model, ids, out, capture=None, inject=None, feed=None, cache=False
+    ):
+        arrays = self._inject(inject, feed)
+        tensors, watch = self._model(model).forward(ids, capture, arrays, cache)
+        return self._write(tensors, out, watch)
+
+    def decode(
+        self, model, ids, prefill, out, chunk=None, capture=None, inject=None, feed=None
+    ):
+        arrays = self._inject(inject, feed)
+        tensors, watch = self._model(model).decode(ids, prefill, chunk, capture, arrays)
+        return self._write(tensors, out, watch)
+
+    def batch(self, model, prompts, steps, out):
+        return self._write(self._model(model).batch(prompts, steps), out)
+
+    def left_padded(self, model, prompts, out):
+        return self._write(self._model(model).left_padded(prompts), out)
+
+    def deepcopied(self, model, ids, out):
+        return self._write(self._model(model).deepcopied(ids), out)
+
+    def generate(self, model, ids, tokens):
+        return {"ids": self._model(model).generate(ids, tokens)}
+
+    def weights(self, checkpoint, port=None):
+        """Needs no loaded model: it must answer when strict loading fails."""
+        from pathlib import Path
+
+        from mlx_lm import utils
+
+        from .candidate import import_port
+        from .candidate_weights import inspect_weights
+
+        config = utils.load_config(Path(checkpoint))
+        if port is not None:
+            module = import_port(port)
+            classes = (module.Model, module.ModelArgs)
+        elif config.get("model_file"):
+            module = import_port(Path(checkpoint) / config["model_file"])
+            classes = (module.Model, module.ModelArgs)
+        else:
+            classes = utils._get_classes(config)
+        return inspect_weights(classes, Path(checkpoint), config)
+
+    def shutdown(self):
+        return "bye"
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="portwright.workers.candidate_main")
+    parser.add_argument("--mlx-lm", metavar="DIR", help="a checkout of mlx-lm")
+    args = parser.parse_args()
+    if args.mlx_lm:
+        from pathlib import Path
+
+        folder = Path(args.mlx_lm).resolve()
+        sys.path.insert(0, str(folder.parent if folder.name == "mlx_lm" else folder))
+    service = Service()
+    names = [n for n in dir(service) if not n.startswith("_")]
+    protocol.serve({n: getattr(service, n) for n in names})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

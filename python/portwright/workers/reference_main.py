@@ -1,0 +1,101 @@
+"""The reference worker: serves `reference` and `synth` over pipes."""
+
+import inspect
+import json
+import sys
+
+from . import offline, protocol
+
+offline.environment()
+
+
+class Service:
+    def __init__(self):
+        self._models = {}
+
+    def ping(self):
+        return protocol.versions("torch", "transformers", "safetensors", "tokenizers")
+
+    def warm(self):
+        offline.quiet()
+        import transformers.models.auto.modeling_auto  # noqa: F401
+
+        return {}
+
+    def synth(
+        self, what, folder, seed=None, overrides=None, flat_rope=False, **options
+    ):
+        from . import synth
+
+        seed = synth.SEED if seed is None else seed
+        try:
+            return synth.synth(what, folder, seed, overrides, flat_rope, **options)
+        except synth.SynthError as error:
+            raise protocol.WorkerError("synth-failed", str(error)) from error
+
+    def load(self, model, folder, dtype="float32", trust_remote_code=False):
+        from .reference import Reference
+
+        self._models[model] = loaded = Reference(folder, dtype, trust_remote_code)
+        return {"modules": self._sources(loaded.model)}
+
+    def _sources(self, model):
+        """{path: {class, file, line}} of every module."""
+        known = {}
+        out = {}
+        for path, module in model.named_modules():
+            cls = type(module)
+            if cls not in known:
+                try:
+                    known[cls] = (
+                        inspect.getsourcefile(cls),
+                        inspect.getsourcelines(cls)[1],
+                    )
+                except (OSError, TypeError):
+                    known[cls] = (None, None)
+            file, line = known[cls]
+            out[path] = {"class": cls.__name__, "file": file, "line": line}
+        return out
+
+    def unload(self, model):
+        self._models.pop(model, None)
+        return {}
+
+    def _write(self, tensors, order, out):
+        from safetensors.torch import save_file
+
+        float32 = {
+            k: (v.float() if v.is_floating_point() else v).contiguous()
+            for k, v in tensors.items()
+        }
+        save_file(float32, out, {"order": json.dumps(order)})
+        return {"tensors": out, "order": order}
+
+    def _model(self, name):
+        if name not in self._models:
+            raise protocol.WorkerError("bad-request", f"no model {name!r} is loaded")
+        return self._models[name]
+
+    def forward(self, model, ids, out, mask=None, capture=None):
+        return self._write(*self._model(model).forward(ids, mask, capture), out)
+
+    def decode(self, model, ids, prefill, out, mask=None, chunk=None, capture=None):
+        loaded = self._model(model)
+        return self._write(*loaded.decode(ids, prefill, mask, chunk, capture), out)
+
+    def generate(self, model, ids, tokens):
+        return {"ids": self._model(model).generate(ids, tokens)}
+
+    def shutdown(self):
+        return "bye"
+
+
+def main():
+    service = Service()
+    names = [n for n in dir(service) if not n.startswith("_")]
+    protocol.serve({n: getattr(service, n) for n in names})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

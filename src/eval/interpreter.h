@@ -54,6 +54,8 @@ struct Types {
       *builtin_function, *method, *module, *property, *staticmethod,
       *classmethod, *super, *ellipsis, *not_implemented, *iterator, *cell,
       *base_exception, *exception;
+  /// Made by install_standard_library(); see views.h and generic_alias.h.
+  Class *dict_keys, *dict_values, *dict_items, *generic_alias, *union_type;
 };
 
 /// Evaluates Python source. Not thread-safe; at most one per thread at a time.

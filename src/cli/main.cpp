@@ -1,0 +1,12 @@
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "base/interrupt.h"
+#include "cli/command_line.h"
+
+int main(int argc, char** argv) {
+  portwright::base::exit_on_interrupt();
+  return portwright::cli::run_command_line(
+      std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
+}

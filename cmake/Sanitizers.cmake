@@ -1,0 +1,18 @@
+# The tests that `./test --asan` builds and runs: those of the readers of hostile
+# bytes and of the evaluator, and the fuzz drivers.
+set(listed)
+set(targets)
+foreach(stage syntax eval checkpoint)
+  if(TARGET ${stage}_test)
+    list(APPEND listed ${stage})
+    list(APPEND targets ${stage}_test)
+  endif()
+endforeach()
+get_property(fuzzers GLOBAL PROPERTY PORTWRIGHT_FUZZERS)
+if(fuzzers)
+  list(APPEND listed fuzz)
+  list(APPEND targets ${fuzzers})
+endif()
+add_custom_target(asan_tests DEPENDS ${targets})
+list(JOIN listed " " listed)
+file(WRITE ${PROJECT_BINARY_DIR}/asan_tests.txt "${listed}\n")

@@ -166,6 +166,9 @@ class Interpreter {
   /// Provenance of an operation on operands; null when none has any.
   const Provenance* combine(std::string_view op, const Value& a, const Value& b);
   const Provenance* combine(std::string_view op, const Value& a);
+  /// Reads of the object's attributes get Config provenance below `path`
+  /// ("" for the model's own config).
+  void mark_config(const Value& object, std::string path);
   /// The operand's provenance, or a Constant node for a plain scalar.
   const Provenance* provenance_of(const Value& value);
 

@@ -135,7 +135,8 @@ struct Signature {
   struct Param {
     Symbol name;
     ParamKind kind;
-    Value default_value; // Undefined: required
+    Value default_value; // native functions only
+    bool optional = false; // has such a default, which may be Undefined
   };
   std::vector<Param> params;
 
@@ -209,6 +210,7 @@ class Class : public Object {
   std::vector<Class*> bases; // direct
   std::vector<Class*> mro; // C3, this class first
   Kind instance_kind; // what object.__new__ makes
+  Class* metaclass = nullptr; // null: type
   AttrMap dict;
   base::Span span; // the class statement, if any
 

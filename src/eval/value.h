@@ -40,6 +40,9 @@ class Object {
   virtual void clear();
 
   Kind kind;
+  /// Scalars read from its attributes get Config provenance; the path of the
+  /// object below the model's config is with the interpreter.
+  bool is_config = false;
   Class* cls; // kept alive by the interpreter
   /// Instance attributes; null until the first is set.
   AttrMap* attrs = nullptr;

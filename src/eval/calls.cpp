@@ -1,0 +1,279 @@
+#include <charconv>
+
+#include "eval/code.h"
+#include "eval/frame.h"
+#include "eval/state.h"
+
+namespace portwright::eval {
+
+namespace {
+
+using ParamKind = Signature::ParamKind;
+
+Value parse_default(std::string_view text) {
+  if (text == "None") {
+    return Value::none();
+  }
+  if (text == "True" || text == "False") {
+    return Value::boolean(text == "True");
+  }
+  if (text == "...") {
+    return Value();
+  }
+  if (text == "()") {
+    return tuple({});
+  }
+  if (text.size() >= 2 && (text.front() == '\'' || text.front() == '"')) {
+    return str(std::string(text.substr(1, text.size() - 2)));
+  }
+  int64_t i = 0;
+  auto whole = std::from_chars(text.data(), text.data() + text.size(), i);
+  if (whole.ec == std::errc() && whole.ptr == text.data() + text.size()) {
+    return Value::integer(i);
+  }
+  return Value::real(std::stod(std::string(text)));
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') {
+    text.remove_prefix(1);
+  }
+  while (!text.empty() && text.back() == ' ') {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+} // namespace
+
+Signature Signature::parse(std::string_view text) {
+  Signature out;
+  ParamKind kind = ParamKind::Normal;
+  while (!trimmed(text).empty()) {
+    // A comma inside a quoted default does not end the parameter.
+    size_t end = 0;
+    for (char quote = 0; end < text.size(); ++end) {
+      if (quote) {
+        quote = text[end] == quote ? 0 : quote;
+      } else if (text[end] == '\'' || text[end] == '"') {
+        quote = text[end];
+      } else if (text[end] == ',') {
+        break;
+      }
+    }
+    std::string_view item = trimmed(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (item == "*") {
+      kind = ParamKind::KeywordOnly;
+    } else if (item == "/") {
+      for (auto& p : out.params) {
+        p.kind = ParamKind::PositionalOnly;
+      }
+    } else if (item.starts_with("**")) {
+      out.params.push_back(
+          {Symbol(item.substr(2)), ParamKind::VarKeywords, {}});
+    } else if (item.starts_with("*")) {
+      out.params.push_back({Symbol(item.substr(1)), ParamKind::VarArgs, {}});
+      kind = ParamKind::KeywordOnly;
+    } else {
+      const size_t equals = item.find('=');
+      Param p{Symbol(trimmed(item.substr(0, equals))), kind, {}};
+      if (equals != std::string_view::npos) {
+        p.default_value = parse_default(trimmed(item.substr(equals + 1)));
+        p.optional = true;
+      }
+      out.params.push_back(std::move(p));
+    }
+  }
+  return out;
+}
+
+namespace {
+
+[[noreturn]] void too_many(
+    Interpreter& interp,
+    const std::string& callee,
+    size_t takes,
+    size_t given) {
+  interp.raise(
+      "TypeError",
+      callee + "() takes " + std::to_string(takes) +
+          " positional arguments but " + std::to_string(given) +
+          " were given");
+}
+
+/// Places keyword arguments; unknown ones go to `extra` or are an error.
+void bind_keywords(
+    Interpreter& interp,
+    const Signature& signature,
+    CallArgs& args,
+    std::vector<Value>& bound,
+    Dict* extra,
+    const std::string& callee) {
+  for (auto& [name, value] : args.keywords) {
+    size_t i = 0;
+    for (; i < signature.params.size(); ++i) {
+      const auto& p = signature.params[i];
+      if (p.name == name &&
+          (p.kind == ParamKind::Normal || p.kind == ParamKind::KeywordOnly)) {
+        break;
+      }
+    }
+    if (i == signature.params.size()) {
+      if (!extra) {
+        interp.raise(
+            "TypeError",
+            callee + "() got an unexpected keyword argument '" + name.str() +
+                "'");
+      }
+      if (extra->find(name.str())) {
+        interp.raise(
+            "TypeError",
+            callee + "() got multiple values for keyword argument '" +
+                name.str() + "'");
+      }
+      extra->set(name.str(), std::move(value));
+      continue;
+    }
+    if (bound[i].defined()) {
+      interp.raise(
+          "TypeError",
+          callee + "() got multiple values for argument '" + name.str() + "'");
+    }
+    bound[i] = std::move(value);
+  }
+}
+
+} // namespace
+
+std::vector<Value> bind_arguments(
+    Interpreter& interp,
+    const Signature& signature,
+    std::span<const Value> defaults,
+    CallArgs& args,
+    const std::string& callee) {
+  const size_t count = signature.params.size();
+  std::vector<Value> bound(count);
+  Ref<Dict> extra;
+  size_t next = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const auto& p = signature.params[i];
+    switch (p.kind) {
+      case ParamKind::PositionalOnly:
+      case ParamKind::Normal:
+        if (next < args.positional.size()) {
+          bound[i] = std::move(args.positional[next++]);
+        }
+        break;
+      case ParamKind::VarArgs: {
+        std::vector<Value> rest(
+            std::make_move_iterator(args.positional.begin() + next),
+            std::make_move_iterator(args.positional.end()));
+        next = args.positional.size();
+        bound[i] = tuple(std::move(rest));
+        break;
+      }
+      case ParamKind::VarKeywords:
+        extra = dict();
+        bound[i] = Value(extra);
+        break;
+      case ParamKind::KeywordOnly:
+        break;
+    }
+  }
+  if (next < args.positional.size()) {
+    too_many(interp, callee, next, args.positional.size());
+  }
+  if (!args.keywords.empty()) {
+    bind_keywords(interp, signature, args, bound, extra.get(), callee);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const auto& p = signature.params[i];
+    if (bound[i].defined()) {
+      continue;
+    }
+    if (!defaults.empty() && defaults[i].defined()) {
+      bound[i] = defaults[i];
+    } else if (p.optional) {
+      bound[i] = p.default_value;
+    } else {
+      interp.raise(
+          "TypeError",
+          callee + "() missing a required argument: '" + p.name.str() + "'");
+    }
+  }
+  return bound;
+}
+
+Value Interpreter::call(const Value& callable, std::vector<Value> positional) {
+  return call(callable, CallArgs{std::move(positional), {}});
+}
+
+Value Interpreter::call_method(
+    const Value& object,
+    std::string_view name,
+    std::vector<Value> positional) {
+  return call(getattr(object, Symbol(name)), std::move(positional));
+}
+
+bool Interpreter::callable(const Value& value) {
+  if (!value.is_object()) {
+    return false;
+  }
+  switch (value.object()->kind) {
+    case Kind::Function:
+    case Kind::Native:
+    case Kind::BoundMethod:
+    case Kind::Class:
+    case Kind::StaticMethod:
+      return true;
+    default:
+      return value.object()->cls->lookup(names().call) != nullptr;
+  }
+}
+
+Value Interpreter::call(const Value& callable, CallArgs args) {
+  if (callable.is_object()) {
+    switch (callable.object()->kind) {
+      case Kind::Function: {
+        auto* function = callable.get<Function>();
+        auto bound = bind_arguments(
+            *this,
+            function->code->signature,
+            function->defaults,
+            args,
+            function->name);
+        return run_function(*this, *function, bound);
+      }
+      case Kind::Native: {
+        auto* function = callable.get<Native>();
+        auto bound =
+            bind_arguments(*this, function->signature, {}, args, function->name);
+        charge();
+        return function->body(*this, bound);
+      }
+      case Kind::BoundMethod: {
+        auto* method = callable.get<BoundMethod>();
+        args.positional.insert(args.positional.begin(), method->self);
+        return call(method->function, std::move(args));
+      }
+      case Kind::Class:
+        return instantiate(*this, callable.get<Class>(), std::move(args));
+      case Kind::StaticMethod:
+        return call(callable.get<MethodWrapper>()->function, std::move(args));
+      case Kind::Lazy:
+        return call(resolve_lazy(*this, callable), std::move(args));
+      default:
+        if (const Value* hook =
+                callable.object()->cls->lookup(names().call)) {
+          args.positional.insert(args.positional.begin(), callable);
+          return call(*hook, std::move(args));
+        }
+    }
+  }
+  raise(
+      "TypeError",
+      "'" + class_of(callable)->name + "' object is not callable");
+}
+
+} // namespace portwright::eval

@@ -1,0 +1,149 @@
+#include "eval/compiler.h"
+#include "eval/state.h"
+
+namespace portwright::eval {
+
+namespace ast = syntax;
+
+namespace {
+
+struct Argument {
+  ExprPtr value;
+  Symbol keyword; // null: positional
+  bool spread = false; // *value or **value
+};
+
+void spread_mapping(Interpreter& interp, const Value& mapping, CallArgs& out) {
+  auto add = [&](const Value& key, const Value& value) {
+    if (!key.is_str()) {
+      interp.raise("TypeError", "keywords must be strings");
+    }
+    out.keywords.emplace_back(Symbol(key.str()), value);
+  };
+  if (mapping.is(Kind::Dict)) {
+    for (const auto& e : mapping.get<Dict>()->entries()) {
+      if (e.key.defined()) {
+        add(e.key, e.value);
+      }
+    }
+    return;
+  }
+  interp.for_each(interp.call_method(mapping, "keys"), [&](Value key) {
+    add(key, interp.getitem(mapping, key));
+  });
+}
+
+CallArgs evaluate_arguments(
+    Frame& frame,
+    const std::vector<Argument>& arguments,
+    const base::Span& span) {
+  CallArgs out;
+  out.positional.reserve(arguments.size() + 1); // a method adds its self
+  for (const Argument& argument : arguments) {
+    Value v = argument.value->eval(frame);
+    if (argument.keyword) {
+      out.keywords.emplace_back(argument.keyword, std::move(v));
+    } else if (!argument.spread) {
+      out.positional.push_back(std::move(v));
+    } else {
+      frame.at = &span;
+      frame.interp.for_each(
+          v, [&](Value item) { out.positional.push_back(std::move(item)); });
+    }
+  }
+  return out;
+}
+
+class CallCode : public ExprCode {
+ public:
+  CallCode(
+      base::Span span,
+      ExprPtr function,
+      std::vector<Argument> positional,
+      std::vector<Argument> keywords)
+      : ExprCode(span),
+        function_(std::move(function)),
+        positional_(std::move(positional)),
+        keywords_(std::move(keywords)) {}
+
+  Value eval(Frame& frame) const override {
+    const Value function = function_->eval(frame);
+    CallArgs args = evaluate_arguments(frame, positional_, span);
+    for (const Argument& keyword : keywords_) {
+      Value v = keyword.value->eval(frame);
+      if (keyword.spread) {
+        frame.at = &span;
+        spread_mapping(frame.interp, v, args);
+      } else {
+        args.keywords.emplace_back(keyword.keyword, std::move(v));
+      }
+    }
+    frame.at = &span;
+    return frame.interp.call(function, std::move(args));
+  }
+
+ private:
+  ExprPtr function_;
+  std::vector<Argument> positional_;
+  std::vector<Argument> keywords_;
+};
+
+/// super() inside a method: the class that defines it, and its first argument.
+class SuperCode : public ExprCode {
+ public:
+  SuperCode(base::Span span, uint32_t class_slot)
+      : ExprCode(span), class_slot_(class_slot) {}
+  Value eval(Frame& frame) const override {
+    const Value& cls = slot_value(frame.slots[class_slot_]);
+    const Value& self = slot_value(frame.slots[0]);
+    frame.at = &span;
+    if (!cls.is(Kind::Class) || !self.defined()) {
+      frame.interp.raise("RuntimeError", "super(): no arguments");
+    }
+    Class* after = cls.get<Class>();
+    Class* start = self.is(Kind::Class) &&
+            self.get<Class>()->is_subclass_of(after)
+        ? self.get<Class>()
+        : frame.interp.class_of(self);
+    return Value(make<SuperObject>(after, self, start));
+  }
+
+ private:
+  uint32_t class_slot_;
+};
+
+} // namespace
+
+ExprPtr Compiler::zero_argument_super(const ast::Call& e) {
+  if (e.func->kind != ast::ExprKind::Name ||
+      ast::as<ast::Name>(*e.func).id.str() != "super" || !e.args.empty() ||
+      scope_->kind != Scope::Kind::Function ||
+      scope_->code.signature.params.empty()) {
+    return nullptr;
+  }
+  const auto slot = scope_->slot(Symbol("__class__"));
+  return slot ? std::make_unique<SuperCode>(e.span, *slot) : nullptr;
+}
+
+ExprPtr Compiler::call(const ast::Call& e) {
+  if (ExprPtr special = zero_argument_super(e)) {
+    return special;
+  }
+  auto function = expr(*e.func);
+  std::vector<Argument> positional;
+  for (const ast::Expr* arg : e.args) {
+    const bool spread = arg->kind == ast::ExprKind::Starred;
+    positional.push_back(
+        {expr(spread ? *ast::as<ast::Starred>(*arg).value : *arg),
+         Symbol(),
+         spread});
+  }
+  std::vector<Argument> keywords;
+  for (const ast::Keyword& k : e.keywords) {
+    keywords.push_back({expr(*k.value), k.arg, !k.arg});
+  }
+  return std::make_unique<CallCode>(
+      e.span, std::move(function), std::move(positional), std::move(keywords));
+}
+
+} // namespace portwright::eval

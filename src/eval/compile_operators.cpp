@@ -1,0 +1,310 @@
+#include "eval/compiler.h"
+#include "eval/state.h"
+
+namespace portwright::eval {
+
+namespace ast = syntax;
+
+std::string_view spelling(ast::BinaryOperator op) {
+  static constexpr std::string_view kText[] = {
+      "+", "-", "*", "@", "/", "%", "**", "<<", ">>", "|", "^", "&", "//"};
+  return kText[static_cast<size_t>(op)];
+}
+
+std::string_view spelling(ast::CompareOperator op) {
+  static constexpr std::string_view kText[] = {
+      "==", "!=", "<", "<=", ">", ">=", "is", "is not", "in", "not in"};
+  return kText[static_cast<size_t>(op)];
+}
+
+std::string_view spelling(ast::UnaryOperator op) {
+  static constexpr std::string_view kText[] = {"~", "not", "+", "-"};
+  return kText[static_cast<size_t>(op)];
+}
+
+bool test(const ExprCode& condition, Frame& frame) {
+  const Value v = condition.eval(frame);
+  frame.at = &condition.span;
+  const bool outcome = frame.interp.truthy(v);
+  if (v.provenance() && frame.interp.observer) {
+    frame.interp.observer->on_branch(condition.span, v, outcome);
+  }
+  return outcome;
+}
+
+namespace {
+
+class Binary : public ExprCode {
+ public:
+  Binary(base::Span span, ast::BinaryOperator op, ExprPtr left, ExprPtr right)
+      : ExprCode(span),
+        op_(op),
+        left_(std::move(left)),
+        right_(std::move(right)) {}
+
+  Value eval(Frame& frame) const override {
+    const Value a = left_->eval(frame);
+    const Value b = right_->eval(frame);
+    frame.at = &span;
+    return frame.interp.binary(spelling(op_), a, b);
+  }
+
+ private:
+  ast::BinaryOperator op_;
+  ExprPtr left_, right_;
+};
+
+class Unary : public ExprCode {
+ public:
+  Unary(base::Span span, ast::UnaryOperator op, ExprPtr operand)
+      : ExprCode(span), op_(op), operand_(std::move(operand)) {}
+  Value eval(Frame& frame) const override {
+    const Value v = operand_->eval(frame);
+    frame.at = &span;
+    return frame.interp.unary(spelling(op_), v);
+  }
+
+ private:
+  ast::UnaryOperator op_;
+  ExprPtr operand_;
+};
+
+/// a < b < c
+class Comparison : public ExprCode {
+ public:
+  Comparison(
+      base::Span span,
+      ExprPtr left,
+      std::vector<ast::CompareOperator> ops,
+      std::vector<ExprPtr> rest)
+      : ExprCode(span),
+        left_(std::move(left)),
+        ops_(std::move(ops)),
+        rest_(std::move(rest)) {}
+
+  Value eval(Frame& frame) const override {
+    Value a = left_->eval(frame);
+    Value result;
+    for (size_t i = 0; i < ops_.size(); ++i) {
+      const Value b = rest_[i]->eval(frame);
+      frame.at = &span;
+      result = frame.interp.compare(spelling(ops_[i]), a, b);
+      if (i + 1 < ops_.size()) {
+        if (!frame.interp.truthy(result)) {
+          return result;
+        }
+        a = b;
+      }
+    }
+    return result;
+  }
+
+ private:
+  ExprPtr left_;
+  std::vector<ast::CompareOperator> ops_;
+  std::vector<ExprPtr> rest_;
+};
+
+class BoolOp : public ExprCode {
+ public:
+  BoolOp(base::Span span, bool is_and, std::vector<ExprPtr> values)
+      : ExprCode(span), is_and_(is_and), values_(std::move(values)) {}
+
+  Value eval(Frame& frame) const override {
+    Interpreter& interp = frame.interp;
+    Value v;
+    const Provenance* so_far = nullptr;
+    for (size_t i = 0; i < values_.size(); ++i) {
+      v = values_[i]->eval(frame);
+      frame.at = &values_[i]->span;
+      const bool last = i + 1 == values_.size();
+      const bool decided = !last && interp.truthy(v) != is_and_;
+      if (!last && v.provenance() && interp.observer) {
+        interp.observer->on_branch(
+            values_[i]->span, v, decided ? !is_and_ : is_and_);
+      }
+      if (v.provenance()) {
+        so_far = so_far ? interp.provenance(
+                              {Provenance::Kind::Binary,
+                               Symbol(is_and_ ? "and" : "or"),
+                               "",
+                               0,
+                               0,
+                               so_far,
+                               v.provenance(),
+                               nullptr})
+                        : v.provenance();
+      }
+      if (decided) {
+        break;
+      }
+    }
+    const bool scalar = !v.is_object() || v.is_str();
+    return scalar && so_far ? v.with(so_far) : v;
+  }
+
+ private:
+  bool is_and_;
+  std::vector<ExprPtr> values_;
+};
+
+class Conditional : public ExprCode {
+ public:
+  Conditional(base::Span span, ExprPtr test, ExprPtr body, ExprPtr orelse)
+      : ExprCode(span),
+        test_(std::move(test)),
+        body_(std::move(body)),
+        orelse_(std::move(orelse)) {}
+  Value eval(Frame& frame) const override {
+    return test(*test_, frame) ? body_->eval(frame) : orelse_->eval(frame);
+  }
+
+ private:
+  ExprPtr test_, body_, orelse_;
+};
+
+Symbol inplace_method(ast::BinaryOperator op) {
+  static const Symbol kNames[] = {
+      Symbol("__iadd__"), Symbol("__isub__"), Symbol("__imul__"),
+      Symbol("__imatmul__"), Symbol("__itruediv__"), Symbol("__imod__"),
+      Symbol("__ipow__"), Symbol("__ilshift__"), Symbol("__irshift__"),
+      Symbol("__ior__"), Symbol("__ixor__"), Symbol("__iand__"),
+      Symbol("__ifloordiv__")};
+  return kNames[static_cast<size_t>(op)];
+}
+
+/// a op= b: in place where the object can, else a new value.
+Value inplace(
+    Interpreter& interp,
+    ast::BinaryOperator op,
+    const Value& a,
+    const Value& b) {
+  if (a.is_object()) {
+    if (a.is(Kind::List) && op == ast::BinaryOperator::Add) {
+      auto items = interp.to_vector(b);
+      auto& own = a.get<List>()->items;
+      own.insert(own.end(), items.begin(), items.end());
+      return a;
+    }
+    if (const Value* method = a.object()->cls->lookup(inplace_method(op))) {
+      Value v = interp.call(*method, {a, b});
+      if (v.tag() != Tag::NotImplemented) {
+        return v;
+      }
+    } else if (a.is(Kind::Dict) && op == ast::BinaryOperator::BitOr) {
+      interp.call_method(a, "update", {b});
+      return a;
+    } else if (a.is(Kind::Set) && op == ast::BinaryOperator::BitOr) {
+      interp.call_method(a, "update", {b});
+      return a;
+    }
+  }
+  return interp.binary(spelling(op), a, b);
+}
+
+/// target op= value, where reading the target evaluates its parts once.
+class Augmented : public StmtCode {
+ public:
+  Augmented(
+      base::Span span,
+      ast::BinaryOperator op,
+      ExprPtr object,
+      ExprPtr index,
+      Symbol attribute,
+      ExprPtr name,
+      TargetPtr target,
+      ExprPtr value)
+      : StmtCode(span),
+        op_(op),
+        object_(std::move(object)),
+        index_(std::move(index)),
+        attribute_(attribute),
+        name_(std::move(name)),
+        target_(std::move(target)),
+        value_(std::move(value)) {}
+
+  Flow exec(Frame& frame) const override {
+    Interpreter& interp = frame.interp;
+    if (name_) {
+      const Value current = name_->eval(frame);
+      const Value operand = value_->eval(frame);
+      frame.at = &span;
+      target_->store(frame, inplace(interp, op_, current, operand));
+      return Flow::Next;
+    }
+    const Value object = object_->eval(frame);
+    const Value index = index_ ? index_->eval(frame) : Value();
+    frame.at = &span;
+    const Value current = index_ ? interp.getitem(object, index)
+                                 : interp.getattr(object, attribute_);
+    const Value operand = value_->eval(frame);
+    frame.at = &span;
+    const Value result = inplace(interp, op_, current, operand);
+    if (index_) {
+      interp.setitem(object, index, result);
+    } else {
+      interp.setattr(object, attribute_, result);
+    }
+    return Flow::Next;
+  }
+
+ private:
+  ast::BinaryOperator op_;
+  ExprPtr object_, index_;
+  Symbol attribute_;
+  ExprPtr name_;
+  TargetPtr target_;
+  ExprPtr value_;
+};
+
+} // namespace
+
+ExprPtr Compiler::bool_op(const ast::BoolOp& e) {
+  return std::make_unique<BoolOp>(
+      e.span, e.op == ast::BoolOperator::And, exprs(e.values));
+}
+
+ExprPtr Compiler::binary(const ast::BinOp& e) {
+  return std::make_unique<Binary>(
+      e.span, e.op, expr(*e.left), expr(*e.right));
+}
+
+ExprPtr Compiler::unary(const ast::UnaryOp& e) {
+  return std::make_unique<Unary>(e.span, e.op, expr(*e.operand));
+}
+
+ExprPtr Compiler::compare(const ast::Compare& e) {
+  return std::make_unique<Comparison>(
+      e.span,
+      expr(*e.left),
+      std::vector<ast::CompareOperator>(e.ops.begin(), e.ops.end()),
+      exprs(e.comparators));
+}
+
+ExprPtr Compiler::conditional(const ast::IfExp& e) {
+  return std::make_unique<Conditional>(
+      e.span, expr(*e.test), expr(*e.body), expr(*e.orelse));
+}
+
+StmtPtr Compiler::augmented(const ast::AugAssign& s) {
+  ExprPtr object, index, name;
+  TargetPtr store;
+  Symbol attribute;
+  if (s.target->kind == ast::ExprKind::Attribute) {
+    const auto& a = ast::as<ast::Attribute>(*s.target);
+    object = expr(*a.value);
+    attribute = scope_->mangled(a.attr);
+  } else if (s.target->kind == ast::ExprKind::Subscript) {
+    const auto& sub = ast::as<ast::Subscript>(*s.target);
+    object = expr(*sub.value);
+    index = expr(*sub.slice);
+  } else {
+    name = load(ast::as<ast::Name>(*s.target).id, s.target->span);
+    store = target(*s.target);
+  }
+  return std::make_unique<Augmented>(
+      s.span, s.op, std::move(object), std::move(index), attribute,
+      std::move(name), std::move(store), expr(*s.value));
+}
+
+} // namespace portwright::eval

@@ -1,0 +1,145 @@
+#include "eval/objects.h"
+#include "eval/state.h"
+
+namespace portwright::eval {
+
+namespace {
+
+size_t string_hash(std::string_view text) {
+  return std::hash<std::string_view>{}(text);
+}
+
+size_t key_hash(Interpreter& interp, const Value& key) {
+  return key.is_str() ? string_hash(key.str()) : interp.hash(key);
+}
+
+bool key_equal(Interpreter* interp, const Value& a, const Value& b) {
+  if (a.same(b)) {
+    return true;
+  }
+  if (a.is_str() && b.is_str()) {
+    return a.str() == b.str();
+  }
+  return interp && interp->equal(a, b);
+}
+
+} // namespace
+
+Dict::Dict() : Object(Kind::Dict) {}
+
+void Dict::clear() {
+  Object::clear();
+  remove_all();
+}
+
+void Dict::remove_all() {
+  auto dying = std::move(entries_);
+  entries_.clear();
+  table_.clear();
+  live_ = 0;
+}
+
+int64_t Dict::locate(Interpreter* interp, const Value& key, size_t hash)
+    const {
+  if (table_.empty()) {
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      const Entry& e = entries_[i];
+      if (e.hash == hash && e.key.defined() && key_equal(interp, e.key, key)) {
+        return static_cast<int64_t>(i);
+      }
+    }
+    return -1;
+  }
+  const size_t mask = table_.size() - 1;
+  for (size_t at = hash & mask; table_[at] >= 0; at = (at + 1) & mask) {
+    const Entry& e = entries_[table_[at]];
+    if (e.hash == hash && e.key.defined() && key_equal(interp, e.key, key)) {
+      return table_[at];
+    }
+  }
+  return -1;
+}
+
+void Dict::reindex() {
+  std::erase_if(entries_, [](const Entry& e) { return !e.key.defined(); });
+  table_.clear();
+  if (entries_.size() < 8) {
+    return;
+  }
+  size_t capacity = 32;
+  while (capacity < entries_.size() * 3) {
+    capacity *= 2;
+  }
+  table_.assign(capacity, -1);
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    size_t at = entries_[i].hash & (capacity - 1);
+    while (table_[at] >= 0) {
+      at = (at + 1) & (capacity - 1);
+    }
+    table_[at] = static_cast<int32_t>(i);
+  }
+}
+
+void Dict::insert_new(const Value& key, Value value, size_t hash) {
+  entries_.push_back({key, std::move(value), hash});
+  ++live_;
+  if (table_.empty() ? entries_.size() >= 8
+                     : entries_.size() * 2 > table_.size()) {
+    reindex();
+  } else if (!table_.empty()) {
+    size_t at = hash & (table_.size() - 1);
+    while (table_[at] >= 0) {
+      at = (at + 1) & (table_.size() - 1);
+    }
+    table_[at] = static_cast<int32_t>(entries_.size() - 1);
+  }
+}
+
+Value* Dict::find(Interpreter& interp, const Value& key) {
+  const int64_t i = locate(&interp, key, key_hash(interp, key));
+  return i < 0 ? nullptr : &entries_[i].value;
+}
+
+void Dict::set(Interpreter& interp, const Value& key, Value value) {
+  const size_t hash = key_hash(interp, key);
+  const int64_t i = locate(&interp, key, hash);
+  if (i >= 0) {
+    entries_[i].value = std::move(value);
+  } else {
+    insert_new(key, std::move(value), hash);
+  }
+}
+
+bool Dict::erase(Interpreter& interp, const Value& key) {
+  const int64_t i = locate(&interp, key, key_hash(interp, key));
+  if (i < 0) {
+    return false;
+  }
+  // The hash stays, so that probing goes on past the gap.
+  Value dying_key = std::exchange(entries_[i].key, Value());
+  Value dying_value = std::exchange(entries_[i].value, Value());
+  if (--live_ == 0) {
+    remove_all();
+  }
+  return true;
+}
+
+Value* Dict::find(std::string_view key) {
+  const size_t hash = string_hash(key);
+  for (auto& e : entries_) {
+    if (e.hash == hash && e.key.is_str() && e.key.str() == key) {
+      return &e.value;
+    }
+  }
+  return nullptr;
+}
+
+void Dict::set(std::string_view key, Value value) {
+  if (Value* present = find(key)) {
+    *present = std::move(value);
+  } else {
+    insert_new(eval::str(std::string(key)), std::move(value), string_hash(key));
+  }
+}
+
+} // namespace portwright::eval

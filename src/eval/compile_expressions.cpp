@@ -255,8 +255,8 @@ std::vector<ExprPtr> Compiler::exprs(ast::Exprs list) {
 }
 
 ExprPtr Compiler::constant(const ast::Constant& e) {
-  auto make_const = [&](Value v) {
-    return std::make_unique<Const>(e.span, std::move(v));
+  auto make_const = [&](const Value& v) {
+    return std::make_unique<Const>(e.span, v);
   };
   switch (e.value_kind) {
     case ast::ConstantKind::None:

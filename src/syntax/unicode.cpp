@@ -1,5 +1,9 @@
 #include "syntax/unicode.h"
 
+#include <algorithm>
+
+#include "syntax/unicode_tables.h"
+
 namespace portwright::syntax {
 
 void append_utf8(std::string& out, uint32_t c) {
@@ -65,20 +69,35 @@ std::optional<size_t> find_invalid_utf8(std::string_view text, size_t from) {
   return std::nullopt;
 }
 
+namespace {
+
+// Whether a table of alternating range ends covers `c`.
+bool covers(const uint32_t* table, size_t size, uint32_t c) {
+  return (std::upper_bound(table, table + size, c) - table) % 2 == 1;
+}
+
+bool is_ascii_letter(uint32_t c) {
+  return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+}  // namespace
+
 bool is_identifier_start(uint32_t c) {
-  return c != 0xD7;
+  return c < 128
+             ? is_ascii_letter(c)
+             : covers(
+                   tables::kIdentifierStart, tables::kIdentifierStartSize, c);
 }
-bool is_identifier_part(uint32_t) {
-  return true;
+
+bool is_identifier_part(uint32_t c) {
+  return c < 128
+             ? is_ascii_letter(c) || (c >= '0' && c <= '9')
+             : covers(tables::kIdentifierPart, tables::kIdentifierPartSize, c);
 }
+
 bool is_printable(uint32_t c) {
-  return c >= 32 && c != 127;
-}
-std::string normalize_name(std::string_view name) {
-  return std::string(name);
-}
-std::optional<uint32_t> lookup_unicode_name(std::string_view) {
-  return std::nullopt;
+  return c < 128 ? c >= 32 && c != 127
+                 : covers(tables::kPrintable, tables::kPrintableSize, c);
 }
 
 }  // namespace portwright::syntax

@@ -1,7 +1,8 @@
-// syntax_dump [--attributes] [--check] [--time] [FILE ...]
-// Dumps the syntax trees of files as CPython's ast.dump does. Without FILEs,
-// reads paths from stdin, one a line, and writes for each
-// "ok <bytes>\n<dump>\n" or "rejected <bytes>\n<diagnostics>\n".
+// syntax_dump [--attributes] [--no-fstring-attributes] [--check] [--time]
+//             [FILE ...]
+// Dumps the syntax trees of files as CPython's ast.dump does; --check parses
+// only. Without FILEs, reads paths from stdin, one a line, and answers each
+// with "ok <bytes>\n<dump>\n" or "rejected <bytes>\n<diagnostics>\n".
 
 #include <chrono>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "diagnostics/diagnostic.h"
+#include "syntax/dump.h"
 #include "syntax/parser.h"
 
 namespace {
@@ -19,7 +21,7 @@ namespace {
 using portwright::syntax::parse_module;
 
 struct Options {
-  bool attributes = false;
+  portwright::syntax::DumpOptions dump;
   bool check = false;
   bool time = false;
 };
@@ -38,7 +40,7 @@ std::string read_file(const std::string& path) {
 
 bool show(
     const std::string& path,
-    const Options&,
+    const Options& options,
     Totals& totals,
     std::string& out) {
   std::string bytes = read_file(path);
@@ -56,6 +58,9 @@ bool show(
     }
     return false;
   }
+  if (!options.check) {
+    out = portwright::syntax::dump(result.tree, options.dump);
+  }
   return true;
 }
 
@@ -68,7 +73,9 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
     if (arg == "--attributes") {
-      options.attributes = true;
+      options.dump.attributes = true;
+    } else if (arg == "--no-fstring-attributes") {
+      options.dump.fstring_attributes = false;
     } else if (arg == "--check") {
       options.check = true;
     } else if (arg == "--time") {
@@ -85,15 +92,13 @@ int main(int argc, char** argv) {
       const bool good = show(line, options, totals, out);
       std::cout << (good ? "ok " : "rejected ") << out.size() << '\n'
                 << out << '\n';
-      if (!std::cin.rdbuf()->in_avail()) {
-        std::cout.flush();
-      }
+      std::cout.flush();
     }
   } else {
     for (const auto& path : paths) {
       std::string out;
       show(path, options, totals, out);
-      std::cout << out;
+      std::cout << out << '\n';
     }
   }
   if (options.time) {

@@ -1,0 +1,229 @@
+#include "trace/recorder.h"
+
+#include "eval/code.h"
+
+namespace portwright::trace {
+
+using eval::Value;
+
+namespace {
+
+bool is_ours(const eval::Function& function) {
+  return function.globals && function.globals->file.starts_with("<portwright>");
+}
+
+} // namespace
+
+Recorder::Recorder(eval::Interpreter& interp, const Value& model)
+    : interp_(interp), trace_(std::make_unique<Trace>()) {
+  trace_->values.emplace_back();
+  frame_ = &trace_->root;
+  auto pairs = [&](const char* method, auto&& each) {
+    interp.for_each(interp.call_method(model, method), [&](Value pair) {
+      const auto& items = pair.get<eval::Tuple>()->items;
+      each(items[0].str(), items[1]);
+    });
+  };
+  pairs("named_modules", [&](const std::string& path, const Value& module) {
+    trace_->modules.emplace_back(path, module);
+    module_paths_.emplace(module.object(), path);
+  });
+  auto name_tensor = [&](const std::string& path, const Value& tensor) {
+    if (auto* t = torch::as_tensor(tensor)) {
+      trace_->values[define(*t, nullptr)].parameter = path;
+    }
+  };
+  pairs("named_parameters", name_tensor);
+  pairs("named_buffers", name_tensor);
+  interp_.observer = this;
+  torch::set_op_observer(interp_, this);
+}
+
+Recorder::~Recorder() {
+  if (interp_.observer == this) {
+    interp_.observer = nullptr;
+    torch::set_op_observer(interp_, nullptr);
+  }
+}
+
+std::unique_ptr<Trace> Recorder::finish() {
+  interp_.observer = nullptr;
+  torch::set_op_observer(interp_, nullptr);
+  return std::move(trace_);
+}
+
+ValueId Recorder::define(torch::Tensor& tensor, const OpNode* producer) {
+  const auto id = static_cast<ValueId>(trace_->values.size());
+  auto& info = trace_->values.emplace_back();
+  info.tensor = Value(static_cast<eval::Object*>(&tensor));
+  info.shape = tensor.sizes;
+  info.dtype = tensor.dtype;
+  info.producer = producer;
+  info.frame = frame_;
+  tensor.value_id = id;
+  tensor.value_version = tensor.storage->version;
+  return id;
+}
+
+ValueId Recorder::id_of(torch::Tensor& tensor) {
+  // A tensor whose storage was written through an alias is a new value.
+  if (tensor.value_id == 0 || tensor.value_id >= trace_->values.size() ||
+      trace_->values[tensor.value_id].tensor.object() != &tensor ||
+      tensor.value_version != tensor.storage->version) {
+    return define(tensor, nullptr);
+  }
+  return tensor.value_id;
+}
+
+std::vector<ValueId> Recorder::ids_of(const Value& value) {
+  std::vector<ValueId> out;
+  for (torch::Tensor* t : tensors_in(value)) {
+    out.push_back(id_of(*t));
+  }
+  return out;
+}
+
+void Recorder::on_branch(
+    const base::Span& span,
+    const Value& condition,
+    bool outcome) {
+  frame_->items.emplace_back(Branch{span, condition.provenance(), outcome});
+}
+
+void Recorder::on_enter(
+    eval::Function& function,
+    std::span<const Value> args,
+    const base::Span& call) {
+  // Of our own preludes only the forwards of nn modules matter.
+  const bool is_forward = function.name == "forward" && !args.empty() &&
+      args[0].is_object() && module_paths_.contains(args[0].object());
+  has_frame_.push_back(is_forward || !is_ours(function));
+  if (!has_frame_.back()) {
+    return;
+  }
+  auto frame = std::make_unique<Frame>();
+  frame->function = eval::Ref<eval::Function>(&function);
+  frame->args.assign(args.begin(), args.end());
+  for (const Value& arg : args) {
+    if (is_forward && &arg == &args[0]) {
+      continue;
+    }
+    for (ValueId id : ids_of(arg)) {
+      frame->inputs.push_back(id);
+    }
+  }
+  if (is_forward) {
+    frame->module = args[0];
+    frame->path = module_paths_[args[0].object()];
+  }
+  frame->call = call;
+  frame->parent = frame_;
+  Frame* entered = frame.get();
+  frame_->items.emplace_back(std::move(frame));
+  frame_ = entered;
+}
+
+void Recorder::on_exit(eval::Function&, const Value& result) {
+  const bool had_frame = has_frame_.back();
+  has_frame_.pop_back();
+  if (!had_frame) {
+    return;
+  }
+  frame_->result = result;
+  if (result.defined()) {
+    frame_->outputs = ids_of(result);
+  }
+  frame_ = frame_->parent;
+}
+
+void Recorder::on_bind(base::Symbol name, const Value& value) {
+  if (torch::Tensor* t = torch::as_tensor(value)) {
+    auto& names = trace_->values[id_of(*t)].names;
+    if (names.empty() || names.back() != name) {
+      names.push_back(name);
+    }
+  }
+}
+
+void Recorder::on_op(
+    const torch::Op& op,
+    std::span<const Value> args,
+    const Value& result) {
+  OpNode node;
+  node.op = &op;
+  node.args.assign(args.begin(), args.end());
+  node.result = result;
+  node.span = interp_.here();
+  auto& item = frame_->items.emplace_back(std::move(node));
+  OpNode& stored = std::get<OpNode>(item);
+  for (const Value& arg : stored.args) {
+    for (torch::Tensor* t : tensors_in(arg)) {
+      // An in-place op has written already: its input is the older value.
+      stored.inputs.push_back(
+          op.in_place && t == torch::as_tensor(stored.args[0]) && t->value_id
+              ? t->value_id
+              : id_of(*t));
+    }
+  }
+  for (torch::Tensor* t : tensors_in(result)) {
+    const bool same_object = std::any_of(
+        stored.inputs.begin(), stored.inputs.end(), [&](ValueId id) {
+          return trace_->values[id].tensor.object() == t;
+        });
+    // x.float() of a float32 tensor answers x itself.
+    stored.outputs.push_back(
+        same_object && !op.in_place ? t->value_id : define(*t, nullptr));
+  }
+}
+
+std::vector<torch::Tensor*> tensors_in(const Value& value) {
+  std::vector<torch::Tensor*> out;
+  std::vector<const eval::Object*> seen;
+  std::function<void(const Value&)> visit = [&](const Value& v) {
+    if (!v.is_object()) {
+      return;
+    }
+    switch (v.object()->kind) {
+      case eval::Kind::Tensor:
+        out.push_back(v.get<torch::Tensor>());
+        return;
+      case eval::Kind::List:
+        for (const Value& item : v.get<eval::List>()->items) {
+          visit(item);
+        }
+        return;
+      case eval::Kind::Tuple:
+        for (const Value& item : v.get<eval::Tuple>()->items) {
+          visit(item);
+        }
+        return;
+      case eval::Kind::Dict:
+        for (const auto& e : v.get<eval::Dict>()->entries()) {
+          if (e.key.defined()) {
+            visit(e.value);
+          }
+        }
+        return;
+      case eval::Kind::Slice:
+        visit(v.get<eval::Slice>()->lower);
+        visit(v.get<eval::Slice>()->upper);
+        visit(v.get<eval::Slice>()->step);
+        return;
+      default:
+        return;
+    }
+  };
+  visit(value);
+  return out;
+}
+
+const std::string& Frame::module_name() const {
+  static const std::string kNone;
+  return function ? function->globals->name : kNone;
+}
+
+std::string Frame::qualname() const {
+  return function ? function->code->qualname : "";
+}
+
+} // namespace portwright::trace

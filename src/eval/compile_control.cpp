@@ -19,6 +19,10 @@ class With : public StmtCode {
     Interpreter& interp = frame.interp;
     const Value manager = manager_->eval(frame);
     frame.at = &manager_->span;
+    if (manager.is_object() &&
+        manager.object()->cls == interp.state().generator_manager) {
+      return around_generator(frame, manager);
+    }
     const Value exit = interp.getattr(manager, names().exit);
     const Value entered = interp.call(interp.getattr(manager, names().enter));
     Flow flow = Flow::Next;
@@ -42,6 +46,43 @@ class With : public StmtCode {
   }
 
  private:
+  /// The generator runs, and at its yield this body: what the body raises is
+  /// raised there, as Python has it.
+  Flow around_generator(Frame& frame, const Value& manager) const {
+    Interpreter& interp = frame.interp;
+    Flow flow = Flow::Next;
+    bool entered = false;
+    interp.state().pending_yield = [&](const Value& value) {
+      if (std::exchange(entered, true)) {
+        interp.raise("RuntimeError", "generator didn't stop");
+      }
+      auto& current = interp.state().frame;
+      Frame* generator = std::exchange(current, &frame);
+      struct Back {
+        Frame*& current;
+        Frame* generator;
+        ~Back() {
+          current = generator;
+        }
+      } back{current, generator};
+      if (target_) {
+        target_->store(frame, value);
+      }
+      flow = run_block(body_, frame);
+    };
+    CallArgs args;
+    args.positional = interp.to_vector(interp.getattr(manager, "args"));
+    const Value keywords = interp.getattr(manager, "kwargs");
+    for (const auto& e : keywords.get<Dict>()->entries()) {
+      args.keywords.emplace_back(Symbol(e.key.str()), e.value);
+    }
+    interp.call(interp.getattr(manager, "func"), std::move(args));
+    if (!entered) {
+      interp.raise("RuntimeError", "generator didn't yield");
+    }
+    return flow;
+  }
+
   ExprPtr manager_;
   TargetPtr target_;
   Block body_;

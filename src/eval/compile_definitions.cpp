@@ -248,6 +248,7 @@ Value run_function(
   std::vector<Value> yielded;
   if (code.is_generator) {
     frame.yielded = &yielded;
+    frame.on_yield = std::exchange(interp.state().pending_yield, nullptr);
   }
   frame.result = Value::none();
   try {

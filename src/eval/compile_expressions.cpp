@@ -216,7 +216,9 @@ class YieldCode : public ExprCode {
     Value v = value_ ? value_->eval(frame) : Value::none();
     frame.at = &span;
     frame.interp.charge();
-    if (!from_) {
+    if (frame.on_yield && !from_) {
+      frame.on_yield(v);
+    } else if (!from_) {
       frame.yielded->push_back(std::move(v));
     } else {
       frame.interp.for_each(

@@ -112,6 +112,20 @@ void install_functions(Interpreter& interp) {
         }
         return interp.call(a[0], std::move(args));
       });
+  // The two halves of a generator-based context manager belong to `with`.
+  Class* manager = interp.define_class(
+      "_GeneratorContextManager", {}, Kind::Instance, "contextlib");
+  manager->def(
+      "__init__(self, func, args, kwargs)",
+      [](Interpreter& interp, std::span<Value> a) {
+        interp.generic_setattr(a[0], Symbol("func"), a[1]);
+        interp.generic_setattr(a[0], Symbol("args"), a[2]);
+        interp.generic_setattr(a[0], Symbol("kwargs"), a[3]);
+        return Value::none();
+      });
+  interp.state().generator_manager = manager;
+  interp.builtins().set(
+      "_GeneratorContextManager", Value(static_cast<Object*>(manager)));
   interp.register_native_module(
       "__future__", [](Interpreter&, ModuleObject& m) {
         for (auto name : {"annotations", "division", "absolute_import",

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct Frame {
   const base::Span* at = nullptr; // what is being evaluated
   Value result; // set by return
   std::vector<Value>* yielded = nullptr; // generators
+  /// Runs at each yield instead of collecting: the body of a `with` whose
+  /// manager is a generator.
+  std::function<void(const Value&)> on_yield;
   /// Generator expressions made here; finished when the frame ends.
   std::vector<std::weak_ptr<GeneratorState>> generators;
 };

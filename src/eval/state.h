@@ -50,6 +50,10 @@ struct Interpreter::State {
   std::vector<syntax::Tree> trees; // keeps sources alive for spans
   Ref<ModuleObject> builtins;
   std::unordered_map<const Object*, std::string> config_paths;
+  /// What contextlib.contextmanager makes: attributes func, args, kwargs.
+  Class* generator_manager = nullptr;
+  /// Taken over by the next function that starts.
+  std::function<void(const Value&)> pending_yield;
   std::vector<Value> handled; // exceptions being handled, for a bare raise
   /// Where the exception raised last came from.
   const Object* raised = nullptr;

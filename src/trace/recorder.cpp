@@ -172,7 +172,7 @@ void Recorder::on_op(
         });
     // x.float() of a float32 tensor answers x itself.
     stored.outputs.push_back(
-        same_object && !op.in_place ? t->value_id : define(*t, nullptr));
+        same_object && !op.in_place ? t->value_id : define(*t, &stored));
   }
 }
 

@@ -50,7 +50,7 @@ struct Frame {
   eval::Value result;
   std::vector<ValueId> outputs; // the tensors in result
   base::Span call;
-  std::vector<Item> items;
+  std::deque<Item> items; // addresses stay
   Frame* parent = nullptr;
 
   bool is_module() const {

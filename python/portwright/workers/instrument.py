@@ -19,16 +19,27 @@ def first_array(value, mx):
     return None
 
 
+def _fits(value, array):
+    """One shape, or tokens as rows on one side: the last axis and size agree."""
+    if array.shape == value.shape:
+        return True
+    ranks_differ = len(array.shape) != len(value.shape)
+    return ranks_differ and array.size == value.size and array.shape[-1] == value.shape[-1]
+
+
 def _replace_first(args, kwargs, array, mx):
-    """args and kwargs with their first array replaced."""
+    """args and kwargs with their first array replaced, where the shapes allow."""
     args = list(args)
     for i, value in enumerate(args):
         if isinstance(value, mx.array):
-            args[i] = array.astype(value.dtype)
+            if _fits(value, array):
+                args[i] = array.reshape(value.shape).astype(value.dtype)
             return args, kwargs
     for name, value in kwargs.items():
         if isinstance(value, mx.array):
-            return args, {**kwargs, name: array.astype(value.dtype)}
+            if _fits(value, array):
+                kwargs = {**kwargs, name: array.reshape(value.shape).astype(value.dtype)}
+            return args, kwargs
     return args, kwargs
 
 

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "verify/check.h"
+
+namespace portwright::verify {
+
+// One line a check; each is checks/<name>.cpp.
+#define PW_CHECKS(X) \
+  X(weights)         \
+  X(logits)          \
+  X(layers)          \
+  X(decode)          \
+  X(chunked_prefill) \
+  X(rotating_cache)  \
+  X(batch)           \
+  X(rope_far)        \
+  X(generation)      \
+  X(dtype)           \
+  X(deepcopy)
+
+#define X(name) Check name##_check();
+PW_CHECKS(X)
+#undef X
+
+}  // namespace portwright::verify

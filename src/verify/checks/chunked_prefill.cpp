@@ -1,0 +1,60 @@
+#include "verify/checks/checks.h"
+
+namespace portwright::verify {
+namespace {
+
+Outcome<CheckResult> run(Session& session) {
+  const auto& plan = session.plan();
+  const auto torch = session.reference_decode();
+  if (!torch) {
+    return tl::unexpected(torch.error());
+  }
+  const auto whole = session.reference_prefill();
+  if (!whole) {
+    return tl::unexpected(whole.error());
+  }
+  const auto logits = (*whole)->find("logits");
+  const auto steps = (*torch)->find("logits");
+  if (!logits || !steps) {
+    return failed("the reference gave no logits");
+  }
+  const auto prompt = slice_positions(*logits, 0, plan.prefill);
+  auto out = passed();
+  // One piece shorter than a window, one longer, neither dividing the prompt.
+  for (const int chunk : {5, 11}) {
+    RunRequest request;
+    request.ids = {plan.ids};
+    request.prefill = plan.prefill;
+    request.chunk = chunk;
+    const auto port = session.candidate().run(request);
+    if (!port) {
+      return tl::unexpected(port.error());
+    }
+    const auto what = fmt::format("a prefill in pieces of {}", chunk);
+    judge(
+        out,
+        port->find("prefill_logits"),
+        prompt,
+        session.logits_threshold(),
+        "logits of " + what);
+    judge(
+        out,
+        port->find("logits"),
+        steps,
+        session.logits_threshold(),
+        "steps after " + what);
+  }
+  return out;
+}
+
+}  // namespace
+
+Check chunked_prefill_check() {
+  Check out;
+  out.name = "chunked_prefill";
+  out.about = "a prompt fed in pieces leaves the same logits and cache";
+  out.run = run;
+  return out;
+}
+
+}  // namespace portwright::verify

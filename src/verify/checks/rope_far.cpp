@@ -1,0 +1,62 @@
+#include "verify/checks/checks.h"
+
+namespace portwright::verify {
+namespace {
+
+Outcome<CheckResult> run(Session& session) {
+  const auto& plan = session.plan();
+  if (plan.far.size() <= plan.ids.size()) {
+    return skipped("the model's positions end before the far prompt");
+  }
+  RunRequest request;
+  request.ids = {plan.far};
+  request.prefill = plan.far_prefill;
+  const auto torch = session.reference().run(request);
+  if (!torch) {
+    return tl::unexpected(torch.error());
+  }
+  const auto port = session.candidate().run(request);
+  if (!port) {
+    return tl::unexpected(port.error());
+  }
+  request.prefill = 0;
+  const auto whole = session.reference().run(request);
+  if (!whole) {
+    return tl::unexpected(whole.error());
+  }
+  auto out = passed();
+  const auto logits = whole->find("logits");
+  const auto prefill = port->find("prefill_logits");
+  if (logits && prefill) {
+    const auto expected = slice_positions(*logits, 0, plan.far_prefill);
+    judge(
+        out,
+        prefill,
+        expected,
+        session.logits_threshold(),
+        fmt::format("logits of {} positions", plan.far_prefill));
+    if (const auto difference = compare(*prefill, expected)) {
+      out.series.push_back(
+          {"far prompt", "position", difference->per_position});
+    }
+  }
+  judge(
+      out,
+      port->find("logits"),
+      torch->find("logits"),
+      session.logits_threshold(),
+      fmt::format("cached steps after position {}", plan.far_prefill));
+  return out;
+}
+
+}  // namespace
+
+Check rope_far_check() {
+  Check out;
+  out.name = "rope_far";
+  out.about = "positions far from the beginning, prefilled and stepped";
+  out.run = run;
+  return out;
+}
+
+}  // namespace portwright::verify

@@ -1,0 +1,137 @@
+#include "checkpoint/safetensors.h"
+#include "verify/checks/checks.h"
+
+namespace portwright::verify {
+namespace {
+
+using nlohmann::json;
+
+std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 3;
+  const size_t shown = std::min(names.size(), kShown);
+  auto out =
+      fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
+  if (names.size() > shown) {
+    out += fmt::format(" and {} more", names.size() - shown);
+  }
+  return out;
+}
+
+std::optional<int> layer_of(Session& session, const std::string& name) {
+  for (size_t i = 0; i < session.candidate_layers().size(); ++i) {
+    if (name.starts_with(session.candidate_layers()[i] + ".")) {
+      return static_cast<int>(i);
+    }
+  }
+  return std::nullopt;
+}
+
+CheckResult
+fault(Session& session, std::string reason, const std::string& tensor) {
+  auto out = failed(std::move(reason));
+  out.place.tensor = tensor;
+  out.place.layer = layer_of(session, tensor);
+  out.place.module = tensor.substr(0, tensor.rfind('.'));
+  return out;
+}
+
+/// A checkpoint that holds NaN or infinity proves nothing, whoever loads it.
+std::optional<CheckResult> find_not_finite(Session& session) {
+  const auto checkpoint =
+      checkpoint::Checkpoint::open(session.subject().checkpoint);
+  if (!checkpoint) {
+    return failed(checkpoint.error().message);
+  }
+  for (const auto& [name, view] : checkpoint->tensors()) {
+    if (const auto index = checkpoint::first_not_finite(view)) {
+      return fault(
+          session,
+          fmt::format(
+              "the checkpoint's {} holds NaN or infinity (element {} of {})",
+              name,
+              *index,
+              view.size()),
+          name);
+    }
+  }
+  return std::nullopt;
+}
+
+CheckResult judge_report(Session& session, const json& report) {
+  const auto names = [&](const char* key) {
+    return report.value(key, std::vector<std::string>());
+  };
+  if (const auto missing = names("missing"); !missing.empty()) {
+    return fault(
+        session,
+        "the port needs weights that sanitize does not deliver: " +
+            listed(missing),
+        missing.front());
+  }
+  if (const auto extra = names("extra"); !extra.empty()) {
+    return fault(
+        session,
+        "the port has no parameters for: " + listed(extra),
+        extra.front());
+  }
+  if (const auto& shapes = report["misshapen"]; !shapes.empty()) {
+    const auto& first = shapes[0];
+    return fault(
+        session,
+        fmt::format(
+            "{} has shape {} in the port and {} in the checkpoint",
+            first["name"].get<std::string>(),
+            first["port"].dump(),
+            first["checkpoint"].dump()),
+        first["name"].get<std::string>());
+  }
+  if (const auto again = names("sanitize_changes_again"); !again.empty()) {
+    return fault(
+        session,
+        "sanitize is not idempotent: a second pass changes " + listed(again),
+        again.front());
+  }
+  const auto duplicates = names("duplicates");
+  std::vector<std::string> dropped;
+  for (const auto& name : names("dropped")) {
+    if (std::find(duplicates.begin(), duplicates.end(), name) ==
+        duplicates.end()) {
+      dropped.push_back(name);
+    }
+  }
+  if (!dropped.empty()) {
+    auto out = warned("sanitize drops " + listed(dropped));
+    out.place.tensor = dropped.front();
+    return out;
+  }
+  return passed();
+}
+
+Outcome<CheckResult> run(Session& session) {
+  if (auto bad = find_not_finite(session)) {
+    return *bad;
+  }
+  json arguments = {{"checkpoint", session.subject().checkpoint.string()}};
+  if (session.subject().port) {
+    arguments["port"] = session.subject().port->string();
+  }
+  const auto report = session.candidate().request("weights", arguments);
+  if (!report) {
+    return tl::unexpected(report.error());
+  }
+  return judge_report(session, *report);
+}
+
+}  // namespace
+
+Check weights_check() {
+  Check out;
+  out.name = "weights";
+  out.about = "every tensor is used, none is missing, sanitize can run twice";
+  out.quick = true;
+  out.needs_models = false;
+  out.run = run;
+  return out;
+}
+
+}  // namespace portwright::verify

@@ -1,0 +1,396 @@
+#include "verify/locate.h"
+
+#include <cmath>
+#include <limits>
+
+#include "base/paths.h"
+
+namespace portwright::verify {
+namespace {
+
+constexpr double kNotComparable = std::numeric_limits<double>::infinity();
+
+/// A module of the port and the one of the reference that it stands for.
+struct Pair {
+  std::string candidate;
+  std::string reference;
+};
+
+std::string drop_call_number(const std::string& key) {
+  return key.substr(0, key.find('#'));
+}
+
+/// The modules called below `parent`, only those not below another called one,
+/// in the order of their calls, as paths relative to the parent.
+std::vector<std::string> called_children(
+    const Run& run,
+    const std::string& parent) {
+  const std::string prefix = parent.empty() ? "" : parent + ".";
+  std::vector<std::string> called;
+  for (const auto& key : run.order) {
+    const auto path = drop_call_number(key);
+    if (path.size() > prefix.size() && path.starts_with(prefix)) {
+      const auto relative = path.substr(prefix.size());
+      if (std::find(called.begin(), called.end(), relative) == called.end()) {
+        called.push_back(relative);
+      }
+    }
+  }
+  std::vector<std::string> out;
+  for (const auto& path : called) {
+    const bool below = std::any_of(
+        called.begin(), called.end(), [&](const std::string& other) {
+          return path.size() > other.size() && path.starts_with(other + ".");
+        });
+    if (!below) {
+      out.push_back(path);
+    }
+  }
+  return out;
+}
+
+bool is_measured(
+    const Run& run,
+    const std::string& prefix,
+    const Pair& pair,
+    const std::string& path,
+    bool candidate) {
+  const auto& parent = candidate ? pair.candidate : pair.reference;
+  return run.has(
+      prefix + "out:" + (parent.empty() ? path : parent + "." + path));
+}
+
+/// Children with one name are one thing; where one is left over on either
+/// side, these two are.
+std::vector<Pair> pair_children(const Scene& scene, const Pair& parent) {
+  const auto join = [](const std::string& a, const std::string& b) {
+    return a.empty() ? b : a + "." + b;
+  };
+  auto left = called_children(*scene.candidate, parent.candidate);
+  auto right = called_children(*scene.reference, parent.reference);
+  std::erase_if(left, [&](const auto& path) {
+    return !is_measured(*scene.candidate, scene.prefix, parent, path, true);
+  });
+  std::erase_if(right, [&](const auto& path) {
+    return !is_measured(*scene.reference, scene.prefix, parent, path, false);
+  });
+  std::vector<Pair> out;
+  std::vector<std::string> alone;
+  for (const auto& path : left) {
+    const auto it = std::find(right.begin(), right.end(), path);
+    if (it == right.end()) {
+      alone.push_back(path);
+      continue;
+    }
+    out.push_back({join(parent.candidate, path), join(parent.reference, path)});
+    right.erase(it);
+  }
+  if (alone.size() == 1 && right.size() == 1) {
+    out.push_back(
+        {join(parent.candidate, alone[0]), join(parent.reference, right[0])});
+  }
+  return out;
+}
+
+std::optional<Difference> difference_of(
+    const Run& candidate,
+    const Run& reference,
+    const std::string& candidate_key,
+    const std::string& reference_key) {
+  const auto a = candidate.find(candidate_key);
+  const auto b = reference.find(reference_key);
+  return a && b ? compare(*a, *b) : std::nullopt;
+}
+
+Outcome<Run>
+run_fed(Session& session, const Scene& scene, const std::vector<Pair>& pairs) {
+  std::map<std::string, std::string> feed;
+  for (const auto& pair : pairs) {
+    feed[scene.prefix + "in:" + pair.candidate] =
+        scene.prefix + "in:" + pair.reference;
+  }
+  return session.candidate().run_fed(
+      scene.request, *scene.reference, std::move(feed));
+}
+
+struct Found {
+  Pair module;
+  int64_t position = -1;
+};
+
+/// The first of `pairs` whose output differs although its input is torch's.
+Outcome<std::optional<Found>> first_failing(
+    Session& session,
+    const Scene& scene,
+    const std::vector<Pair>& pairs) {
+  const auto run = run_fed(session, scene, pairs);
+  if (!run) {
+    return tl::unexpected(run.error());
+  }
+  for (const auto& pair : pairs) {
+    const auto difference = difference_of(
+        *run,
+        *scene.reference,
+        scene.prefix + "out:" + pair.candidate,
+        scene.prefix + "out:" + pair.reference);
+    if (difference && !(difference->relative <= session.logits_threshold())) {
+      return Found{pair, difference->position};
+    }
+  }
+  return std::nullopt;
+}
+
+/// Descends while a child alone is wrong.
+Outcome<Found> deepest(Session& session, const Scene& scene, Found found) {
+  while (true) {
+    const auto children = pair_children(scene, found.module);
+    if (children.empty()) {
+      return found;
+    }
+    auto next = first_failing(session, scene, children);
+    if (!next) {
+      return tl::unexpected(next.error());
+    }
+    if (!*next) {
+      return found;
+    }
+    found = **next;
+  }
+}
+
+std::string parent_of(const std::string& path) {
+  const size_t dot = path.rfind('.');
+  return dot == std::string::npos ? "" : path.substr(0, dot);
+}
+
+/// The line of `self.LEAF =` below the class of the parent, if it is there.
+std::optional<int>
+assignment_line(const std::string& file, const std::string& leaf, int from) {
+  const auto text = base::read_file(file);
+  if (!text) {
+    return std::nullopt;
+  }
+  int line = 1;
+  size_t at = 0;
+  while (at < text->size()) {
+    const size_t end = std::min(text->find('\n', at), text->size());
+    const std::string_view row(text->data() + at, end - at);
+    if (line >= from && row.find("self." + leaf + " =") != row.npos) {
+      return line;
+    }
+    at = end + 1;
+    ++line;
+  }
+  return std::nullopt;
+}
+
+/// Where the port says what the module is: its own __call__, or the line of
+/// the enclosing class that makes it.
+void fill_port_line(Session& session, const std::string& path, Place& place) {
+  const auto& modules = session.candidate().modules();
+  place.port_file = session.port_file();
+  std::string at = path;
+  std::string leaf;
+  while (true) {
+    const auto it = modules.find(at);
+    if (it != modules.end() && it->second.in_port) {
+      const auto& module = it->second;
+      place.port_line = module.call_line ? module.call_line : module.line;
+      if (!leaf.empty()) {
+        const int from = module.line.value_or(module.call_line.value_or(1));
+        const auto line = assignment_line(place.port_file, leaf, from);
+        place.port_line = line ? line : place.port_line;
+      }
+      return;
+    }
+    if (at.empty()) {
+      return;
+    }
+    leaf = at.substr(at.rfind('.') + 1);
+    at = parent_of(at);
+  }
+}
+
+void fill_source_line(Session& session, const std::string& path, Place& place) {
+  const auto& modules = session.reference().modules();
+  std::string at = path;
+  while (true) {
+    const auto it = modules.find(at);
+    const bool ours = it != modules.end() &&
+                      it->second.file.find("/torch/nn/") == std::string::npos;
+    if (ours && it->second.line) {
+      place.source_file = it->second.file;
+      place.source_line = it->second.line;
+      return;
+    }
+    if (at.empty()) {
+      return;
+    }
+    at = parent_of(at);
+  }
+}
+
+Place place_of(Session& session, const Found& found) {
+  Place out;
+  out.module = found.module.candidate;
+  const auto& layers = session.candidate_layers();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const auto& layer = layers[i];
+    if (out.module == layer) {
+      out.layer = static_cast<int>(i);
+      out.module = "";
+    } else if (out.module.starts_with(layer + ".")) {
+      out.layer = static_cast<int>(i);
+      out.module = out.module.substr(layer.size() + 1);
+      break;
+    }
+  }
+  if (found.position >= 0) {
+    out.position = found.position;
+  }
+  out.tensor = "output";
+  fill_port_line(session, found.module.candidate, out);
+  fill_source_line(session, found.module.reference, out);
+  return out;
+}
+
+std::vector<Pair> layer_pairs(Session& session) {
+  std::vector<Pair> out;
+  for (size_t i = 0; i < session.candidate_layers().size(); ++i) {
+    out.push_back(
+        {session.candidate_layers()[i], session.reference_layers()[i]});
+  }
+  return out;
+}
+
+/// Nothing inside the layers is wrong: what feeds them, or what follows.
+Outcome<Place> locate_outside(Session& session, const Scene& scene) {
+  const auto pairs = layer_pairs(session);
+  if (!pairs.empty()) {
+    const auto entry = difference_of(
+        *scene.candidate,
+        *scene.reference,
+        scene.prefix + "in:" + pairs.front().candidate,
+        scene.prefix + "in:" + pairs.front().reference);
+    if (entry && !(entry->relative <= session.logits_threshold())) {
+      Place out;
+      out.tensor = "input of the first layer";
+      out.module = "embedding";
+      for (const auto& key : scene.candidate->order) {
+        const auto path = drop_call_number(key);
+        if (pairs.front().candidate.starts_with(path)) {
+          continue;  // a model that holds the layers
+        }
+        out.module = path;
+        break;
+      }
+      fill_port_line(session, out.module, out);
+      return out;
+    }
+  }
+  std::vector<Pair> outside;
+  for (const auto& key : scene.candidate->order) {
+    const auto path = drop_call_number(key);
+    const bool related =
+        std::any_of(pairs.begin(), pairs.end(), [&](const Pair& layer) {
+          return path == layer.candidate ||
+                 path.starts_with(layer.candidate + ".") ||
+                 layer.candidate.starts_with(path + ".");
+        });
+    if (!related && scene.reference->has(scene.prefix + "out:" + path)) {
+      outside.push_back({path, path});
+    }
+  }
+  const auto found = first_failing(session, scene, outside);
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
+  if (*found) {
+    return place_of(session, **found);
+  }
+  Place out;
+  out.module = "Model";
+  out.tensor = "logits";
+  fill_port_line(session, "", out);
+  fill_source_line(session, "", out);
+  return out;
+}
+
+}  // namespace
+
+Outcome<Scene> prefill_scene(Session& session) {
+  const auto reference = session.reference_prefill();
+  if (!reference) {
+    return tl::unexpected(reference.error());
+  }
+  const auto candidate = session.candidate_prefill();
+  if (!candidate) {
+    return tl::unexpected(candidate.error());
+  }
+  Scene out;
+  out.request.ids = {session.plan().ids};
+  out.request.capture = ".*";
+  out.reference = *reference;
+  out.candidate = *candidate;
+  return out;
+}
+
+Outcome<Scene> decode_scene(Session& session, int step) {
+  const auto reference = session.reference_decode();
+  if (!reference) {
+    return tl::unexpected(reference.error());
+  }
+  const auto candidate = session.candidate_decode();
+  if (!candidate) {
+    return tl::unexpected(candidate.error());
+  }
+  Scene out;
+  out.request.ids = {session.plan().ids};
+  out.request.prefill = session.plan().prefill;
+  out.request.capture = ".*";
+  out.prefix = fmt::format("step{}/", step);
+  out.reference = *reference;
+  out.candidate = *candidate;
+  return out;
+}
+
+Outcome<LayerScan> scan_layers(Session& session, const Scene& scene) {
+  const auto pairs = layer_pairs(session);
+  const auto run = run_fed(session, scene, pairs);
+  if (!run) {
+    return tl::unexpected(run.error());
+  }
+  LayerScan out;
+  for (const auto& pair : pairs) {
+    const auto a = scene.prefix + "out:" + pair.candidate;
+    const auto b = scene.prefix + "out:" + pair.reference;
+    const auto fed = difference_of(*run, *scene.reference, a, b);
+    const auto chained =
+        difference_of(*scene.candidate, *scene.reference, a, b);
+    out.fed.push_back(fed ? fed->relative : kNotComparable);
+    out.position.push_back(fed ? fed->position : -1);
+    out.chained.push_back(chained ? chained->relative : kNotComparable);
+  }
+  return out;
+}
+
+Outcome<Place> locate(Session& session, const Scene& scene) {
+  const auto scan = scan_layers(session, scene);
+  if (!scan) {
+    return tl::unexpected(scan.error());
+  }
+  const auto pairs = layer_pairs(session);
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    if (!(scan->fed[i] <= kNeverAbove)) {
+      const auto found =
+          deepest(session, scene, Found{pairs[i], scan->position[i]});
+      if (!found) {
+        return tl::unexpected(found.error());
+      }
+      return place_of(session, *found);
+    }
+  }
+  return locate_outside(session, scene);
+}
+
+}  // namespace portwright::verify

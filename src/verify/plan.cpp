@@ -1,0 +1,90 @@
+#include "verify/plan.h"
+
+#include <algorithm>
+#include <functional>
+#include <string>
+
+namespace portwright::verify {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kSteps = 6;
+constexpr int kLongestWindow = 128;
+constexpr int kFar = 320;
+
+void visit_integers(
+    const json& value,
+    const std::function<void(const std::string&, int64_t)>& visit) {
+  if (!value.is_object()) {
+    return;
+  }
+  for (const auto& [key, entry] : value.items()) {
+    if (entry.is_number_integer()) {
+      visit(key, entry.get<int64_t>());
+    } else {
+      visit_integers(entry, visit);
+    }
+  }
+}
+
+bool is_window(const std::string& key) {
+  return (key.find("window") != std::string::npos &&
+          key.find("layers") == std::string::npos &&
+          key.find("pattern") == std::string::npos) ||
+         key == "attention_chunk_size" || key == "local_attention";
+}
+
+bool is_positions(const std::string& key) {
+  return key == "max_position_embeddings" || key == "n_positions" ||
+         key == "max_seq_len";
+}
+
+}  // namespace
+
+Ids spread_ids(int count, int vocab, int salt) {
+  // 37 is prime to every vocabulary that is not its multiple.
+  const int step = vocab % 37 == 0 ? 41 : 37;
+  Ids out(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    out[static_cast<size_t>(i)] = (i * step + 11 + salt * 101) % vocab;
+  }
+  return out;
+}
+
+Plan make_plan(const json& config) {
+  int64_t vocab = 256;
+  int64_t positions = 0;
+  Plan plan;
+  visit_integers(config, [&](const std::string& key, int64_t value) {
+    if (key == "vocab_size") {
+      vocab = value;
+    } else if (is_positions(key)) {
+      positions = positions ? std::min(positions, value) : value;
+    } else if (is_window(key) && value > 0) {
+      const int window = static_cast<int>(std::min<int64_t>(value, 1 << 30));
+      if (window <= kLongestWindow) {
+        plan.window = std::max(plan.window, window);
+      } else {
+        plan.unreached_window = std::max(plan.unreached_window, window);
+      }
+    }
+  });
+  // Special tokens sit at the end of a vocabulary, bytes at its beginning.
+  const int range =
+      static_cast<int>(std::clamp<int64_t>(vocab - 32, 1, 1 << 20));
+  const int length = std::max(27, 3 * plan.window + 3);
+  plan.ids = spread_ids(length, range);
+  plan.prefill = length - kSteps;
+  for (const auto& [count, salt] :
+       {std::pair{length - kSteps, 0}, {length / 3, 1}, {5, 2}}) {
+    plan.batch.push_back(spread_ids(count, range, salt));
+    plan.batch_steps.push_back(spread_ids(4, range, salt + 7));
+  }
+  const int64_t far = positions ? std::min<int64_t>(positions, kFar) : kFar;
+  plan.far = spread_ids(static_cast<int>(far), range, 3);
+  plan.far_prefill = std::max(1, static_cast<int>(far) - 4);
+  return plan;
+}
+
+}  // namespace portwright::verify

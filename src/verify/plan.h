@@ -1,0 +1,33 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace portwright::verify {
+
+using Ids = std::vector<int>;
+
+/// The inputs of the battery, fixed by the config alone: prompts longer than
+/// the windows where these are small enough, and unequal prompts for batches.
+struct Plan {
+  Ids ids;
+  /// Tokens of `ids` that the decode checks feed at once; the rest are steps.
+  int prefill = 0;
+  /// Sliding window or chunk of the model; 0: none that a prompt can pass.
+  int window = 0;
+  /// A window larger than any prompt here.
+  int unreached_window = 0;
+  std::vector<Ids> batch;
+  /// Forced continuations of `batch`.
+  std::vector<Ids> batch_steps;
+  /// A prompt that goes far, within the model's positions.
+  Ids far;
+  int far_prefill = 0;
+};
+
+Plan make_plan(const nlohmann::json& config);
+
+/// `count` ids below `vocab`, spread over it; `salt` varies them.
+Ids spread_ids(int count, int vocab, int salt = 0);
+
+}  // namespace portwright::verify

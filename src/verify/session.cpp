@@ -1,0 +1,284 @@
+#include "verify/session.h"
+
+#include <array>
+
+namespace portwright::verify {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr double kLeastNoise = 2e-7;  // a few units in the last place
+constexpr double kNoiseFactor = 32;
+constexpr int64_t kLargestForFloat64 = 300'000'000;  // parameters
+
+base::Result<json> read_config(const fs::path& checkpoint) {
+  const auto path = checkpoint / "config.json";
+  auto text = base::read_file(path);
+  if (!text) {
+    return tl::unexpected(text.error());
+  }
+  auto config = json::parse(*text, nullptr, false);
+  if (!config.is_object()) {
+    return base::fail(path.string() + ": not a JSON object");
+  }
+  return config;
+}
+
+}  // namespace
+
+double threshold_for(double noise) {
+  return std::min(kNeverAbove, kNoiseFactor * std::max(noise, kLeastNoise));
+}
+
+base::Result<std::unique_ptr<Session>> Session::start(
+    const Environment& environment,
+    const Subject& subject) {
+  std::unique_ptr<Session> out(new Session());
+  out->subject_ = subject;
+  auto config = read_config(subject.checkpoint);
+  if (!config) {
+    return tl::unexpected(config.error());
+  }
+  out->config_ = std::move(*config);
+  out->plan_ = make_plan(out->config_);
+  auto scratch = base::TemporaryDirectory::create("portwright-verify");
+  if (!scratch) {
+    return tl::unexpected(scratch.error());
+  }
+  out->scratch_.emplace(std::move(*scratch));
+
+  const auto& reference_python = environment.reference_python.empty()
+                                     ? environment.python
+                                     : environment.reference_python;
+  auto reference = WorkerProcess::start(
+      {"reference",
+       reference_python,
+       "portwright.workers.reference_main",
+       {},
+       environment.python_path});
+  if (!reference) {
+    return tl::unexpected(reference.error());
+  }
+  std::vector<std::string> arguments;
+  if (subject.mlx_lm) {
+    arguments = {"--mlx-lm", subject.mlx_lm->string()};
+  }
+  auto candidate = WorkerProcess::start(
+      {"candidate",
+       environment.python,
+       "portwright.workers.candidate_main",
+       arguments,
+       environment.python_path});
+  if (!candidate) {
+    return tl::unexpected(candidate.error());
+  }
+  out->reference_ = std::make_unique<WorkerParty>(
+      std::move(*reference), out->scratch_->path(), environment.timeout);
+  out->candidate_ = std::make_unique<CandidateParty>(
+      std::move(*candidate), out->scratch_->path(), environment.timeout);
+  return out;
+}
+
+Outcome<void> Session::load() {
+  json reference = {
+      {"folder", subject_.checkpoint.string()},
+      {"trust_remote_code", subject_.trust_remote_code}};
+  json candidate = {{"checkpoint", subject_.checkpoint.string()}};
+  if (subject_.port) {
+    candidate["port"] = subject_.port->string();
+  }
+  const auto first = reference_->begin_load("model", reference);
+  if (!first) {
+    return tl::unexpected(first.error());
+  }
+  const auto second = candidate_->begin_load("model", candidate);
+  if (!second) {
+    return tl::unexpected(second.error());
+  }
+  const auto port = candidate_->finish_load(*second);
+  const auto torch = reference_->finish_load(*first);
+  for (const auto* side : {&port, &torch}) {
+    if (!*side && side->error().where == Trouble::Where::World) {
+      return tl::unexpected(side->error());
+    }
+  }
+  if (port) {
+    candidate_layers_ = port->value("layers", candidate_layers_);
+    caches_ = port->value("caches", caches_);
+    const json file = port->value("file", json());
+    port_file_ = file.is_string() ? file.get<std::string>() : "";
+  } else {
+    candidate_trouble_ = port.error();
+  }
+  if (torch) {
+    parameters_ = torch->value("parameters", int64_t{0});
+    reference_layers_ =
+        find_layers(reference_->modules(), candidate_layers_.size());
+  } else {
+    reference_trouble_ = torch.error();
+  }
+  if (reference_layers_.size() != candidate_layers_.size()) {
+    candidate_layers_.clear();
+    reference_layers_.clear();
+  }
+  return {};
+}
+
+std::map<std::string, std::string> Session::versions() {
+  std::map<std::string, std::string> out;
+  const std::array<WorkerParty*, 2> parties = {
+      reference_.get(), candidate_.get()};
+  for (WorkerParty* party : parties) {
+    const auto reply = party->request("ping", json::object());
+    if (!reply) {
+      continue;
+    }
+    for (const auto& [key, value] : reply->items()) {
+      if (value.is_string()) {
+        out[key] = value.get<std::string>();
+      }
+    }
+  }
+  return out;
+}
+
+Outcome<const Run*>
+Session::shared(const std::string& key, bool candidate, bool decode) {
+  if (const auto it = runs_.find(key); it != runs_.end()) {
+    return &it->second;
+  }
+  RunRequest request;
+  request.ids = {plan_.ids};
+  request.capture = ".*";
+  request.prefill = decode ? plan_.prefill : 0;
+  Party& party = candidate ? static_cast<Party&>(*candidate_) : *reference_;
+  auto run = party.run(request);
+  if (!run) {
+    return tl::unexpected(run.error());
+  }
+  return &runs_.emplace(key, std::move(*run)).first->second;
+}
+
+Outcome<const Run*> Session::reference_prefill() {
+  return shared("reference-prefill", false, false);
+}
+
+Outcome<const Run*> Session::candidate_prefill() {
+  return shared("candidate-prefill", true, false);
+}
+
+Outcome<const Run*> Session::reference_decode() {
+  return shared("reference-decode", false, true);
+}
+
+Outcome<const Run*> Session::candidate_decode() {
+  return shared("candidate-decode", true, true);
+}
+
+double Session::logits_threshold() {
+  return threshold_for(noise().logits);
+}
+
+double Session::layer_threshold(size_t layer) {
+  const auto& layers = noise().layers;
+  return threshold_for(layer < layers.size() ? layers[layer] : noise().logits);
+}
+
+const Noise& Session::noise() {
+  if (!noise_) {
+    noise_.emplace();
+    noise_->layers.assign(reference_layers_.size(), 0.0);
+    measure_noise();
+  }
+  return *noise_;
+}
+
+void Session::noise_of(
+    const Run& a,
+    const Run& b,
+    const std::vector<std::string>& layers) {
+  const auto relative = [&](const std::string& key) {
+    auto x = a.find(key);
+    auto y = b.find(key);
+    if (x && y && x->values.size() > y->values.size()) {
+      x = row(*x, 1);
+    }
+    const auto difference =
+        x && y ? compare(*x, *y) : std::optional<Difference>();
+    return difference ? difference->relative : 0.0;
+  };
+  noise_->logits = std::max(noise_->logits, relative("logits"));
+  for (size_t i = 0; i < layers.size() && i < noise_->layers.size(); ++i) {
+    noise_->layers[i] =
+        std::max(noise_->layers[i], relative("out:" + layers[i]));
+  }
+}
+
+void Session::measure_noise() {
+  RunRequest request;
+  request.ids = {plan_.ids};
+  request.capture = ".*";
+  if (const auto exact = reference_prefill();
+      exact && parameters_ < kLargestForFloat64) {
+    const auto number = reference_->begin_load(
+        "float64",
+        {{"folder", subject_.checkpoint.string()},
+         {"dtype", "float64"},
+         {"trust_remote_code", subject_.trust_remote_code}});
+    if (number && reference_->finish_load(*number)) {
+      reference_->select("float64");
+      const auto run = reference_->run(request);
+      reference_->select("model");
+      if (run) {
+        noise_of(*run, **exact, reference_layers_);
+      }
+      (void)reference_->request("unload", {{"model", "float64"}});
+    }
+  }
+  // Three equal rows: other kernels and other orders of summation.
+  if (const auto once = candidate_prefill()) {
+    request.ids = {plan_.ids, plan_.ids, plan_.ids};
+    if (const auto run = candidate_->run(request)) {
+      noise_of(*run, **once, candidate_layers_);
+    }
+  }
+}
+
+std::vector<std::string> find_layers(
+    const ModuleSources& modules,
+    size_t count) {
+  std::map<std::string, size_t> below;  // parent of numbered children -> size
+  for (const auto& [path, source] : modules) {
+    size_t dot = 0;
+    while ((dot = path.find('.', dot)) != std::string::npos) {
+      const size_t end = std::min(path.find('.', dot + 1), path.size());
+      const auto part = path.substr(dot + 1, end - dot - 1);
+      if (!part.empty() &&
+          part.find_first_not_of("0123456789") == std::string::npos) {
+        ++below[path.substr(0, dot)];
+      }
+      ++dot;
+    }
+  }
+  std::vector<std::string> best;
+  size_t most = 0;
+  for (const auto& [parent, size] : below) {
+    const auto child = [&](size_t i) {
+      return fmt::format("{}.{}", parent, i);
+    };
+    const bool whole = count > 0 && modules.contains(child(count - 1)) &&
+                       !modules.contains(child(count));
+    if (whole && size > most) {
+      most = size;
+      best.clear();
+      for (size_t i = 0; i < count; ++i) {
+        best.push_back(child(i));
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace portwright::verify

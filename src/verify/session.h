@@ -1,0 +1,155 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/paths.h"
+#include "base/progress.h"
+#include "base/result.h"
+#include "verify/party.h"
+#include "verify/plan.h"
+#include "verify/results.h"
+
+namespace portwright::verify {
+
+struct Environment {
+  /// The interpreter of the workers; the reference may have its own.
+  std::string python = "python3";
+  std::string reference_python;
+  /// The folder that holds the Python package `portwright`.
+  std::filesystem::path python_path;
+  base::Milliseconds timeout = std::chrono::minutes(10);
+};
+
+struct Subject {
+  /// config.json and model*.safetensors.
+  std::filesystem::path checkpoint;
+  /// The file under test; without it what mlx_lm itself would load.
+  std::optional<std::filesystem::path> port;
+  /// An mlx-lm checkout to test instead of the installed one.
+  std::optional<std::filesystem::path> mlx_lm;
+  bool trust_remote_code = false;
+};
+
+/// How far float32 itself is from exact: for every decoder layer and the
+/// logits, the larger of torch float32 against float64 and of MLX against
+/// itself with its reductions reordered.
+struct Noise {
+  std::vector<double> layers;
+  double logits = 0;
+};
+
+/// Both workers with their models loaded once, and the runs that several
+/// checks share. Not for use from two threads.
+class Session {
+ public:
+  /// Starts both workers at once and asks them to import their libraries.
+  static base::Result<std::unique_ptr<Session>> start(
+      const Environment& environment,
+      const Subject& subject);
+
+  /// Loads both models, at once. A `Model` trouble says which side failed: see
+  /// `reference_trouble` and `candidate_trouble`.
+  Outcome<void> load();
+
+  WorkerParty& reference() {
+    return *reference_;
+  }
+  CandidateParty& candidate() {
+    return *candidate_;
+  }
+  const Subject& subject() const {
+    return subject_;
+  }
+  const Plan& plan() const {
+    return plan_;
+  }
+  const nlohmann::json& config() const {
+    return config_;
+  }
+  const std::optional<Trouble>& reference_trouble() const {
+    return reference_trouble_;
+  }
+  const std::optional<Trouble>& candidate_trouble() const {
+    return candidate_trouble_;
+  }
+  /// The decoder layers of either side, in order; equal in number or empty.
+  const std::vector<std::string>& reference_layers() const {
+    return reference_layers_;
+  }
+  const std::vector<std::string>& candidate_layers() const {
+    return candidate_layers_;
+  }
+  /// Class names of the caches that the port makes.
+  const std::vector<std::string>& caches() const {
+    return caches_;
+  }
+  /// The file that the port came from; empty when unknown.
+  const std::string& port_file() const {
+    return port_file_;
+  }
+  std::map<std::string, std::string> versions();
+
+  // Shared runs, computed when first asked for, with every module captured.
+  Outcome<const Run*> reference_prefill();
+  Outcome<const Run*> candidate_prefill();
+  Outcome<const Run*> reference_decode();
+  Outcome<const Run*> candidate_decode();
+
+  /// The three of them behind one door: a third party, if any, may join here.
+  void join(std::unique_ptr<Party> third) {
+    third_ = std::move(third);
+  }
+  Party* third() {
+    return third_.get();
+  }
+
+  const Noise& noise();
+  /// What a float32 result may differ by: a multiple of its noise, and never
+  /// more than 1e-4.
+  double logits_threshold();
+  double layer_threshold(size_t layer);
+
+ private:
+  Session() = default;
+  Outcome<const Run*>
+  shared(const std::string& key, bool candidate, bool decode);
+  void measure_noise();
+  void
+  noise_of(const Run& a, const Run& b, const std::vector<std::string>& layers);
+
+  Subject subject_;
+  Plan plan_;
+  nlohmann::json config_;
+  std::optional<base::TemporaryDirectory> scratch_;
+  std::unique_ptr<WorkerParty> reference_;
+  std::unique_ptr<CandidateParty> candidate_;
+  std::unique_ptr<Party> third_;
+  std::optional<Trouble> reference_trouble_;
+  std::optional<Trouble> candidate_trouble_;
+  std::vector<std::string> reference_layers_;
+  std::vector<std::string> candidate_layers_;
+  std::vector<std::string> caches_;
+  std::string port_file_;
+  int64_t parameters_ = 0;
+  std::map<std::string, Run> runs_;
+  std::optional<Noise> noise_;
+};
+
+/// The paths of `count` decoder layers among module paths: the numbered
+/// siblings P.0 ... P.(count-1) with the most modules below them.
+std::vector<std::string> find_layers(
+    const ModuleSources& modules,
+    size_t count);
+
+/// min(1e-4, 32 times the noise).
+double threshold_for(double noise);
+
+inline constexpr double kNeverAbove = 1e-4;
+
+}  // namespace portwright::verify

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "base/paths.h"
+
 namespace portwright::cli {
 namespace {
 
@@ -56,6 +58,22 @@ base::Result<fs::path> transformers_directory(const Common& common) {
       std::string(chosen ? "" : "PORTWRIGHT_TRANSFORMERS names it; ") +
           "the folder with modeling_utils.py, the one above it or a "
           "checkout's root is meant");
+}
+
+base::Result<verify::Environment> worker_environment(const Common& common) {
+  const auto python = our_python();
+  if (!python) {
+    return tl::unexpected(python.error());
+  }
+  const auto reference = reference_python(common);
+  if (!reference) {
+    return tl::unexpected(reference.error());
+  }
+  const auto data = base::data_directory();
+  if (!data) {
+    return tl::unexpected(data.error());
+  }
+  return verify::Environment{*python, *reference, data->parent_path()};
 }
 
 std::vector<Pin> pins() {

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "cli/console.h"
+#include "verify/workers.h"
 
 namespace portwright::cli {
 
@@ -19,6 +20,9 @@ base::Result<std::string> reference_python(const Common& common);
 /// folder, its src/, or a checkout's root), else PORTWRIGHT_TRANSFORMERS.
 base::Result<std::filesystem::path> transformers_directory(
     const Common& common);
+
+/// How to start the workers: both Pythons and our own package.
+base::Result<verify::Environment> worker_environment(const Common& common);
 
 /// A package and the version that requirements.lock pins.
 struct Pin {

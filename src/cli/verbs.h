@@ -13,6 +13,8 @@ namespace portwright::cli {
 /// shown there. A new verb is a line here and a file verb_<name>.cpp, which
 /// defines `Run verb_<name>(CLI::App&, const Common&)`.
 #define PW_VERBS(X)                                            \
+  X(verify, "prove a port against transformers")               \
+  X(synth, "make a tiny random checkpoint of a model type")    \
   X(doctor, "check that everything portwright needs is there") \
   X(completion, "print a completion script for a shell")
 

@@ -35,12 +35,10 @@ ModuleSources parse_modules(const json& modules) {
 }  // namespace
 
 WorkerParty::WorkerParty(
-    WorkerProcess process,
+    WorkerProcess& process,
     std::filesystem::path scratch,
     base::Milliseconds timeout)
-    : process_(std::move(process)),
-      scratch_(std::move(scratch)),
-      timeout_(timeout) {}
+    : process_(process), scratch_(std::move(scratch)), timeout_(timeout) {}
 
 Outcome<int> WorkerParty::begin_load(const std::string& model, json arguments) {
   arguments["model"] = model;

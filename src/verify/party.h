@@ -45,12 +45,12 @@ struct ModuleSource {
 };
 using ModuleSources = std::map<std::string, ModuleSource>;
 
-/// A party behind a worker.
+/// A party behind a worker, which must outlive it.
 class WorkerParty : public Party {
  public:
   /// Runs go to files in `scratch`. The timeout is for each request.
   WorkerParty(
-      WorkerProcess process,
+      WorkerProcess& process,
       std::filesystem::path scratch,
       base::Milliseconds timeout);
 
@@ -85,7 +85,7 @@ class WorkerParty : public Party {
   virtual void extend(nlohmann::json&) {}
 
  private:
-  WorkerProcess process_;
+  WorkerProcess& process_;
   std::filesystem::path scratch_;
   base::Milliseconds timeout_;
   std::string model_ = "model";

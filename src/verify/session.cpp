@@ -32,8 +32,8 @@ double threshold_for(double noise) {
   return std::min(kNeverAbove, kNoiseFactor * std::max(noise, kLeastNoise));
 }
 
-base::Result<std::unique_ptr<Session>> Session::start(
-    const Environment& environment,
+base::Result<std::unique_ptr<Session>> Session::open(
+    std::shared_ptr<Workers> workers,
     const Subject& subject) {
   std::unique_ptr<Session> out(new Session());
   out->subject_ = subject;
@@ -48,36 +48,12 @@ base::Result<std::unique_ptr<Session>> Session::start(
     return tl::unexpected(scratch.error());
   }
   out->scratch_.emplace(std::move(*scratch));
-
-  const auto& reference_python = environment.reference_python.empty()
-                                     ? environment.python
-                                     : environment.reference_python;
-  auto reference = WorkerProcess::start(
-      {"reference",
-       reference_python,
-       "portwright.workers.reference_main",
-       {},
-       environment.python_path});
-  if (!reference) {
-    return tl::unexpected(reference.error());
-  }
-  std::vector<std::string> arguments;
-  if (subject.mlx_lm) {
-    arguments = {"--mlx-lm", subject.mlx_lm->string()};
-  }
-  auto candidate = WorkerProcess::start(
-      {"candidate",
-       environment.python,
-       "portwright.workers.candidate_main",
-       arguments,
-       environment.python_path});
-  if (!candidate) {
-    return tl::unexpected(candidate.error());
-  }
+  out->workers_ = std::move(workers);
+  const auto timeout = out->workers_->timeout;
   out->reference_ = std::make_unique<WorkerParty>(
-      std::move(*reference), out->scratch_->path(), environment.timeout);
+      out->workers_->reference, out->scratch_->path(), timeout);
   out->candidate_ = std::make_unique<CandidateParty>(
-      std::move(*candidate), out->scratch_->path(), environment.timeout);
+      out->workers_->candidate, out->scratch_->path(), timeout);
   return out;
 }
 

@@ -14,25 +14,15 @@
 #include "verify/party.h"
 #include "verify/plan.h"
 #include "verify/results.h"
+#include "verify/workers.h"
 
 namespace portwright::verify {
-
-struct Environment {
-  /// The interpreter of the workers; the reference may have its own.
-  std::string python = "python3";
-  std::string reference_python;
-  /// The folder that holds the Python package `portwright`.
-  std::filesystem::path python_path;
-  base::Milliseconds timeout = std::chrono::minutes(10);
-};
 
 struct Subject {
   /// config.json and model*.safetensors.
   std::filesystem::path checkpoint;
   /// The file under test; without it what mlx_lm itself would load.
   std::optional<std::filesystem::path> port;
-  /// An mlx-lm checkout to test instead of the installed one.
-  std::optional<std::filesystem::path> mlx_lm;
   bool trust_remote_code = false;
 };
 
@@ -48,14 +38,15 @@ struct Noise {
 /// checks share. Not for use from two threads.
 class Session {
  public:
-  /// Starts both workers at once and asks them to import their libraries.
-  static base::Result<std::unique_ptr<Session>> start(
-      const Environment& environment,
+  /// Reads the config; the models are loaded by `load`.
+  static base::Result<std::unique_ptr<Session>> open(
+      std::shared_ptr<Workers> workers,
       const Subject& subject);
 
-  /// Loads both models, at once. A `Model` trouble says which side failed: see
-  /// `reference_trouble` and `candidate_trouble`.
-  Outcome<void> load();
+      /// Loads both models, at once. A `Model` trouble says which side failed:
+      /// see `reference_trouble` and `candidate_trouble`.
+          Outcome<void>
+          load();
 
   WorkerParty& reference() {
     return *reference_;
@@ -127,6 +118,7 @@ class Session {
   Plan plan_;
   nlohmann::json config_;
   std::optional<base::TemporaryDirectory> scratch_;
+  std::shared_ptr<Workers> workers_;
   std::unique_ptr<WorkerParty> reference_;
   std::unique_ptr<CandidateParty> candidate_;
   std::unique_ptr<Party> third_;

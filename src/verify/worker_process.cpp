@@ -63,7 +63,8 @@ Outcome<json> WorkerProcess::wait(int number, base::Milliseconds timeout) {
     if (!answer.is_object() || !answer["id"].is_number_integer()) {
       return lost("broke the protocol: " + line->substr(0, 200));
     }
-    answers_[answer["id"].get<int>()] = std::move(answer);
+    const int id = answer["id"].get<int>();
+    answers_[id] = std::move(answer);
   }
   json answer = std::move(answers_.extract(number).mapped());
   if (answer.value("ok", false)) {

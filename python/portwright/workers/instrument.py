@@ -24,7 +24,9 @@ def _fits(value, array):
     if array.shape == value.shape:
         return True
     ranks_differ = len(array.shape) != len(value.shape)
-    return ranks_differ and array.size == value.size and array.shape[-1] == value.shape[-1]
+    return (
+        ranks_differ and array.size == value.size and array.shape[-1] == value.shape[-1]
+    )
 
 
 def _replace_first(args, kwargs, array, mx):
@@ -38,7 +40,10 @@ def _replace_first(args, kwargs, array, mx):
     for name, value in kwargs.items():
         if isinstance(value, mx.array):
             if _fits(value, array):
-                kwargs = {**kwargs, name: array.reshape(value.shape).astype(value.dtype)}
+                kwargs = {
+                    **kwargs,
+                    name: array.reshape(value.shape).astype(value.dtype),
+                }
             return args, kwargs
     return args, kwargs
 

@@ -89,13 +89,19 @@ class Reference:
         from transformers import AutoModelForCausalLM
 
         self.torch = torch
-        self.model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype),
-            attn_implementation="eager",
-            trust_remote_code=trust_remote_code,
-            local_files_only=True,
-        ).eval()
+        options = {
+            "dtype": getattr(torch, dtype),
+            "attn_implementation": "eager",
+            "trust_remote_code": trust_remote_code,
+            "local_files_only": True,
+        }
+        load = AutoModelForCausalLM.from_pretrained
+        try:
+            # Fused experts know no float64, and eager ones are what the source says.
+            model = load(folder, experts_implementation="eager", **options)
+        except (TypeError, ValueError):  # a library or a model without the choice
+            model = load(folder, **options)
+        self.model = model.eval()
         generation = self.model.generation_config
         if generation is not None:
             generation.eos_token_id = None

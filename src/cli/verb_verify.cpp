@@ -1,0 +1,189 @@
+#include <fmt/format.h>
+
+#include <sstream>
+
+#include "base/paths.h"
+#include "cli/environment.h"
+#include "cli/verbs.h"
+#include "report/report.h"
+#include "verify/battery.h"
+#include "verify/check.h"
+
+namespace portwright::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using verify::Status;
+
+struct Options {
+  std::string model;
+  std::string directory;
+  std::string port;
+  std::string mlx_lm;
+  std::vector<std::string> checks;
+  bool quick = false;
+  bool full = false;
+  bool trust_remote_code = false;
+  int timeout = 600;
+};
+
+std::string mark(Status status, const Console& console) {
+  const std::string word(name(status));
+  const auto padded = fmt::format("{:<9}", word);
+  switch (status) {
+    case Status::Pass:
+      return console.green(padded);
+    case Status::Fail:
+      return console.red(padded);
+    case Status::Warn:
+    case Status::Untrusted:
+      return console.yellow(padded);
+    case Status::Skipped:
+      break;
+  }
+  return padded;
+}
+
+void show(const verify::Results& results, Console& console) {
+  for (const auto& check : results.checks) {
+    console.say(fmt::format(
+        "{} {:<16} {:>8}  {}",
+        mark(check.status, console),
+        check.name,
+        check.value ? verify::short_number(*check.value) : "",
+        check.reason));
+    if (const auto place = report::place_text(check.place); !place.empty()) {
+      console.say(fmt::format("{:<36} at {}", "", place));
+    }
+  }
+  console.say(report::verdict_sentence(results));
+}
+
+/// A directory as it is; anything else is a type, and a checkpoint of it is
+/// made in `directory`.
+base::Result<fs::path> resolve_model(
+    const Options& options,
+    verify::Workers& workers) {
+  std::error_code ignored;
+  if (fs::is_directory(options.model, ignored)) {
+    return fs::absolute(options.model);
+  }
+  const auto folder = fs::absolute(options.directory) / "checkpoint";
+  const auto made = verify::synthesize(
+      workers.reference, options.model, folder, {}, workers.timeout);
+  if (!made) {
+    const bool hub = options.model.find('/') != std::string::npos;
+    return base::fail(
+        made.error().message,
+        hub ? "without the network only local directories and model types work"
+            : made.error().detail);
+  }
+  return folder;
+}
+
+base::Error usage_error(const std::vector<std::string>& unknown) {
+  std::vector<std::string_view> names;
+  for (const auto& check : verify::all_checks()) {
+    names.push_back(check.name);
+  }
+  return {
+      fmt::format("there is no check `{}`", unknown.front()),
+      fmt::format("checks are {}", fmt::join(names, ", "))};
+}
+
+ExitCode
+run_verify(const Options& options, const Common& common, Console& console) {
+  const auto unknown = verify::unknown_checks(options.checks);
+  if (!unknown.empty()) {
+    return console.fail(usage_error(unknown), ExitCode::Usage);
+  }
+  if (!options.port.empty()) {
+    if (const auto readable = base::read_file(options.port); !readable) {
+      return console.fail(readable.error());
+    }
+  }
+  if (auto made = base::make_directories(options.directory); !made) {
+    return console.fail(made.error());
+  }
+  auto environment = worker_environment(common);
+  if (!environment) {
+    return console.fail(environment.error());
+  }
+  environment->timeout = std::chrono::seconds(options.timeout);
+  console.progress().begin("starting torch and mlx_lm");
+  const auto workers = verify::Workers::start(
+      *environment,
+      options.mlx_lm.empty()
+          ? std::nullopt
+          : std::optional<fs::path>(fs::absolute(options.mlx_lm)));
+  if (!workers) {
+    return console.fail(workers.error());
+  }
+  const auto checkpoint = resolve_model(options, **workers);
+  if (!checkpoint) {
+    return console.fail(checkpoint.error());
+  }
+  verify::Subject subject;
+  subject.checkpoint = *checkpoint;
+  subject.trust_remote_code = options.trust_remote_code;
+  if (!options.port.empty()) {
+    subject.port = fs::absolute(options.port);
+  }
+  const auto session = verify::Session::open(*workers, subject);
+  if (!session) {
+    return console.fail(session.error());
+  }
+  verify::BatteryOptions battery;
+  battery.mode = options.quick  ? verify::Mode::Quick
+                 : options.full ? verify::Mode::Full
+                                : verify::Mode::Normal;
+  battery.only = options.checks;
+  auto results = verify::run_battery(**session, battery, console.progress());
+  if (!results) {
+    return console.fail(results.error());
+  }
+  const report::Report report{std::move(*results), {}};
+  if (auto written = report::write_report(report, options.directory);
+      !written) {
+    return console.fail(written.error());
+  }
+  show(report.results, console);
+  console.result(report::to_json(report.results));
+  const auto verdict = report.results.verdict();
+  return verdict == Status::Pass || verdict == Status::Warn
+             ? ExitCode::Done
+             : ExitCode::VerdictFailed;
+}
+
+}  // namespace
+
+Run verb_verify(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  app.add_option("model", options->model, "a local directory or a model type")
+      ->type_name("MODEL")
+      ->required();
+  app.add_option("-o", options->directory, "where results and report go")
+      ->type_name("DIR")
+      ->required();
+  auto* port = app.add_option("--port", options->port, "the file to verify")
+                   ->type_name("FILE.py");
+  app.add_option("--mlx-lm", options->mlx_lm, "an mlx-lm to verify instead")
+      ->type_name("DIR")
+      ->excludes(port);
+  app.add_option("--checks", options->checks, "only these")->delimiter(',');
+  auto* quick =
+      app.add_flag("--quick", options->quick, "weights, logits, decode");
+  app.add_flag("--full", options->full, "also what takes long")
+      ->excludes(quick);
+  app.add_option("--timeout", options->timeout, "seconds a worker may take")
+      ->check(CLI::PositiveNumber);
+  app.add_flag(
+      "--trust-remote-code",
+      options->trust_remote_code,
+      "let transformers run code that comes with the model");
+  return [options, &common](Console& console) {
+    return run_verify(*options, common, console);
+  };
+}
+
+}  // namespace portwright::cli

@@ -1,0 +1,81 @@
+#include <cmath>
+
+#include "report/report.h"
+
+namespace portwright::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) {
+  // JSON has no infinity; a difference without bound is no number either.
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+template <typename T>
+Json optional(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json text(const std::string& value) {
+  return value.empty() ? Json(nullptr) : Json(value);
+}
+
+Json place_json(const verify::Place& place) {
+  return {
+      {"layer", optional(place.layer)},
+      {"module", text(place.module)},
+      {"tensor", text(place.tensor)},
+      {"position", optional(place.position)},
+      {"port_line", optional(place.port_line)},
+      {"source_line", optional(place.source_line)},
+      {"port_file", text(place.port_file)},
+      {"source_file", text(place.source_file)}};
+}
+
+Json series_json(const std::vector<verify::Series>& all) {
+  Json out = Json::array();
+  for (const auto& series : all) {
+    Json values = Json::array();
+    for (const double value : series.values) {
+      values.push_back(number(value));
+    }
+    out.push_back(
+        {{"name", series.name}, {"axis", series.axis}, {"values", values}});
+  }
+  return out;
+}
+
+}  // namespace
+
+Json to_json(const verify::Results& results) {
+  Json checks = Json::array();
+  for (const auto& check : results.checks) {
+    Json entry = {
+        {"name", check.name},
+        {"status", name(check.status)},
+        {"value", check.value ? number(*check.value) : Json(nullptr)},
+        {"threshold", optional(check.threshold)},
+        {"place", place_json(check.place)},
+        {"reason", check.reason},
+        {"seconds", check.seconds}};
+    if (!check.series.empty()) {
+      entry["series"] = series_json(check.series);
+    }
+    if (!check.detail.empty()) {
+      entry["detail"] = check.detail;
+    }
+    checks.push_back(std::move(entry));
+  }
+  return {
+      {"schema", verify::kResultsSchema},
+      {"verdict", name(results.verdict())},
+      {"model", results.model},
+      {"port", text(results.port)},
+      {"checks", checks},
+      {"noise", results.noise},
+      {"versions", results.versions},
+      {"seconds", results.seconds}};
+}
+
+}  // namespace portwright::report

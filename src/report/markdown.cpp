@@ -1,0 +1,60 @@
+#include "report/report.h"
+
+namespace portwright::report {
+namespace {
+
+std::string escape_cell(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|') {
+      out += "\\|";
+    } else {
+      out += c == '\n' ? ' ' : c;
+    }
+  }
+  return out;
+}
+
+std::string number(const std::optional<double>& value) {
+  return value ? fmt::format("{:.1e}", *value) : "";
+}
+
+}  // namespace
+
+std::string to_markdown(const Report& report) {
+  const auto& results = report.results;
+  std::string out = fmt::format(
+      "# Verdict: {}\n\n{}.\n\n",
+      name(results.verdict()),
+      verdict_sentence(results));
+  out += "| check | status | error | allowed | place | reason |\n";
+  out += "| --- | --- | --- | --- | --- | --- |\n";
+  for (const auto& check : results.checks) {
+    out += fmt::format(
+        "| {} | {} | {} | {} | {} | {} |\n",
+        check.name,
+        name(check.status),
+        number(check.value),
+        number(check.threshold),
+        escape_cell(place_text(check.place)),
+        escape_cell(check.reason));
+  }
+  out += "\nErrors are max|difference| / max|reference| in float32";
+  if (!results.noise.empty()) {
+    out += fmt::format(
+        "; the noise floor of the logits is {:.1e}", results.noise.back());
+  }
+  out += ".\n\n";
+  for (const auto& [key, version] : results.versions) {
+    out += fmt::format("- {} {}\n", key, version);
+  }
+  for (const auto& check : results.checks) {
+    if (!check.detail.empty()) {
+      out += fmt::format(
+          "\n## What {} met\n\n```\n{}\n```\n", check.name, check.detail);
+    }
+  }
+  return out;
+}
+
+}  // namespace portwright::report

@@ -1,0 +1,65 @@
+#include "verify/workers.h"
+
+namespace portwright::verify {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+base::Result<WorkerProcess> start_reference(const Environment& environment) {
+  auto worker = WorkerProcess::start(
+      {"reference",
+       environment.reference_python.empty() ? environment.python
+                                            : environment.reference_python,
+       "portwright.workers.reference_main",
+       {},
+       environment.python_path});
+  if (worker) {
+    (void)worker->post("warm", json::object());
+  }
+  return worker;
+}
+
+base::Result<std::shared_ptr<Workers>> Workers::start(
+    const Environment& environment,
+    const std::optional<fs::path>& mlx_lm) {
+  auto reference = start_reference(environment);
+  if (!reference) {
+    return tl::unexpected(reference.error());
+  }
+  std::vector<std::string> arguments;
+  if (mlx_lm) {
+    arguments = {"--mlx-lm", mlx_lm->string()};
+  }
+  auto candidate = WorkerProcess::start(
+      {"candidate",
+       environment.python,
+       "portwright.workers.candidate_main",
+       arguments,
+       environment.python_path});
+  if (!candidate) {
+    return tl::unexpected(candidate.error());
+  }
+  (void)candidate->post("warm", json::object());
+  return std::make_shared<Workers>(Workers{
+      std::move(*reference), std::move(*candidate), environment.timeout});
+}
+
+Outcome<json> synthesize(
+    WorkerProcess& reference,
+    const std::string& what,
+    const fs::path& folder,
+    const SynthOptions& options,
+    base::Milliseconds timeout) {
+  json arguments = {
+      {"what", what},
+      {"folder", folder.string()},
+      {"overrides", options.overrides},
+      {"flat_rope", options.flat_rope},
+      {"trust_remote_code", options.trust_remote_code}};
+  if (options.seed >= 0) {
+    arguments["seed"] = options.seed;
+  }
+  return reference.request("synth", std::move(arguments), timeout);
+}
+
+}  // namespace portwright::verify

@@ -66,8 +66,10 @@ struct FunctionCode {
 /// Runs statements in order until one leaves.
 Flow run_block(const Block& block, Frame& frame);
 
-/// Evaluates a condition and tells the observer when it has provenance.
+/// Evaluates a condition and tells the observer.
 bool test(const ExprCode& condition, Frame& frame);
+/// The same, handing out the condition's value.
+bool test(const ExprCode& condition, Frame& frame, Value& value);
 
 /// Compiles a module's body. Refuses what the evaluator does not know.
 std::shared_ptr<FunctionCode> compile_module(

@@ -23,10 +23,15 @@ std::string_view spelling(ast::UnaryOperator op) {
 }
 
 bool test(const ExprCode& condition, Frame& frame) {
-  const Value v = condition.eval(frame);
+  Value v;
+  return test(condition, frame, v);
+}
+
+bool test(const ExprCode& condition, Frame& frame, Value& v) {
+  v = condition.eval(frame);
   frame.at = &condition.span;
   const bool outcome = frame.interp.truthy(v);
-  if (v.provenance() && frame.interp.observer) {
+  if (frame.interp.observer) {
     frame.interp.observer->on_branch(condition.span, v, outcome);
   }
   return outcome;
@@ -119,7 +124,7 @@ class BoolOp : public ExprCode {
       frame.at = &values_[i]->span;
       const bool last = i + 1 == values_.size();
       const bool decided = !last && interp.truthy(v) != is_and_;
-      if (!last && v.provenance() && interp.observer) {
+      if (!last && interp.observer) {
         interp.observer->on_branch(
             values_[i]->span, v, decided ? !is_and_ : is_and_);
       }
@@ -156,7 +161,24 @@ class Conditional : public ExprCode {
         body_(std::move(body)),
         orelse_(std::move(orelse)) {}
   Value eval(Frame& frame) const override {
-    return test(*test_, frame) ? body_->eval(frame) : orelse_->eval(frame);
+    Value condition;
+    const bool outcome = test(*test_, frame, condition);
+    Value v = (outcome ? body_ : orelse_)->eval(frame);
+    const Provenance* why = condition.provenance();
+    const bool scalar = !v.is_object() || v.is_str();
+    if (!why || !scalar || (v.provenance() && !depends_on_loop(why))) {
+      return v;
+    }
+    const Provenance* chosen = frame.interp.provenance_of(v);
+    return v.with(frame.interp.provenance(
+        {Provenance::Kind::Conditional,
+         Symbol(),
+         std::string(span.text()),
+         outcome,
+         0,
+         outcome ? chosen : nullptr,
+         outcome ? nullptr : chosen,
+         why}));
   }
 
  private:

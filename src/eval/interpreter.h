@@ -35,7 +35,7 @@ struct Limits {
 class Observer {
  public:
   virtual ~Observer() = default;
-  /// A condition with provenance was decided.
+  /// A condition was decided; its value may have provenance.
   virtual void on_branch(const base::Span&, const Value& /*condition*/, bool) {}
   /// Around every call of an interpreted function. `args` are the bound
   /// parameters in the order of the signature.

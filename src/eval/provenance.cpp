@@ -50,36 +50,39 @@ struct Text {
   int precedence;
 };
 
-Text render(const Provenance* p);
+Text render(const Provenance* p, const Spelling& spelling);
 
-std::string at_least(const Provenance* p, int precedence) {
-  Text t = render(p);
+std::string at_least(
+    const Provenance* p,
+    int precedence,
+    const Spelling& spelling) {
+  Text t = render(p, spelling);
   return t.precedence >= precedence ? t.text : "(" + t.text + ")";
 }
 
-Text binary(const Provenance& p) {
+Text binary(const Provenance& p, const Spelling& spelling) {
   const std::string& op = p.name.str();
   const int own = precedence_of(op);
   // ** binds to the right, comparisons chain, the rest binds to the left.
   const int left = own == kPower || own == kComparison ? own + 1 : own;
   const int right = own == kPower ? kUnary : own + 1;
   return {
-      at_least(p.left, left) + " " + op + " " + at_least(p.right, right), own};
+      at_least(p.left, left, spelling) + " " + op + " " + at_least(p.right, right, spelling), own};
 }
 
-Text call(const Provenance& p) {
+Text call(const Provenance& p, const Spelling& spelling) {
   const std::string& name = p.name.str();
   const size_t dot = name.find('.');
   const std::string_view owner = std::string_view(name).substr(0, dot);
   if (dot != std::string::npos && (owner == "str" || owner == "list")) {
     return {
-        at_least(p.left, kPrimary) + name.substr(dot) + "(" +
-            (p.right ? render(p.right).text : "") + ")",
+        at_least(p.left, kPrimary, spelling) + name.substr(dot) + "(" +
+            (p.right ? render(p.right, spelling).text : "") + ")",
         kPrimary};
   }
-  std::string text = name + "(" + (p.left ? render(p.left).text : "");
+  std::string text = name + "(" + (p.left ? render(p.left, spelling).text : "");
   if (p.right) {
-    text += ", " + render(p.right).text;
+    text += ", " + render(p.right, spelling).text;
   }
   return {text + ")", kPrimary};
 }
@@ -93,9 +96,14 @@ std::string tensor(const Provenance& p) {
   return "v" + std::to_string(p.value_id);
 }
 
-Text render(const Provenance* p) {
+Text render(const Provenance* p, const Spelling& spelling) {
   if (!p) {
     return {"<constant>", kPrimary};
+  }
+  if (spelling) {
+    if (auto own = spelling(*p)) {
+      return {std::move(*own), kPrimary};
+    }
   }
   switch (p->kind) {
     case Provenance::Kind::Config:
@@ -108,23 +116,23 @@ Text render(const Provenance* p) {
       return {
           tensor(*p) + ".shape[" + std::to_string(p->integer) + "]", kPrimary};
     case Provenance::Kind::Length:
-      return {"len(" + render(p->left).text + ")", kPrimary};
+      return {"len(" + render(p->left, spelling).text + ")", kPrimary};
     case Provenance::Kind::Unary:
       return p->name.str() == "not"
-                 ? Text{"not " + at_least(p->left, kNot), kNot}
-                 : Text{p->name.str() + at_least(p->left, kUnary), kUnary};
+                 ? Text{"not " + at_least(p->left, kNot, spelling), kNot}
+                 : Text{p->name.str() + at_least(p->left, kUnary, spelling), kUnary};
     case Provenance::Kind::Binary:
-      return binary(*p);
+      return binary(*p, spelling);
     case Provenance::Kind::Index:
       return {
-          at_least(p->left, kPrimary) + "[" + render(p->right).text + "]",
+          at_least(p->left, kPrimary, spelling) + "[" + render(p->right, spelling).text + "]",
           kPrimary};
     case Provenance::Kind::Call:
-      return call(*p);
+      return call(*p, spelling);
     case Provenance::Kind::Conditional:
       return {
-          at_least(p->left, kOr) + " if " + at_least(p->test, kOr) + " else " +
-              at_least(p->right, kConditional),
+          at_least(p->left, kOr, spelling) + " if " + at_least(p->test, kOr, spelling) + " else " +
+              at_least(p->right, kConditional, spelling),
           kConditional};
     case Provenance::Kind::Data:
       return {"data(" + tensor(*p) + ")", kPrimary};
@@ -186,7 +194,13 @@ std::string slice_text(Interpreter& interp, const Slice& slice) {
 }  // namespace
 
 std::string to_string(const Provenance* provenance) {
-  return render(provenance).text;
+  return render(provenance, nullptr).text;
+}
+
+std::string to_string(
+    const Provenance* provenance,
+    const Spelling& spelling) {
+  return render(provenance, spelling).text;
 }
 
 const Provenance* Interpreter::provenance_of(const Value& value) {
@@ -217,6 +231,12 @@ const Provenance* Interpreter::combine(std::string_view op, const Value& a) {
       {.kind = Provenance::Kind::Unary,
        .name = Symbol(op),
        .left = a.provenance()});
+}
+
+bool depends_on_loop(const Provenance* p) {
+  return p &&
+      (p->kind == Provenance::Kind::Loop || depends_on_loop(p->left) ||
+       depends_on_loop(p->right) || depends_on_loop(p->test));
 }
 
 }  // namespace portwright::eval

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "base/symbol.h"
@@ -21,7 +23,8 @@ struct Provenance {
     Binary, // name: an operator, comparison included, as Python spells it
     Index, // left[right]
     Call, // name: builtin; left, right: arguments
-    Conditional, // left if test else right
+    Conditional, // left if test else right; the side not taken is null, and
+                 // text is the whole source expression
     Data, // depends on a tensor's elements: value_id
   };
   Kind kind;
@@ -34,7 +37,15 @@ struct Provenance {
   const Provenance* test = nullptr;
 };
 
+/// True when the value may differ from layer to layer.
+bool depends_on_loop(const Provenance* provenance);
+
 /// Python source for a provenance, with config fields spelled `config.<path>`.
 std::string to_string(const Provenance* provenance);
+
+/// How to write a node; nothing for the usual way. The answer must be a
+/// primary (a name, a call, something in parentheses).
+using Spelling = std::function<std::optional<std::string>(const Provenance&)>;
+std::string to_string(const Provenance* provenance, const Spelling& spelling);
 
 } // namespace portwright::eval

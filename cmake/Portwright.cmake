@@ -3,6 +3,7 @@
 
 option(PORTWRIGHT_TESTS "Build the unit tests" ON)
 option(PORTWRIGHT_WERROR "Treat warnings as errors" ON)
+option(PORTWRIGHT_PORTABLE "Need no shared library but libmlx and the system's own" OFF)
 option(PORTWRIGHT_LIBFUZZER "Link the fuzz drivers with libFuzzer (clang)" OFF)
 set(PORTWRIGHT_SANITIZE "" CACHE STRING "Sanitizers, for example address,undefined")
 
@@ -28,8 +29,12 @@ endif()
 add_library(portwright_options INTERFACE)
 target_include_directories(portwright_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
 # Everything links these, so that one precompiled header fits every stage.
+set(fmt fmt::fmt)
+if(PORTWRIGHT_PORTABLE)
+  set(fmt fmt::fmt-header-only)
+endif()
 target_link_libraries(portwright_options INTERFACE
-  nlohmann_json::nlohmann_json fmt::fmt Threads::Threads)
+  nlohmann_json::nlohmann_json ${fmt} Threads::Threads)
 target_compile_options(portwright_options INTERFACE
   -Wall -Wextra -Wno-missing-field-initializers
   $<$<BOOL:${PORTWRIGHT_WERROR}>:-Werror>

@@ -34,7 +34,7 @@ def portwright():
     """Calls ./portwright as a user does, with text captured."""
 
     def call(*arguments, timeout=600, env=None, **options):
-        environment = dict(os.environ, PORTWRIGHT_NO_BUILD="1", **(env or {}))
+        environment = {**os.environ, "PORTWRIGHT_NO_BUILD": "1", **(env or {})}
         return subprocess.run(
             [ROOT / "portwright", *map(str, arguments)],
             capture_output=True,

@@ -89,12 +89,17 @@ def compile(build, targets, venv, progress):
     with open(log_path, "w") as log:
         code = run(command, log, on_line, env)
     if code != 0:
-        failed = [line for line in log_path.read_text().splitlines() if line]
         raise Failure(
-            "the build failed",
-            f"the whole log: {log_path}",
-            "\n".join("  | " + line for line in failed[-40:]),
+            "the build failed", f"the whole log: {log_path}", failures(log_path)
         )
+
+
+def failures(log_path, lines=40):
+    """What the compiler said of the first step that failed."""
+    said = log_path.read_text().splitlines()
+    first = next((i for i, s in enumerate(said) if s.startswith("FAILED: ")), 0)
+    # The line after the name is the command.
+    return "\n".join("  | " + line for line in said[first + 2 :][:lines])
 
 
 def jobs():
@@ -105,4 +110,3 @@ def jobs():
     except (ValueError, OSError):
         return cores
     return max(1, min(cores, int(memory / 1.5e9)))
-

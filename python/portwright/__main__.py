@@ -1,0 +1,5 @@
+import sys
+
+from portwright.launcher import main
+
+sys.exit(main())

@@ -1,0 +1,97 @@
+"""The first call: what goes wrong there ends clearly and leaves nothing behind."""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import ROOT
+
+# No index and no configuration to find one.
+OFFLINE = {
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+    "PIP_EXTRA_INDEX_URL": "",
+    "PIP_FIND_LINKS": "",
+    "PIP_RETRIES": "1",
+    "PIP_NO_CACHE_DIR": "1",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout that was never called, and a cache of its own."""
+    copy = tmp_path / "checkout"
+    for name in ("portwright", "requirements.lock", "python/portwright/bootstrap"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, copy / name)
+        else:
+            shutil.copy(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.fixture
+def environment(tmp_path):
+    cleaned = {k: v for k, v in os.environ.items() if not k.startswith("PORTWRIGHT_")}
+    return {**cleaned, **OFFLINE, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+def left_behind(tmp_path):
+    return os.listdir(tmp_path / "cache" / "portwright" / "environments")
+
+
+def test_without_a_network_the_message_says_so(checkout, environment, tmp_path):
+    called = subprocess.run(
+        [checkout / "portwright", "--version"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+    )
+    assert called.returncode == 4, called.stderr
+    assert "the network does not answer" in called.stderr
+    assert called.stdout == ""
+    assert left_behind(tmp_path) == []
+
+
+def test_an_interrupt_ends_with_130_and_leaves_nothing(checkout, environment, tmp_path):
+    process = subprocess.Popen(
+        [checkout / "portwright", "--version"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert "making a virtual environment" in process.stderr.readline()
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    assert process.stderr.read() == "portwright: interrupted\n"
+    assert left_behind(tmp_path) == []
+
+
+def test_a_second_call_waits_for_the_first(checkout, environment):
+    (checkout / "build").mkdir()
+    with open(checkout / "build" / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            [checkout / "portwright", "--version"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert "waiting for another call" in process.stderr.readline()
+        process.terminate()
+        assert process.wait(timeout=30) == 143
+
+
+def test_an_unwritable_cache_is_named(checkout, environment, tmp_path):
+    (tmp_path / "cache").write_text("a file in the way")
+    called = subprocess.run(
+        [checkout / "portwright"], capture_output=True, text=True, env=environment
+    )
+    assert called.returncode == 4
+    assert "XDG_CACHE_HOME" in called.stderr

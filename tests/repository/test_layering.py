@@ -17,12 +17,12 @@ def links(stage):
 
 
 def reach(stage):
+    """The stages that a stage links, directly or through others."""
     seen, todo = set(), [stage]
     while todo:
-        for linked in links(todo.pop()):
-            if linked not in seen:
-                seen.add(linked)
-                todo.append(linked)
+        for linked in links(todo.pop()) - seen:
+            seen.add(linked)
+            todo += [linked] if linked in STAGES else []
     return seen
 
 
@@ -36,6 +36,11 @@ def test_includes_keep_to_what_is_linked(stage):
             if included and included[1] not in allowed:
                 wrong.append(f"{name(path)}:{number}: {line}")
     assert not wrong, f"{stage} links {sorted(allowed)}:\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_what_a_stage_links_exists(stage):
+    assert links(stage) <= set(STAGES)
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))

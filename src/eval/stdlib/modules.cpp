@@ -1,0 +1,7 @@
+#include "eval/stdlib/modules.h"
+
+namespace portwright::eval {
+
+void register_modules(Interpreter&) {}
+
+}  // namespace portwright::eval

@@ -130,7 +130,7 @@ int64_t AttrMap::locate(Symbol name) const {
     return -1;
   }
   auto it = index_.find(name);
-  return it == index_.end() ? -1 : it->second;
+  return it == index_.end() ? -1 : static_cast<int64_t>(it->second);
 }
 
 const Value* AttrMap::find(Symbol name) const {

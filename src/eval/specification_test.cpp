@@ -16,6 +16,10 @@ struct Block {
   std::string name, file, text;
 };
 
+void PrintTo(const Block& block, std::ostream* out) {
+  *out << block.file;
+}
+
 std::vector<Block> read_blocks(const std::filesystem::path& path) {
   std::ifstream in(path);
   std::vector<Block> out;
@@ -76,5 +80,5 @@ INSTANTIATE_TEST_SUITE_P(
     testing::ValuesIn(all_blocks()),
     [](const auto& info) { return info.param.name; });
 
-} // namespace
-} // namespace portwright::eval
+}  // namespace
+}  // namespace portwright::eval

@@ -202,9 +202,6 @@ void install_aliases(Interpreter& interp) {
       interp.define_class("GenericAlias", {}, Kind::Opaque, "types");
   t.union_type = interp.define_class("UnionType", {}, Kind::Opaque, "types");
   for (Class* cls : {t.generic_alias, t.union_type}) {
-    cls->def_property("__origin__", [](Interpreter&, Args a) -> Value {
-      return a[0].get<GenericAlias>()->origin;
-    });
     cls->def_property("__args__", [](Interpreter&, Args a) -> Value {
       return tuple(a[0].get<GenericAlias>()->args);
     });
@@ -223,6 +220,10 @@ void install_aliases(Interpreter& interp) {
       return make_alias(in, a[0].get<GenericAlias>()->origin, a[1]);
     });
   }
+  t.generic_alias->def_property(
+      "__origin__", [](Interpreter&, Args a) -> Value {
+        return a[0].get<GenericAlias>()->origin;
+      });
   t.generic_alias->def(
       "__mro_entries__(self, bases)", [](Interpreter&, Args a) -> Value {
         return tuple({a[0].get<GenericAlias>()->origin});

@@ -93,6 +93,19 @@ Value identity(Interpreter&, Args a) {
       static_cast<int64_t>(reinterpret_cast<uintptr_t>(a[0].object())));
 }
 
+void publish_types(Interpreter& interp) {
+  const Types& t = interp.types;
+  for (Class* cls : {t.object,         t.type,        t.bool_,
+                     t.int_,           t.float_,      t.str,
+                     t.bytes,          t.list,        t.tuple,
+                     t.dict,           t.set,         t.frozenset,
+                     t.slice,          t.range,       t.property,
+                     t.staticmethod,   t.classmethod, t.super,
+                     t.base_exception, t.exception}) {
+    interp.builtins().set(cls->name, class_value(cls));
+  }
+}
+
 void refuse_builtins(ModuleObject& b) {
   for (const char* name : {"open", "input"}) {
     refuse_function(b, name, "the evaluation touches no files or terminals");
@@ -176,6 +189,7 @@ void install_reflection(Interpreter& interp) {
   interp.types.type->def(
       "__init__(cls, *args, **kwargs)",
       [](Interpreter&, Args) -> Value { return Value::none(); });
+  publish_types(interp);
   refuse_builtins(b);
 }
 

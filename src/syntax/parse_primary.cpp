@@ -200,7 +200,7 @@ Expr* Parser::slice() {
   const uint32_t start = begin();
   if (at(TK::Star)) {
     next();
-    Expr* value = bitwise_or();
+    Expr* value = expression();
     return make<Starred>(ExprKind::Starred, start, value, ExprContext::Load);
   }
   Expr* lower = nullptr;

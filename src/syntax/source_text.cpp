@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
+#include <cctype>
 #include <optional>
 
 #include "syntax/unicode.h"
+#include "syntax/unicode_tables.h"
 
 namespace portwright::syntax {
 
@@ -15,8 +16,6 @@ using diagnostics::Kind;
 
 constexpr size_t kMaxSize = size_t{1} << 30;
 constexpr std::string_view kMark = "\xEF\xBB\xBF";
-
-enum class Encoding { Utf8, Latin1, Ascii, Unknown };
 
 // Line ends become '\n', as Python's own reader makes them.
 void unify_lines(std::string& text) {
@@ -98,45 +97,61 @@ std::optional<std::string_view> declared_coding(std::string_view text) {
   return std::nullopt;
 }
 
-Encoding encoding_of(std::string_view name) {
+// As Python looks names up: lower case, anything else than letters, digits and
+// points as underscores.
+std::string plain_name(std::string_view name) {
   std::string plain;
   for (const char c : name) {
-    plain += c == '_' ? '-' : static_cast<char>(std::tolower(c));
+    const bool word = std::isalnum(static_cast<unsigned char>(c)) || c == '.';
+    if (word) {
+      plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    } else if (!plain.empty() && plain.back() != '_') {
+      plain += '_';
+    }
   }
-  const auto is = [&](std::initializer_list<std::string_view> names) {
-    return std::find(names.begin(), names.end(), plain) != names.end();
-  };
-  if (is({"utf-8", "utf8", "utf-8-sig", "u8", "utf", "cp65001", "utf8-ucs4"}) ||
-      plain.starts_with("utf-8-")) {
-    return Encoding::Utf8;
-  }
-  if (is({"latin-1",
-          "iso-8859-1",
-          "iso-latin-1",
-          "latin1",
-          "iso8859-1",
-          "iso88591",
-          "8859",
-          "cp819",
-          "l1",
-          "latin"}) ||
-      plain.starts_with("latin-1-") || plain.starts_with("iso-8859-1-") ||
-      plain.starts_with("iso-latin-1-")) {
-    return Encoding::Latin1;
-  }
-  if (is({"ascii", "us-ascii", "646", "ansi-x3.4-1968", "iso646-us"})) {
-    return Encoding::Ascii;
-  }
-  return Encoding::Unknown;
+  return plain;
 }
 
-std::string from_latin1(std::string_view text) {
+bool is_utf8(std::string_view plain) {
+  for (const std::string_view name :
+       {"utf_8", "utf8", "utf_8_sig", "u8", "utf", "cp65001"}) {
+    if (plain == name) {
+      return true;
+    }
+  }
+  return plain.starts_with("utf_8_");
+}
+
+// The row of kHighHalves for a single-byte encoding.
+std::optional<int> row_of(std::string_view plain) {
+  for (const std::string_view name : {"latin_1", "iso_8859_1", "iso_latin_1"}) {
+    if (plain.starts_with(name) && plain.substr(name.size()).starts_with('_')) {
+      return row_of("latin_1");
+    }
+  }
+  for (size_t i = 0; i < tables::kEncodingsSize; ++i) {
+    if (tables::kEncodings[i].name == plain) {
+      return tables::kEncodings[i].row;
+    }
+  }
+  return std::nullopt;
+}
+
+// Decodes in place. Offset of the first byte that means nothing.
+std::optional<size_t> from_single_bytes(std::string& text, int row) {
   std::string out;
   out.reserve(text.size());
-  for (const char c : text) {
-    append_utf8(out, static_cast<unsigned char>(c));
+  for (size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const uint32_t c =
+        byte < 128 ? byte : tables::kHighHalves[row * 128 + byte - 128];
+    if (c == 0) {
+      return at;
+    }
+    append_utf8(out, c);
   }
-  return out;
+  text = std::move(out);
+  return std::nullopt;
 }
 
 struct Fault {
@@ -145,6 +160,31 @@ struct Fault {
   std::string hint;
   Kind kind = Kind::SourceEncoding;
 };
+
+std::optional<Fault> decode_single_bytes(
+    std::string& text,
+    size_t at,
+    const std::string& shown,
+    std::string_view plain) {
+  const auto row = row_of(plain);
+  if (!row) {
+    return Fault{
+        at,
+        fmt::format("unsupported source encoding '{}'", shown),
+        "store the file as UTF-8"};
+  }
+  const auto bad = from_single_bytes(text, *row);
+  if (bad) {
+    return Fault{
+        *bad,
+        fmt::format(
+            "byte 0x{:02x} means nothing in the encoding '{}'",
+            static_cast<unsigned char>(text[*bad]),
+            shown),
+        "declare the encoding that the file is in, or store it as UTF-8"};
+  }
+  return std::nullopt;
+}
 
 // Decodes in place; the fault keeps what follows from being read.
 std::optional<Fault> decode(std::string& text) {
@@ -162,45 +202,28 @@ std::optional<Fault> decode(std::string& text) {
     return Fault{
         nul, "source code cannot contain null bytes", "", Kind::SyntaxError};
   }
-  Encoding encoding = Encoding::Utf8;
   if (const auto name = declared_coding(text)) {
-    encoding = encoding_of(*name);
+    const std::string shown(*name);
+    const std::string plain = plain_name(shown);
     const auto at = static_cast<size_t>(name->data() - text.data());
-    if (encoding == Encoding::Unknown) {
+    // Beside the mark, CPython takes no other spelling.
+    if (marked && plain != "utf_8" && !plain.starts_with("utf_8_")) {
       return Fault{
           at,
-          fmt::format("unsupported source encoding '{}'", *name),
-          "store the file as UTF-8"};
-    }
-    if (marked && encoding != Encoding::Utf8) {
-      return Fault{
-          at,
-          fmt::format("encoding '{}' contradicts the byte order mark", *name),
+          fmt::format("encoding '{}' contradicts the byte order mark", shown),
           "declare utf-8, or remove the declaration"};
     }
+    if (!is_utf8(plain)) {
+      return decode_single_bytes(text, at, shown, plain);
+    }
   }
-  if (encoding == Encoding::Latin1) {
-    text = from_latin1(text);
-    return std::nullopt;
-  }
-  const auto bad = find_invalid_utf8(text);
-  if (bad) {
+  if (const auto bad = find_invalid_utf8(text)) {
     return Fault{
         *bad,
         fmt::format(
             "byte 0x{:02x} is not valid UTF-8",
             static_cast<unsigned char>(text[*bad])),
         "store the file as UTF-8, or declare its encoding in the first line"};
-  }
-  if (encoding == Encoding::Ascii) {
-    for (size_t i = 0; i < text.size(); ++i) {
-      if (static_cast<unsigned char>(text[i]) >= 128) {
-        return Fault{
-            i,
-            "a character outside ASCII in a file declared as ASCII",
-            "declare utf-8 instead"};
-      }
-    }
   }
   return std::nullopt;
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 /// Tables that unicode_data/generate.py writes when the project is built.
 namespace portwright::syntax::tables {
@@ -31,5 +32,16 @@ extern const size_t kCompositionsSize;
 // 43 bits of a name's hash << 21 | code point.
 extern const uint64_t kNames[];
 extern const size_t kNamesSize;
+
+// Code points of the bytes from 0x80 on, 128 a row; 0 where a byte means
+// nothing.
+extern const uint16_t kHighHalves[];
+extern const size_t kHighHalvesSize;
+struct EncodingName {
+  std::string_view name;  // lower case, words joined by underscores
+  int row;
+};
+extern const EncodingName kEncodings[];
+extern const size_t kEncodingsSize;
 
 }  // namespace portwright::syntax::tables

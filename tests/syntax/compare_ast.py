@@ -20,16 +20,23 @@ POSITIONS = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 
 def main():
     options = parse_arguments()
+    # Old files warn about their escapes; deep trees are dumped recursively.
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(20000)
     files = options.files or find_files()
     if not options.all and not options.files:
-        files = random.Random(options.seed).sample(files, min(options.sample, len(files)))
+        files = random.Random(options.seed).sample(
+            files, min(options.sample, len(files))
+        )
     files = files[options.part :: options.parts]
-    dumper = Dumper(options.tool)
+    check = check_round_trip if options.round_trip else compare
+    dumper = Dumper(options.tool, options.round_trip)
+    if sys.version_info < (3, 11):
+        print("the dumps are those of Python 3.11 and later")
+        return 77
     counts = {"equal": 0, "differ": 0, "rejected by both": 0, "newer grammar": 0}
     for path in files:
-        counts[compare(path, dumper)] += 1
+        counts[check(path, dumper)] += 1
     dumper.close()
     print(
         f"{counts['equal']} files equal, {counts['differ']} differ, "
@@ -44,6 +51,9 @@ def parse_arguments():
     parser.add_argument("tool", help="the syntax_dump executable")
     parser.add_argument("files", nargs="*", help="these files, instead of a walk")
     parser.add_argument("--all", action="store_true", help="every file")
+    parser.add_argument(
+        "--round-trip", action="store_true", help="parse, print and parse instead"
+    )
     parser.add_argument("--sample", type=int, default=400)
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--part", type=int, default=0, help="of --parts, from 0")
@@ -62,8 +72,8 @@ def find_files():
 class Dumper:
     """One syntax_dump process that is fed many files."""
 
-    def __init__(self, tool):
-        command = [tool, "--attributes"]
+    def __init__(self, tool, round_trip=False):
+        command = [tool, "--round-trip" if round_trip else "--attributes"]
         if not FSTRING_POSITIONS:
             command.append("--no-fstring-attributes")
         self.process = subprocess.Popen(
@@ -83,6 +93,16 @@ class Dumper:
         self.process.wait()
 
 
+def check_round_trip(path, dumper):
+    """Whether the printed tree parses to an equal one."""
+    answer, good = dumper.dump(path)
+    if good:
+        return "equal"
+    if answer.startswith(b"parsed:") or b"--> <printed>" in answer:
+        return differ(path, answer.decode(errors="replace"))
+    return "rejected by both"
+
+
 def compare(path, dumper):
     ours, accepted = dumper.dump(path)
     try:
@@ -90,14 +110,14 @@ def compare(path, dumper):
     except (SyntaxError, ValueError) as error:
         if not accepted:
             return "rejected by both"
-        if needs_newer_python(path):
+        if needs_newer_python(ours):
             return "newer grammar"
         return differ(path, f"CPython rejects it: {error}")
     if not accepted:
         return differ(path, ours.decode(errors="replace"))
     if not FSTRING_POSITIONS:
         strip_fstrings(tree)
-    theirs = ast.dump(tree, include_attributes=True).encode(errors="surrogatepass")
+    theirs = dump_tree(tree).encode(errors="surrogatepass")
     if ours == theirs:
         return "equal"
     at = next(
@@ -111,9 +131,32 @@ def compare(path, dumper):
     )
 
 
-def needs_newer_python(path):
-    """Whether the file is written for a later grammar, and says so by its name."""
-    return False
+def needs_newer_python(dump):
+    """Whether a tree holds what the grammar of this interpreter lacks."""
+    if sys.version_info < (3, 12) and (
+        b" type_params=[" in dump or b"TypeAlias(" in dump
+    ):
+        return True
+    return sys.version_info < (3, 14) and b"TemplateStr(" in dump
+
+
+def dump_tree(tree):
+    """ast.dump(tree, include_attributes=True), in the form of Python 3.11."""
+    if sys.version_info < (3, 12):
+        return ast.dump(tree, include_attributes=True)
+    if isinstance(tree, list):
+        return "[" + ", ".join(map(dump_tree, tree)) + "]"
+    if not isinstance(tree, ast.AST):
+        return repr(tree)
+    parts = []
+    for name in tree._fields + tree._attributes:
+        value = getattr(tree, name, None)
+        if value is None and getattr(type(tree), name, ...) is None:
+            continue
+        if name == "type_params" and not value:
+            continue
+        parts.append(f"{name}={dump_tree(value)}")
+    return f"{type(tree).__name__}({', '.join(parts)})"
 
 
 def differ(path, how):

@@ -1,9 +1,11 @@
-// syntax_dump [--attributes] [--no-fstring-attributes] [--check] [--time]
-//             [FILE ...]
+// syntax_dump [--attributes] [--no-fstring-attributes] [--check] [--round-trip]
+//             [--time] [FILE ...]
 // Dumps the syntax trees of files as CPython's ast.dump does; --check parses
-// only. Without FILEs, reads paths from stdin, one a line, and answers each
-// with "ok <bytes>\n<dump>\n" or "rejected <bytes>\n<diagnostics>\n".
+// only, --round-trip checks that the printed tree parses to an equal one.
+// Without FILEs, reads paths from stdin, one a line, and answers each with
+// "ok <bytes>\n<dump>\n" or "rejected <bytes>\n<diagnostics>\n".
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -15,6 +17,7 @@
 #include "diagnostics/diagnostic.h"
 #include "syntax/dump.h"
 #include "syntax/parser.h"
+#include "syntax/printer.h"
 
 namespace {
 
@@ -23,6 +26,7 @@ using portwright::syntax::parse_module;
 struct Options {
   portwright::syntax::DumpOptions dump;
   bool check = false;
+  bool round_trip = false;
   bool time = false;
 };
 
@@ -36,6 +40,25 @@ struct Totals {
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Whether the printed tree parses to an equal tree.
+bool round_trips(const portwright::syntax::Tree& tree, std::string& out) {
+  const std::string printed = portwright::syntax::print(tree);
+  const auto again = parse_module("<printed>", printed);
+  for (const auto& d : again.diagnostics) {
+    out += portwright::diagnostics::render_text(d);
+  }
+  const std::string before = portwright::syntax::dump(tree, false);
+  const std::string after = portwright::syntax::dump(again.tree, false);
+  if (out.empty() && before != after) {
+    const auto [a, b] =
+        std::mismatch(before.begin(), before.end(), after.begin(), after.end());
+    const size_t at = std::max<ptrdiff_t>(0, a - before.begin() - 80);
+    out = "parsed:  " + before.substr(at, 160) +
+          "\nprinted: " + after.substr(at, 160) + '\n';
+  }
+  return out.empty();
 }
 
 bool show(
@@ -58,6 +81,9 @@ bool show(
     }
     return false;
   }
+  if (options.round_trip) {
+    return round_trips(result.tree, out);
+  }
   if (!options.check) {
     out = portwright::syntax::dump(result.tree, options.dump);
   }
@@ -78,6 +104,8 @@ int main(int argc, char** argv) {
       options.dump.fstring_attributes = false;
     } else if (arg == "--check") {
       options.check = true;
+    } else if (arg == "--round-trip") {
+      options.round_trip = true;
     } else if (arg == "--time") {
       options.time = true;
     } else {

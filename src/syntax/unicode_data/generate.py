@@ -3,8 +3,11 @@
 Usage: generate.py OUTPUT.cpp
 """
 
+import pkgutil
 import sys
 import unicodedata
+from encodings import __path__ as codec_folder
+from encodings.aliases import aliases as codec_aliases
 from pathlib import Path
 
 HANGUL = range(0xAC00, 0xD7A4)
@@ -39,6 +42,7 @@ def main():
         array("uint32_t", "kIdeograph", ranges(ideographs, 0)),
         normal_forms([c for c, part in zip(beyond_ascii, parts) if part]),
         array("uint64_t", "kNames", sorted(map(name_entry, names.items()))),
+        encodings(),
     ]
     hashes = {entry >> 21 for entry in map(name_entry, names.items())}
     assert len(hashes) == len(names), "two names share a hash"
@@ -103,6 +107,49 @@ def name_entry(item):
     for byte in name.encode():
         value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
     return value >> (64 - NAME_HASH_BITS) << 21 | code_point
+
+
+def encodings():
+    """The single-byte encodings that extend ASCII, under all their names."""
+    rows = {}
+    names = {}
+    for codec in sorted(m.name for m in pkgutil.iter_modules(codec_folder)):
+        row = high_half(codec)
+        if row:
+            rows[codec] = (len(rows), row)
+            names[codec] = len(rows) - 1
+    for alias, codec in codec_aliases.items():
+        if codec in rows:
+            names[alias] = rows[codec][0]
+    table = [c for _, row in rows.values() for c in row]
+    listed = "".join(f'  {{"{name}", {names[name]}}},\n' for name in sorted(names))
+    return (
+        array("uint16_t", "kHighHalves", table)
+        + f"\nconst EncodingName kEncodings[] = {{\n{listed}}};\n"
+        + f"const size_t kEncodingsSize = {len(names)};\n"
+    )
+
+
+def high_half(codec):
+    """What the bytes from 0x80 on mean, 0 for nothing; None for another kind."""
+    plain = bytes(range(128)) + b"\\x41\\u0041+AGE-~{a-b"
+    try:
+        if plain.decode(codec) != plain.decode("ascii"):
+            return None
+    except (LookupError, UnicodeError, AssertionError):
+        return None
+    row = []
+    for byte in range(128, 256):
+        try:
+            text = bytes([byte, 65]).decode(codec)
+        except UnicodeError:
+            row.append(0)
+            continue
+        if len(text) != 2 or text[1] != "A" or ord(text[0]) > 0xFFFF:
+            return None
+        row.append(ord(text[0]))
+    # A row without meanings is that of ASCII, or of a multi-byte encoding.
+    return row if any(row) or codec == "ascii" else None
 
 
 def array(kind, name, values):

@@ -1,0 +1,193 @@
+#include <deque>
+#include <unordered_map>
+
+#include "base/check.h"
+#include "torch/dispatch.h"
+
+namespace portwright::torch {
+namespace {
+
+using eval::Signature;
+
+std::string_view trimmed(std::string_view s) {
+  while (!s.empty() && s.front() == ' ') {
+    s.remove_prefix(1);
+  }
+  while (!s.empty() && s.back() == ' ') {
+    s.remove_suffix(1);
+  }
+  return s;
+}
+
+/// "name(parameters)" taken apart.
+std::pair<std::string, std::string_view> split_signature(std::string_view s) {
+  const size_t open = s.find('(');
+  PW_CHECK(
+      open != s.npos && s.back() == ')', "op signature: " + std::string(s));
+  return {
+      std::string(s.substr(0, open)), s.substr(open + 1, s.size() - open - 2)};
+}
+
+std::string last_component(const std::string& name) {
+  return name.substr(name.rfind('.') + 1);
+}
+
+/// torch's functions take out=; binding must know it to refuse it.
+std::string with_out(std::string_view parameters) {
+  std::string text(parameters);
+  if (text.find("**") != text.npos || text.find("out=") != text.npos) {
+    return text;
+  }
+  const bool keyword_only =
+      text.starts_with("*") || text.find(", *") != text.npos;
+  return text + (keyword_only   ? ", out=None"
+                 : text.empty() ? "*, out=None"
+                                : ", *, out=None");
+}
+
+struct Table {
+  std::deque<Op> ops;
+  std::unordered_map<std::string, const Op*> by_name;
+  std::vector<Form> forms;
+
+  Table() {
+    for (auto specs :
+         {arithmetic_ops(),
+          unary_ops(),
+          compare_ops(),
+          activation_ops(),
+          reduce_ops(),
+          scan_ops(),
+          shape_ops(),
+          split_join_ops(),
+          create_ops(),
+          convert_ops(),
+          linear_ops(),
+          attention_ops(),
+          norm_ops(),
+          gather_scatter_ops(),
+          sort_ops(),
+          conv_ops(),
+          in_place_ops(),
+          complex_ops(),
+          linalg_ops()}) {
+      for (const OpSpec& spec : specs) {
+        add(spec);
+      }
+    }
+    for (Form& form : forms) {
+      if (auto it = by_name.find(last_component(form.op->name) + "_");
+          it != by_name.end() && it->second->functional == form.op) {
+        form.in_place = it->second;
+      }
+    }
+  }
+
+  const Op* add_op(Op op) {
+    PW_CHECK(!by_name.contains(op.name), "two ops named " + op.name);
+    ops.push_back(std::move(op));
+    return by_name[ops.back().name] = &ops.back();
+  }
+
+  void add(const OpSpec& spec) {
+    auto [name, parameters] = split_signature(spec.signature);
+    const bool in_place = name.back() == '_' && !name.ends_with("__");
+    const Op* op = add_op(
+        {name, Signature::parse(parameters), spec.body, in_place, nullptr});
+    const Op* twin = nullptr;
+    std::string_view rest = spec.forms;
+    while (!rest.empty()) {
+      const size_t end = rest.find(';');
+      std::string_view text = trimmed(rest.substr(0, end));
+      rest = end == rest.npos ? std::string_view{} : rest.substr(end + 1);
+      if (text.starts_with("inplace") && !twin) {
+        twin = add_op(
+            {last_component(name) + "_", op->signature, spec.body, true, op});
+      }
+      add_form(text.starts_with("inplace") ? twin : op, parameters, text);
+    }
+  }
+
+  void
+  add_form(const Op* op, std::string_view parameters, std::string_view text) {
+    Form form;
+    form.op = op;
+    std::string own_signature;
+    if (const size_t open = text.find('('); open != text.npos) {
+      own_signature = split_signature(text).second;
+      text = text.substr(0, open);
+    }
+    const size_t colon = text.find(':');
+    form.module = text.substr(0, colon);
+    form.name = colon == text.npos ? last_component(op->name)
+                                   : std::string(text.substr(colon + 1));
+    const bool function = form.module != "tensor" &&
+                          form.module != "property" &&
+                          form.module != "inplace" && form.module != "F";
+    if (own_signature.empty()) {
+      own_signature = parameters;
+    }
+    form.signature =
+        Signature::parse(function ? with_out(own_signature) : own_signature);
+    map_parameters(form);
+    forms.push_back(std::move(form));
+  }
+
+  static void map_parameters(Form& form) {
+    const auto& own = form.signature.params;
+    std::vector<bool> used(own.size());
+    for (const auto& param : form.op->signature.params) {
+      int at = -1;
+      for (size_t i = 0; i < own.size(); ++i) {
+        if (own[i].name == param.name) {
+          at = static_cast<int>(i);
+          used[i] = true;
+        }
+      }
+      PW_CHECK(
+          at >= 0 || param.default_value.defined(),
+          "form without " + param.name.str() + " of " + form.op->name);
+      form.source.push_back(at);
+    }
+    for (size_t i = 0; i < own.size(); ++i) {
+      if (!used[i]) {
+        form.extra.push_back(static_cast<int>(i));
+      }
+    }
+  }
+};
+
+const Table& table() {
+  static const Table instance;
+  return instance;
+}
+
+}  // namespace
+
+int Op::param(std::string_view wanted) const {
+  for (size_t i = 0; i < signature.params.size(); ++i) {
+    if (signature.params[i].name.str() == wanted) {
+      return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
+const Op* find_op(std::string_view name) {
+  auto it = table().by_name.find(std::string(name));
+  return it == table().by_name.end() ? nullptr : it->second;
+}
+
+std::vector<const Op*> all_ops() {
+  std::vector<const Op*> out;
+  for (const Op& op : table().ops) {
+    out.push_back(&op);
+  }
+  return out;
+}
+
+const std::vector<Form>& all_forms() {
+  return table().forms;
+}
+
+}  // namespace portwright::torch

@@ -1,0 +1,97 @@
+#include "torch/dispatch.h"
+#include "torch/indexing.h"
+
+namespace portwright::torch {
+namespace {
+
+// In-place ops that have no form of their own returning a result.
+
+Value copy(Call& call) {
+  Tensor& self = call.self();
+  call.check_writable(self);
+  const Tensor* source = as_tensor(call.args[1]);
+  if (!source && !call.args[1].is_number()) {
+    call.bad_argument(1, "Tensor");
+  }
+  const Sizes from = source ? source->sizes : Sizes{};
+  if (broadcast_sizes(call, self.sizes, from) != self.sizes) {
+    call.raise(
+        "RuntimeError",
+        "output with shape " + sizes_text(self.sizes) +
+            " doesn't match the broadcast shape");
+  }
+  call.store(
+      self, source ? source->array() : number_array(call.args[1], self.dtype));
+  return call.args[0];
+}
+
+Value zero(Call& call) {
+  Tensor& self = call.self();
+  call.store(self, mx::zeros({}, to_mlx(self.dtype)));
+  return call.args[0];
+}
+
+Value fill_diagonal(Call& call) {
+  Tensor& self = call.self();
+  call.check_writable(self);
+  if (self.dim() != 2 || call.boolean(2)) {
+    call.refuse_operation("fill_diagonal_ other than of a matrix");
+  }
+  self.write(mx::where(
+      mx::eye(
+          static_cast<int>(self.sizes[0]),
+          static_cast<int>(self.sizes[1]),
+          0,
+          mx::bool_),
+      number_array(call.args[1], self.dtype),
+      self.array()));
+  return call.args[0];
+}
+
+/// Becomes the other tensor, storage and all.
+Value set(Call& call) {
+  call.self().rebind(call.tensor(1));
+  return call.args[0];
+}
+
+Value setitem(Call& call) {
+  set_item(call, call.self(), call.args[1], call.args[2]);
+  return call.args[0];
+}
+
+/// Same elements under another shape, the tensor itself.
+Value squeeze(Call& call) {
+  Tensor& self = call.self();
+  const Value args[] = {call.args[0], call.args[1]};
+  Call inner(call.interp, call.state, *find_op("squeeze"), args);
+  const Value view = inner.op.body(inner);
+  self.rebind(*as_tensor(view));
+  return call.args[0];
+}
+
+Value unsqueeze(Call& call) {
+  Tensor& self = call.self();
+  const Value args[] = {call.args[0], call.args[1]};
+  Call inner(call.interp, call.state, *find_op("unsqueeze"), args);
+  const Value view = inner.op.body(inner);
+  self.rebind(*as_tensor(view));
+  return call.args[0];
+}
+
+constexpr OpSpec kOps[] = {
+    {"copy_(input, src)", copy, "tensor(input, src, non_blocking=False)"},
+    {"zero_(input)", zero, "tensor"},
+    {"fill_diagonal_(input, fill_value, wrap=False)", fill_diagonal, "tensor"},
+    {"set_(input, source)", set, "tensor"},
+    {"squeeze_(input, dim=None)", squeeze, "tensor"},
+    {"unsqueeze_(input, dim)", unsqueeze, "tensor"},
+    {"setitem_(input, index, value)", setitem, ""},
+};
+
+}  // namespace
+
+std::span<const OpSpec> in_place_ops() {
+  return kOps;
+}
+
+}  // namespace portwright::torch

@@ -1,0 +1,321 @@
+#include "torch/dispatch.h"
+#include "torch/elementwise.h"
+#include "torch/indexing.h"
+#include "torch/torch.h"
+
+namespace portwright::torch {
+namespace {
+
+/// Where each element of the sorted axis comes from; equal elements stay in
+/// order. NaN counts as largest. int64.
+mx::array sorted_order(const mx::array& x, int axis, bool descending) {
+  const mx::array key = x.dtype() == mx::bool_ ? mx::astype(x, mx::uint8) : x;
+  if (!descending) {
+    return mx::astype(mx::argsort(key, axis), mx::int64);
+  }
+  // Read backwards, sorted, read backwards again: stable and falling.
+  const mx::array back = mx::argsort(mx::flip(key, axis), axis);
+  const mx::array last = mx::array(int64_t{x.shape(axis)} - 1, mx::int64);
+  return last - mx::astype(mx::flip(back, axis), mx::int64);
+}
+
+Value pair_of(
+    Call& call,
+    const Tensor& input,
+    const mx::array& order,
+    int axis) {
+  return call.values_indices(
+      call.make(mx::take_along_axis(input.array(), order, axis), input.dtype),
+      call.make(order, Dtype::Int64));
+}
+
+Value scalar_pair(Call& call, const Tensor& input) {
+  return call.values_indices(
+      call.make(input.array(), input.dtype),
+      call.make(mx::zeros({}, mx::int64)));
+}
+
+Value sort(Call& call) {
+  const Tensor& input = call.tensor(0);
+  const int axis = call.axis(1, input.dim());
+  if (input.dim() == 0) {
+    return scalar_pair(call, input);
+  }
+  return pair_of(
+      call, input, sorted_order(input.array(), axis, call.boolean(2)), axis);
+}
+
+Value argsort(Call& call) {
+  const Tensor& input = call.tensor(0);
+  const int axis = call.axis(1, input.dim());
+  if (input.dim() == 0) {
+    return call.make(mx::zeros({}, mx::int64));
+  }
+  return call.make(
+      sorted_order(input.array(), axis, call.boolean(2)), Dtype::Int64);
+}
+
+mx::array first_of(const mx::array& x, int axis, int count) {
+  mx::Shape stop = x.shape();
+  stop[axis] = count;
+  return mx::slice(x, mx::Shape(stop.size(), 0), stop);
+}
+
+/// Always sorted here. Of equal elements the first ones come first; torch
+/// leaves their order open.
+Value topk(Call& call) {
+  const Tensor& input = call.tensor(0);
+  const int axis = call.axis(2, input.dim());
+  const int64_t k = call.integer(1);
+  const int64_t size = input.dim() ? input.sizes[axis] : 1;
+  if (k < 0 || k > size) {
+    call.raise("RuntimeError", "selected index k out of range");
+  }
+  if (input.dim() == 0) {
+    return scalar_pair(call, input);
+  }
+  return pair_of(
+      call,
+      input,
+      first_of(
+          sorted_order(input.array(), axis, call.boolean(3, true)),
+          axis,
+          static_cast<int>(k)),
+      axis);
+}
+
+Value kthvalue(Call& call) {
+  const Tensor& input = call.tensor(0);
+  const int axis = call.axis(2, input.dim());
+  const int k = static_cast<int>(call.integer(1));
+  if (input.dim() == 0 || k < 1 || k > input.sizes[axis]) {
+    call.raise("RuntimeError", "kthvalue(): selected number k out of range");
+  }
+  mx::array at = mx::take(
+      sorted_order(input.array(), axis, false), mx::array({k - 1}), axis);
+  mx::array values = mx::take_along_axis(input.array(), at, axis);
+  if (!call.boolean(3)) {
+    at = mx::squeeze(at, axis);
+    values = mx::squeeze(values, axis);
+  }
+  return call.values_indices(
+      call.make(values, input.dtype), call.make(at, Dtype::Int64));
+}
+
+/// The lower of the two middle elements.
+Value median(Call& call) {
+  const Tensor& input = call.tensor(0);
+  const bool flat = !call.has(1);
+  const mx::array x = flat ? mx::reshape(input.array(), {-1}) : input.array();
+  const int axis = flat ? 0 : call.axis(1, input.dim());
+  const Value source = call.make(x, input.dtype);
+  const Value args[] = {
+      source,
+      Value::integer((x.shape(axis) - 1) / 2 + 1),
+      Value::integer(axis),
+      Value::boolean(call.boolean(2))};
+  const Value pair = run_op(call.interp, *find_op("kthvalue"), args);
+  return flat ? pair.get<eval::Tuple>()->items[0] : pair;
+}
+
+/// Counts of sorted elements below each value.
+mx::array
+insertion_points(const mx::array& sorted, const mx::array& values, bool right) {
+  const mx::array lanes = mx::expand_dims(sorted, -2);
+  const mx::array asked = mx::expand_dims(values, -1);
+  const mx::array below =
+      right ? mx::less_equal(lanes, asked) : mx::less(lanes, asked);
+  return mx::sum(mx::astype(below, mx::int64), -1, false);
+}
+
+Value search(
+    Call& call,
+    const Value& sorted,
+    const Value& values,
+    bool right,
+    bool int32) {
+  const Value operands[] = {sorted, values};
+  Call inner(call.interp, call.state, call.op, operands);
+  ResultType types(call.state.default_dtype);
+  types.add(inner.tensor(0));
+  const Tensor* asked = as_tensor(values);
+  asked ? types.add(*asked) : types.add_number(values);
+  const Dtype dtype = types.result().value_or(Dtype::Float32);
+  mx::array line = cast_array(inner.array(0), dtype);
+  mx::array wanted =
+      asked ? cast_array(asked->array(), dtype) : number_array(values, dtype);
+  const mx::Shape shape = wanted.shape();
+  if (line.ndim() == 1) {
+    wanted = mx::reshape(wanted, {-1});
+  }
+  mx::array at = mx::reshape(insertion_points(line, wanted, right), shape);
+  const Dtype out = int32 ? Dtype::Int32 : Dtype::Int64;
+  return call.cast(at, out);
+}
+
+/// Arguments: sorted_sequence, input, out_int32, right, side, sorter.
+Value searchsorted(Call& call) {
+  const bool right = call.boolean(3) || call.text(4, "left") == "right";
+  if (call.has(5)) {
+    call.refuse_argument(5, "sort first");
+  }
+  return search(call, call.args[0], call.args[1], right, call.boolean(2));
+}
+
+/// Arguments: input, boundaries, out_int32, right.
+Value bucketize(Call& call) {
+  return search(
+      call, call.args[1], call.args[0], call.boolean(3), call.boolean(2));
+}
+
+/// How many elements fall in each of `bins` equal parts of [min, max]; the
+/// last part includes its end.
+Value histc(Call& call) {
+  const Tensor& input = call.tensor(0);
+  const int bins = static_cast<int>(call.integer(1));
+  if (!is_floating_point(input.dtype)) {
+    call.raise(
+        "RuntimeError",
+        "\"histogram_cpu\" not implemented for '" +
+            std::string(name(input.dtype)) + "'");
+  }
+  const mx::array x =
+      mx::reshape(cast_array(input.array(), compute_dtype(input.dtype)), {-1});
+  double low = call.real(2), high = call.real(3);
+  if (low == high && x.size() > 0) {
+    low = element(Dtype::Float32, mx::min(x, false)).as_double();
+    high = element(Dtype::Float32, mx::max(x, false)).as_double();
+  }
+  if (low == high) {
+    low -= 1;
+    high += 1;
+  }
+  const mx::array inside = mx::logical_and(
+      mx::greater_equal(x, like(low, x)), mx::less_equal(x, like(high, x)));
+  const mx::array position = mx::minimum(
+      mx::astype(
+          mx::floor((x - like(low, x)) * like(bins / (high - low), x)),
+          mx::int32),
+      mx::array(bins - 1));
+  const mx::array hits = mx::logical_and(
+      mx::equal(
+          mx::expand_dims(position, 1),
+          mx::reshape(mx::arange(bins), {1, bins})),
+      mx::expand_dims(inside, 1));
+  return call.cast(mx::sum(mx::astype(hits, x.dtype()), 0, false), input.dtype);
+}
+
+Value bincount(Call& call) {
+  const Tensor& input = call.tensor(0);
+  if (input.dim() != 1 || !is_integral(input.dtype)) {
+    call.raise(
+        "RuntimeError",
+        "bincount only supports 1-d non-negative integral inputs.");
+  }
+  const mx::array x = mx::astype(input.array(), mx::int64);
+  int64_t count = call.integer(2, 0);
+  if (x.size() > 0) {
+    count = std::max(count, mx::max(x, false).item<int64_t>() + 1);
+    if (mx::min(x, false).item<int64_t>() < 0) {
+      call.raise(
+          "RuntimeError",
+          "bincount only supports 1-d non-negative integral inputs.");
+    }
+  }
+  const int n = static_cast<int>(count);
+  const Tensor* weights = call.tensor_or_null(1);
+  const mx::Dtype type = !weights                           ? mx::int64
+                         : weights->dtype == Dtype::Float32 ? mx::float32
+                                                            : mx::float64;
+  if (x.size() == 0) {
+    return call.make(mx::zeros({n}, type));
+  }
+  const mx::array each =
+      weights ? mx::astype(weights->array(), type) : mx::ones(x.shape(), type);
+  return call.make(mx::scatter_add(
+      mx::zeros({n}, type),
+      x,
+      mx::reshape(each, {static_cast<int>(x.size()), 1}),
+      0));
+}
+
+/// Sorted distinct elements; with inverse and counts on demand.
+Value unique(Call& call) {
+  const Tensor& input = call.tensor(0);
+  const bool inverse = call.boolean(2), counts = call.boolean(3);
+  if (call.has(4)) {
+    call.refuse_argument(4, "only distinct elements of all axes are known");
+  }
+  const mx::array flat = mx::reshape(input.array(), {-1});
+  if (flat.size() == 0) {
+    const Value none = call.make(mx::zeros({0}, mx::int64));
+    return inverse || counts
+               ? eval::tuple({call.make(flat, input.dtype), none, none})
+               : call.make(flat, input.dtype);
+  }
+  const mx::array order = sorted_order(flat, 0, false);
+  const mx::array sorted = mx::take(flat, order, 0);
+  const int n = sorted.shape(0);
+  const mx::array fresh = mx::concatenate(
+      {mx::array({true}),
+       mx::not_equal(
+           mx::slice(sorted, {1}, {n}), mx::slice(sorted, {0}, {n - 1}))},
+      0);
+  const Value starts = call.make(fresh, Dtype::Bool);
+  const mx::array at =
+      mx::reshape(nonzero_positions(call, *as_tensor(starts)), {-1});
+  std::vector<Value> out{call.make(mx::take(sorted, at, 0), input.dtype)};
+  if (inverse) {
+    const mx::array group = mx::cumsum(mx::astype(fresh, mx::int64), 0) -
+                            mx::array(int64_t{1}, mx::int64);
+    out.push_back(call.make(mx::reshape(
+        mx::scatter(
+            mx::zeros({n}, mx::int64), order, mx::reshape(group, {n, 1}), 0),
+        input.array().shape())));
+  }
+  if (counts) {
+    const mx::array ends = mx::concatenate(
+        {mx::slice(at, {1}, {at.shape(0)}), mx::array({n}, mx::int64)}, 0);
+    out.push_back(call.make(ends - at));
+  }
+  return out.size() == 1 ? out[0] : eval::tuple(std::move(out));
+}
+
+constexpr OpSpec kOps[] = {
+    {"sort(input, dim=-1, descending=False)",
+     sort,
+     "torch(input, dim=-1, descending=False, stable=False); "
+     "tensor(input, dim=-1, descending=False, stable=False)"},
+    {"argsort(input, dim=-1, descending=False)",
+     argsort,
+     "torch(input, dim=-1, descending=False, stable=False); "
+     "tensor(input, dim=-1, descending=False, stable=False)"},
+    {"topk(input, k, dim=-1, largest=True)",
+     topk,
+     "torch(input, k, dim=-1, largest=True, sorted=True); "
+     "tensor(input, k, dim=-1, largest=True, sorted=True)"},
+    {"kthvalue(input, k, dim=-1, keepdim=False)", kthvalue, "torch; tensor"},
+    {"median(input, dim=None, keepdim=False)", median, "torch; tensor"},
+    {"searchsorted(sorted_sequence, input, out_int32=False, right=False, "
+     "side=None, sorter=None)",
+     searchsorted,
+     "torch(sorted_sequence, input, *, out_int32=False, right=False, "
+     "side=None, sorter=None)"},
+    {"bucketize(input, boundaries, out_int32=False, right=False)",
+     bucketize,
+     "torch(input, boundaries, *, out_int32=False, right=False)"},
+    {"histc(input, bins=100, min=0, max=0)", histc, "torch; tensor"},
+    {"bincount(input, weights=None, minlength=0)", bincount, "torch; tensor"},
+    {"unique(input, sorted=True, return_inverse=False, return_counts=False, "
+     "dim=None)",
+     unique,
+     "torch; tensor"},
+};
+
+}  // namespace
+
+std::span<const OpSpec> sort_ops() {
+  return kOps;
+}
+
+}  // namespace portwright::torch

@@ -169,9 +169,13 @@ void Lexer::close(TokenKind kind, char c) {
             last.open,
             line,
             closing(last.open)));
-    // Inside a replacement field the `{` of the field must survive.
     if (fstrings_.empty()) {
       brackets_.pop_back();
+    } else if (c == '{') {
+      // Take it for the end of the replacement field.
+      FString& f = fstrings_.back();
+      brackets_.resize(f.fields[--f.field_count] - 1);
+      f.literal = true;
     }
   }
   push(TokenKind::Error, begin);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "syntax/lexer_impl.h"
+#include "syntax/unicode.h"
 
 namespace portwright::syntax {
 
@@ -153,7 +154,9 @@ void Lexer::decimal_number(uint32_t begin) {
 
 // A number may run into the keyword that follows it, but into no other name.
 void Lexer::number_end(uint32_t begin, std::string_view what) {
-  if (is_name_part(peek())) {
+  size_t at = at_;
+  if (is_name_part(peek()) &&
+      is_identifier_part(next_code_point(source_.text(), at))) {
     constexpr std::string_view kFollowing[] = {
         "and", "else", "for", "if", "in", "is", "or", "not"};
     const std::string_view rest(text_ + at_, size_ - at_);

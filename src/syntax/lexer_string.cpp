@@ -95,9 +95,18 @@ void Lexer::plain_string(uint32_t begin, uint8_t flags, char quote) {
   }
 }
 
-// Reports a string that is not closed where the lexer stands.
+// Reports a string that is not closed where the lexer stands. In a replacement
+// field, what looks like its beginning was meant to end the f-string.
 void Lexer::unterminated(uint32_t begin, uint8_t flags, bool fstring) {
   const bool triple = flags & kTriple;
+  if (!fstring && !fstrings_.empty() &&
+      fstrings_.back().quote == text_[begin] &&
+      (fstrings_.back().flags & kTriple) == (flags & kTriple)) {
+    at_ = begin + (triple ? 3 : 1);
+    error(begin, at_, "f-string: expecting '}'");
+    push(TokenKind::Error, begin);
+    return abandon_fstring();
+  }
   const uint32_t line = source_.position(at_).line;
   uint32_t end = begin;
   while (end < at_ && text_[end] != '\n') {
@@ -149,12 +158,14 @@ bool Lexer::fstring_text_piece(FString& f) {
       middle();
       const uint32_t end = at_;
       at_ += triple ? 3 : 1;
-      push(TokenKind::FStringEnd, end, f.flags);
       if (spec) {
         error(end, at_, "f-string: expecting '}'");
-        brackets_.resize(f.fields[0] - 1);
+        push(TokenKind::Error, end);
+        abandon_fstring();
+      } else {
+        push(TokenKind::FStringEnd, end, f.flags);
+        fstrings_.pop_back();
       }
-      fstrings_.pop_back();
       return false;
     }
     if ((c == '\n' && !triple) || at_end()) {

@@ -36,7 +36,9 @@ void Parser::colon() {
     throw Fault{};
   }
   if (at(TK::Equal)) {
-    fail_here("invalid syntax. Maybe you meant '==' or ':=' instead of '='?");
+    fail_here(
+        "'=' cannot be used inside an expression",
+        "use '==' to compare, or ':=' to bind a name");
   }
   fail_here("expected ':'");
 }

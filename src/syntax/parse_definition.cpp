@@ -27,9 +27,6 @@ Stmt* Parser::decorated() {
     default:
       break;
   }
-  if (at(TK::Error)) {
-    throw Fault{};
-  }
   fail_here("expected a class or function definition after a decorator");
 }
 

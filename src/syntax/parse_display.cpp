@@ -42,8 +42,9 @@ Expr* Parser::parenthesized() {
   }
   if (at(TK::Equal)) {
     fail(
-        {source_.get(), first->span.begin, at_->end},
-        "invalid syntax. Maybe you meant '==' or ':=' instead of '='?");
+        span(*at_),
+        "'=' cannot be used inside an expression",
+        "use '==' to compare, or ':=' to bind a name");
   }
   expect_close(TK::RightParen, open);
   return first;
@@ -169,9 +170,6 @@ Seq<Comprehension> Parser::comprehension() {
     next();
     Expr* target = target_list();
     if (!accept(TK::KwIn)) {
-      if (at(TK::Error)) {
-        throw Fault{};
-      }
       fail_here("expected 'in' after for-loop variables");
     }
     Expr* iter = disjunction();

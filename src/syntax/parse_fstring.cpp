@@ -57,9 +57,6 @@ void Parser::replacement_field(Children<Expr*>& pieces, bool is_template) {
     spec = format_spec();
   }
   if (!at(TK::RightBrace)) {
-    if (at(TK::Error)) {
-      throw Fault{};
-    }
     fail_here(
         spec != nullptr || conversion != -1 || debug
             ? "f-string: expecting '}'"

@@ -37,7 +37,8 @@ Stmt* Parser::import_statement() {
   if (at(TK::KwFrom)) {
     fail(
         {source_.get(), start, at_->end},
-        "Did you mean to use 'from ... import ...' instead?");
+        "'from' cannot follow 'import'",
+        "write 'from module import name'");
   }
   return make<Import>(StmtKind::Import, start, names.take(*arena_));
 }
@@ -68,7 +69,7 @@ Seq<Alias> Parser::imported_names() {
   const Token& open = *at_;
   const bool wrapped = accept(TK::LeftParen);
   if (at(TK::Newline)) {
-    fail_here("Expected one or more names after 'import'");
+    fail_here("expected one or more names after 'import'");
   }
   for (;;) {
     const uint32_t from = begin();

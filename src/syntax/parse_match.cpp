@@ -74,9 +74,6 @@ Expr* Parser::match_subject() {
 // 'case' patterns ('if' named_expression)? ':' block
 MatchCase Parser::match_case() {
   if (!at_word(case_word_)) {
-    if (at(TK::Error)) {
-      throw Fault{};
-    }
     fail_here("expected 'case'");
   }
   const Token& head = next();

@@ -9,8 +9,8 @@ Arg* Parser::parameter(bool annotated, bool star_annotation) {
   const uint32_t start = begin();
   if (at(TK::LeftParen)) {
     fail_here(
-        annotated ? "Function parameters cannot be parenthesized"
-                  : "Lambda expression parameters cannot be parenthesized");
+        annotated ? "function parameters cannot be parenthesized"
+                  : "lambda expression parameters cannot be parenthesized");
   }
   const Symbol name = expect_name("a parameter name");
   Expr* annotation = nullptr;
@@ -116,7 +116,7 @@ Seq<TypeParam> Parser::type_parameters() {
   }
   const Token& open = next();
   if (at(TK::RightBracket)) {
-    fail_here("Type parameter list cannot be empty");
+    fail_here("type parameter list cannot be empty");
   }
   Children<TypeParam> params(type_params_);
   do {

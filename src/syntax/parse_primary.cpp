@@ -83,7 +83,7 @@ Expr* Parser::call(uint32_t start, Expr* func) {
       if (at(TK::Comma)) {
         fail(
             {source_.get(), args[0]->span.begin, last_end_},
-            "Generator expression must be parenthesized");
+            "generator expression must be parenthesized");
       }
       expect_close(TK::RightParen, open);
       args.back() = make<ElementComp>(
@@ -139,7 +139,7 @@ void Parser::call_arguments(
         comprehension();
         fail(
             span(value->span.begin),
-            "Generator expression must be parenthesized");
+            "generator expression must be parenthesized");
       }
       if (unpacked) {
         fail(
@@ -159,9 +159,10 @@ void Parser::call_arguments(
 Expr* Parser::positional_argument() {
   Expr* value = named_expression();
   if (at(TK::Equal)) {
-    fail(
-        {source_.get(), value->span.begin, at_->end},
-        "expression cannot contain assignment, perhaps you meant \"==\"?");
+    refuse_target(
+        *value,
+        "assign to",
+        "a keyword argument is written name=value; use '==' to compare");
   }
   return value;
 }

@@ -153,7 +153,7 @@ Stmt* Parser::expression_statement() {
           value,
           value->kind == ExprKind::Tuple || value->kind == ExprKind::List
               ? ""
-              : " here. Maybe you meant '==' instead of '='?");
+              : "use '==' to compare");
       targets.push(value);
       value = yield_or_star_expressions();
     }
@@ -172,9 +172,8 @@ Stmt* Parser::expression_statement() {
     if (name == "print" || name == "exec") {
       fail(
           span(first),
-          fmt::format(
-              "Missing parentheses in call to '{0}'. Did you mean {0}(...)?",
-              name));
+          fmt::format("missing parentheses in call to '{}'", name),
+          fmt::format("write {}(...)", name));
     }
   }
   return make<ExprStmt>(StmtKind::Expr, start, value);

@@ -29,9 +29,6 @@ Tree Parser::file() {
 
 void Parser::expect(TK kind) {
   if (!accept(kind)) {
-    if (at(TK::Error)) {
-      throw Fault{};
-    }
     fail_here(fmt::format("expected '{}'", spelling(kind)));
   }
 }
@@ -57,24 +54,38 @@ Symbol Parser::expect_name(std::string_view what) {
     fail_here(fmt::format(
         "expected {}, found the keyword '{}'", what, spelling(kind())));
   }
-  if (at(TK::Error)) {
-    throw Fault{};
-  }
   fail_here(fmt::format("expected {}", what));
 }
 
 void Parser::fail(Span span, std::string message, std::string hint) {
-  if (attempts_ == 0 && diagnostics_.size() < kMaxDiagnostics) {
+  if (attempts_ == 0 && diagnostics_.size() < kMaxDiagnostics &&
+      !reported_ahead()) {
     diagnostics_.push_back(
         {Kind::SyntaxError, std::move(message), span, std::move(hint)});
   }
   throw Fault{};
 }
 
+// Whether the lexer has reported the rest of this logical line; what the parser
+// finds before that is mostly its consequence.
+bool Parser::reported_ahead() const {
+  const Token* token = at_;
+  while (token->kind != TK::Newline && token->kind != TK::EndOfFile &&
+         token->kind != TK::Error) {
+    ++token;
+  }
+  return token->kind == TK::Error;
+}
+
+void Parser::fail_here(std::string message, std::string hint) {
+  if (at(TK::Error)) {
+    throw Fault{};
+  }
+  fail(span(*at_), std::move(message), std::move(hint));
+}
+
 void Parser::unexpected() {
   switch (kind()) {
-    case TK::Error:
-      throw Fault{};
     case TK::Indent:
       fail_here("unexpected indent");
     case TK::Dedent:

@@ -182,10 +182,10 @@ class Parser {
   }
 
   // ---- faults ----
+  bool reported_ahead() const;
   [[noreturn]] void fail(Span span, std::string message, std::string hint = "");
-  [[noreturn]] void fail_here(std::string message, std::string hint = "") {
-    fail(span(*at_), std::move(message), std::move(hint));
-  }
+  /// At the current token, unless the lexer has reported that already.
+  [[noreturn]] void fail_here(std::string message, std::string hint = "");
   [[noreturn]] void unexpected();
   [[noreturn]] void too_deep();
   /// Runs a trial parse that says whether it succeeded. One that did not is
@@ -277,14 +277,14 @@ class Parser {
   TypeParam type_parameter();
 
   // ---- targets.cpp ----
-  void assign_target(Expr* target, std::string_view tail = "");
+  void assign_target(Expr* target, std::string_view hint = "");
   void delete_target(Expr* target);
   void single_target(Expr* target);
   Expr* target_list();
   [[noreturn]] void refuse_target(
       const Expr& target,
       std::string_view verb,
-      std::string_view tail);
+      std::string_view hint);
 
   // ---- parse_statement.cpp ----
   void statements(Children<Stmt*>& out, TK end);

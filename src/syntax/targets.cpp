@@ -82,13 +82,15 @@ std::string_view describe(const Expr& expr) {
 void Parser::refuse_target(
     const Expr& target,
     std::string_view verb,
-    std::string_view tail) {
+    std::string_view hint) {
   fail(
-      target.span, fmt::format("cannot {} {}{}", verb, describe(target), tail));
+      target.span,
+      fmt::format("cannot {} {}", verb, describe(target)),
+      std::string(hint));
 }
 
 // Makes an expression the target of an assignment, or refuses it.
-void Parser::assign_target(Expr* target, std::string_view tail) {
+void Parser::assign_target(Expr* target, std::string_view hint) {
   switch (target->kind) {
     case ExprKind::Name:
       static_cast<Name*>(target)->ctx = ExprContext::Store;
@@ -102,19 +104,19 @@ void Parser::assign_target(Expr* target, std::string_view tail) {
     case ExprKind::Starred: {
       auto* starred = static_cast<Starred*>(target);
       starred->ctx = ExprContext::Store;
-      return assign_target(starred->value, tail);
+      return assign_target(starred->value, hint);
     }
     case ExprKind::Tuple:
     case ExprKind::List: {
       auto* sequence = static_cast<Sequence*>(target);
       sequence->ctx = ExprContext::Store;
       for (Expr* item : sequence->elts) {
-        assign_target(item, tail);
+        assign_target(item, hint);
       }
       return;
     }
     default:
-      refuse_target(*target, "assign to", tail);
+      refuse_target(*target, "assign to", hint);
   }
 }
 

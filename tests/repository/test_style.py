@@ -29,14 +29,18 @@ def run(*command):
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
 
 
+def is_data(path):
+    return "testdata" in path.parts or path.parent.suffix == ".seeds"
+
+
 def sources():
     """What we wrote and format; goldens are texts that tests compare with."""
-    return [p for p in under("src", "fuzz", "bench") if "testdata" not in p.parts]
+    return [p for p in under("src", "fuzz", "bench") if not is_data(p)]
 
 
 def python_files():
     found = under("python", "tests", "src", "fuzz", suffixes=[".py"])
-    return [path for path in found if "testdata" not in path.parts]
+    return [path for path in found if not is_data(path)]
 
 
 def test_cpp_is_formatted():

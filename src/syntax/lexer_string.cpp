@@ -34,7 +34,8 @@ int prefix_flags(std::string_view prefix, bool& formatted) {
         formatted = true;
         break;
       case 'u':
-        flags |= kUnicodePrefix;
+        // Only the small letter shows in the tree, as in CPython.
+        flags |= c == 'u' ? kUnicodePrefix : 0;
         unicode = true;
         break;
       default:

@@ -89,6 +89,10 @@ base::Result<Results> run_battery(
     return tl::unexpected(error_of(loaded.error()));
   }
   out.port = session.port_file();
+  if (const auto& modules = session.reference().modules();
+      modules.contains("")) {
+    out.source = modules.at("").file;
+  }
   for (const Check& check : all_checks()) {
     if (!is_chosen(check, options)) {
       continue;

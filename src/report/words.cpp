@@ -55,6 +55,23 @@ std::string told(const CheckResult& check) {
       place.empty() ? "" : " (" + place + ")");
 }
 
+/// The place first: it is what the reader wants to know.
+std::string failure_sentence(
+    const verify::Results& results,
+    const std::string& subject,
+    size_t skipped) {
+  const auto& check = *most_telling(results, Status::Fail);
+  const auto place = place_text(check.place);
+  return fmt::format(
+      "{} is wrong{}{}: {} ({} of {} fail)",
+      subject,
+      place.empty() ? "" : " at ",
+      place,
+      check.reason.empty() ? check.name : check.reason,
+      count(results, Status::Fail),
+      checks_text(results.checks.size() - skipped));
+}
+
 }  // namespace
 
 std::string place_text(const verify::Place& place) {
@@ -106,12 +123,7 @@ std::string verdict_sentence(const verify::Results& results) {
           subject,
           told(*most_telling(results, Status::Warn)));
     case Status::Fail:
-      return fmt::format(
-          "{} is wrong in {} of {}: {}",
-          subject,
-          count(results, Status::Fail),
-          checks_text(results.checks.size() - skipped),
-          told(*most_telling(results, Status::Fail)));
+      return failure_sentence(results, subject, skipped);
     default:
       break;
   }

@@ -94,7 +94,12 @@ std::optional<Difference> compare(const Array& a, const Array& reference) {
       std::max_element(out.per_position.begin(), out.per_position.end());
   out.relative = *worst;
   if (reference.shape.size() > 1) {
-    out.position = worst - out.per_position.begin();
+    const auto first = std::find_if_not(
+        out.per_position.begin(), out.per_position.end(), [](double v) {
+          return v <= 1e-4;
+        });
+    out.position = (first == out.per_position.end() ? worst : first) -
+                   out.per_position.begin();
   }
   return out;
 }

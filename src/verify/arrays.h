@@ -43,7 +43,8 @@ class Run {
 struct Difference {
   /// max|a - b| / max|b|; infinity where only one is finite.
   double relative = 0;
-  /// Where the largest difference lies on the position axis; -1: no such axis.
+  /// The first position off by more than 1e-4, else the one that is off most;
+  /// -1 without a position axis.
   int64_t position = -1;
   /// The same ratio at each position, over the largest of the whole reference.
   std::vector<double> per_position;

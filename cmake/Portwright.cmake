@@ -31,6 +31,7 @@ target_include_directories(portwright_options INTERFACE ${PROJECT_SOURCE_DIR}/sr
 # Everything links these, so that one precompiled header fits every stage.
 set(fmt fmt::fmt)
 if(PORTWRIGHT_PORTABLE)
+  list(PREPEND CMAKE_FIND_LIBRARY_SUFFIXES .a)
   set(fmt fmt::fmt-header-only)
 endif()
 target_link_libraries(portwright_options INTERFACE

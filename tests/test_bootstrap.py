@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -95,3 +96,37 @@ def test_an_unwritable_cache_is_named(checkout, environment, tmp_path):
     )
     assert called.returncode == 4
     assert "XDG_CACHE_HOME" in called.stderr
+
+
+@pytest.fixture
+def bare_debian(tmp_path, environment):
+    """A PATH whose dpkg-query knows no package and whose apt-get only notes how
+    it was called."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    calls = tmp_path / "apt-calls"
+    for name, body in {
+        "dpkg-query": "exit 1",
+        "apt-get": f'echo "$@" >> {calls}',
+    }.items():
+        (tools / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tools / name).chmod(0o755)
+    return {**environment, "PATH": f"{tools}:{environment['PATH']}"}, calls
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="about Debian")
+def test_missing_packages_are_installed_or_named(checkout, bare_debian):
+    environment, calls = bare_debian
+    called = subprocess.run(
+        [checkout / "portwright"], capture_output=True, text=True, env=environment
+    )
+    assert called.returncode == 4  # nothing is installed, so it ends after apt-get
+    if os.geteuid() == 0:
+        update, install = calls.read_text().splitlines()
+        assert update == "update"
+        assert install.startswith("install -y --no-install-recommends ")
+        assert "libcli11-dev" in install
+    else:
+        assert not calls.exists()
+        assert "sudo apt-get install -y " in called.stderr
+        assert "libcli11-dev" in called.stderr

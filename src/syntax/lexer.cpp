@@ -33,6 +33,12 @@ void Lexer::error(
        std::move(hint)});
 }
 
+void Lexer::stop(uint32_t begin, uint32_t end, std::string message) {
+  error(begin, end, std::move(message));
+  diagnostics_.back().kind = Kind::LimitExceeded;
+  stopped_ = true;
+}
+
 void Lexer::run() {
   while (!stopped_) {
     if (line_start_) {

@@ -63,6 +63,9 @@ class Lexer {
       std::string message,
       std::string hint = "");
 
+  /// Reports a limit of ours, and ends the reading.
+  void stop(uint32_t begin, uint32_t end, std::string message);
+
   // lexer.cpp
   void token();
   void name();

@@ -69,9 +69,7 @@ void Lexer::indent_to(uint32_t begin, Indentation to) {
       inconsistent();
     }
     if (indents_.size() >= kMaxIndents) {
-      error(begin, at_, "too many levels of indentation");
-      stopped_ = true;
-      return;
+      return stop(begin, at_, "too many levels of indentation");
     }
     indents_.push_back(to);
     return push(TokenKind::Indent, at_);
@@ -137,9 +135,7 @@ void Lexer::comment() {
 
 void Lexer::open(TokenKind kind, char c) {
   if (brackets_.size() >= kMaxBrackets) {
-    error(at_, at_ + 1, "too many nested parentheses");
-    stopped_ = true;
-    return;
+    return stop(at_, at_ + 1, "too many nested parentheses");
   }
   brackets_.push_back({c, at_});
   operate(kind, 1);

@@ -126,9 +126,7 @@ void Lexer::unterminated(uint32_t begin, uint8_t flags, bool fstring) {
 
 void Lexer::fstring_start(uint32_t begin, uint8_t flags, char quote) {
   if (fstrings_.size() >= kMaxFStrings) {
-    error(begin, at_, "too many nested f-strings");
-    stopped_ = true;
-    return;
+    return stop(begin, at_, "too many nested f-strings");
   }
   push(TokenKind::FStringStart, begin, flags, at_ - begin);
   fstrings_.push_back({flags, quote, begin, {}, 0, true});

@@ -65,6 +65,7 @@ def run_ctest(options, report):
         listed = (build / "asan_tests.txt").read_text().split()
         names = "^(" + "|".join(listed) + r")\." + (names and f".*{names}")
         environment["ASAN_OPTIONS"] = "detect_stack_use_after_return=1"
+        environment.setdefault("PORTWRIGHT_FUZZ_RUNS", "20000")
         environment["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
     if names:
         command += ["-R", names]
@@ -75,7 +76,7 @@ def run_ctest(options, report):
 
 def run_pytest(options, report):
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += ["-n", "2", "--dist", "worksteal", f"--junitxml={report}"]
+    command += ["-n", "2", "--dist", "loadfile", f"--junitxml={report}"]
     if options.filter:
         command += ["--match", options.filter]
     if options.quick:
@@ -111,4 +112,7 @@ def count(report, counts):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

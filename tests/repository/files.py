@@ -12,7 +12,9 @@ CPP = (".cpp", ".h")
 def tracked():
     """Every file that git tracks or would add."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        # A container may run as another user than the one who cloned.
+        ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+        + ["--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         capture_output=True,
         text=True,

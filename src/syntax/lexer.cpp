@@ -140,8 +140,7 @@ void Lexer::unicode_name(uint32_t begin) {
   }
   const std::string normal = normalize_name(text);
   const uint32_t index = out_.names.find(normal, NameTable::hash(normal));
-  // A name that normalises to a keyword stays a name in CPython; reading it as
-  // the keyword's spelling would not even be printable.
+  // Only the plain spelling of a keyword is one.
   push(TokenKind::Name, begin, 0, index);
 }
 

@@ -10,16 +10,11 @@ NameTable::NameTable() : slots_(1024, Slot{0, 0}) {
 #undef X
 }
 
-std::string_view NameTable::text(uint32_t index) const {
-  const Entry& entry = entries_[index];
-  return entry.kind == TokenKind::Name ? std::string_view(entry.symbol.str())
-                                       : spelling(entry.kind);
-}
-
 uint32_t NameTable::find(std::string_view name, uint32_t hash) {
   const size_t mask = slots_.size() - 1;
   for (size_t at = hash & mask; slots_[at].index != 0; at = (at + 1) & mask) {
-    if (slots_[at].hash == hash && text(slots_[at].index) == name) {
+    if (slots_[at].hash == hash &&
+        entries_[slots_[at].index].symbol.str() == name) {
       return slots_[at].index;
     }
   }
@@ -32,8 +27,7 @@ NameTable::insert(std::string_view name, uint32_t hash, TokenKind kind) {
     grow();
   }
   const auto index = static_cast<uint32_t>(entries_.size());
-  entries_.push_back(
-      {kind == TokenKind::Name ? base::Symbol(name) : base::Symbol(), kind});
+  entries_.push_back({base::Symbol(name), kind});
   const size_t mask = slots_.size() - 1;
   size_t at = hash & mask;
   while (slots_[at].index != 0) {

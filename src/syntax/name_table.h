@@ -29,8 +29,8 @@ class NameTable {
   }
 
   struct Entry {
-    base::Symbol symbol;  // null for keywords
-    TokenKind kind;       // Name, or the keyword's
+    base::Symbol symbol;
+    TokenKind kind;  // Name, or the keyword's
   };
 
   /// Index of the entry for `text`, whose hash() is `hash`. `text` is not kept.
@@ -47,7 +47,6 @@ class NameTable {
   };
   uint32_t insert(std::string_view text, uint32_t hash, TokenKind kind);
   void grow();
-  std::string_view text(uint32_t index) const;
 
   std::vector<Slot> slots_;
   std::vector<Entry> entries_;

@@ -1,4 +1,8 @@
+#include <set>
+
 #include "syntax/printer_impl.h"
+#include "syntax/token.h"
+#include "syntax/unicode.h"
 
 namespace portwright::syntax {
 
@@ -37,6 +41,15 @@ constexpr std::string_view kCompare[] = {
     " in ",
     " not in "};
 
+bool is_keyword_text(std::string_view text) {
+  static const std::set<std::string_view> words = {
+#define X(name, text) text,
+      PW_KEYWORDS(X)
+#undef X
+  };
+  return text.size() <= 8 && words.contains(text);
+}
+
 constexpr std::string_view kUnary[] = {"~", "not ", "+", "-"};
 
 Level tighter(Level level) {
@@ -44,6 +57,18 @@ Level tighter(Level level) {
 }
 
 }  // namespace
+
+// A name can be spelled like a keyword where it was written in letters that
+// only normalise to it; so it is again.
+void Printer::write(Symbol name) {
+  const std::string& text = name.str();
+  if (!is_keyword_text(text)) {
+    out_ += text;
+    return;
+  }
+  append_utf8(out_, 0xFEE0 + static_cast<unsigned char>(text[0]));
+  out_.append(text, 1);
+}
 
 Level Printer::level_of(const Expr& expr) {
   switch (expr.kind) {

@@ -47,9 +47,7 @@ class Printer {
   void write(std::string_view text) {
     out_ += text;
   }
-  void write(Symbol name) {
-    out_ += name.str();
-  }
+  void write(Symbol name);
   /// The items, with ", " between them.
   template <typename Items, typename F>
   void list(const Items& items, F&& item) {

@@ -196,6 +196,24 @@ void install_container_protocols(Interpreter& interp) {
   });
 }
 
+namespace {
+
+bool same_alias(Interpreter& in, const GenericAlias& x, const GenericAlias& y) {
+  if (x.cls != y.cls || x.args.size() != y.args.size()) {
+    return false;
+  }
+  if (x.cls == in.types.generic_alias) {
+    return in.equal(x.origin, y.origin) &&
+           in.equal(tuple(x.args), tuple(y.args));
+  }
+  const Value members = tuple(y.args);
+  return std::all_of(x.args.begin(), x.args.end(), [&](const Value& arg) {
+    return in.contains(members, arg);
+  });
+}
+
+}  // namespace
+
 void install_aliases(Interpreter& interp) {
   Types& t = interp.types;
   t.generic_alias =
@@ -208,13 +226,14 @@ void install_aliases(Interpreter& interp) {
     cls->def("__eq__(self, other)", [](Interpreter& in, Args a) -> Value {
       const GenericAlias* x = as_alias(in, a[0]);
       const GenericAlias* y = as_alias(in, a[1]);
-      return Value::boolean(
-          x && y && x->cls == y->cls && in.equal(x->origin, y->origin) &&
-          in.equal(tuple(x->args), tuple(y->args)));
+      return Value::boolean(x && y && same_alias(in, *x, *y));
     });
     cls->def("__hash__(self)", [](Interpreter& in, Args a) -> Value {
-      return Value::integer(
-          static_cast<int64_t>(in.hash(tuple(a[0].get<GenericAlias>()->args))));
+      size_t sum = 0;  // the members of a union have no order
+      for (const Value& arg : a[0].get<GenericAlias>()->args) {
+        sum ^= in.hash(arg);
+      }
+      return Value::integer(static_cast<int64_t>(sum));
     });
     cls->def("__getitem__(self, item)", [](Interpreter& in, Args a) -> Value {
       return make_alias(in, a[0].get<GenericAlias>()->origin, a[1]);

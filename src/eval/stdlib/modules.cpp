@@ -1,7 +1,151 @@
 #include "eval/stdlib/modules.h"
 
+#include "eval/builtins/support.h"
+
 namespace portwright::eval {
 
-void register_modules(Interpreter&) {}
+// Our Python texts, embedded when this stage is built.
+#define PW_PRELUDE(X)                                                          \
+  X(abc)                                                                       \
+  X(collections) X(collections_abc) X(contextlib) X(contextvars)               \
+      X(dataclasses) X(enum) X(functools) X(importlib) X(inspect) X(itertools) \
+          X(logging) X(numbers) X(os) X(pathlib) X(string) X(sys) X(textwrap)  \
+              X(threading) X(types) X(typing) X(typing_extensions) X(warnings) \
+                  X(weakref)
+#define X(name) std::string_view embedded_##name();
+PW_PRELUDE(X)
+#undef X
+
+namespace {
+
+void register_sources(Interpreter& interp) {
+  // Texts whose module has submodules.
+  const auto is_package = [](std::string_view name) {
+    return name == "collections" || name == "importlib" || name == "os";
+  };
+#define X(name)                                       \
+  if (std::string_view(#name) != "collections_abc") { \
+    interp.register_source_module(                    \
+        #name, embedded_##name(), is_package(#name)); \
+  }
+  PW_PRELUDE(X)
+#undef X
+  interp.register_source_module("collections.abc", embedded_collections_abc());
+}
+
+// Classes that library code only names in isinstance and annotations.
+void define_numpy(Interpreter& interp, ModuleObject& m) {
+  for (const char* name :
+       {"ndarray",
+        "generic",
+        "number",
+        "integer",
+        "floating",
+        "bool_",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "float16",
+        "float32",
+        "float64",
+        "dtype"}) {
+    m.set(
+        name,
+        class_value(interp.define_class(name, {}, Kind::Instance, "numpy")));
+  }
+}
+
+void define_gc(Interpreter&, ModuleObject& m) {
+  for (const char* name : {"collect", "disable", "enable"}) {
+    m.def(std::string(name) + "(*args, **kwargs)", [](Interpreter&, Args) {
+      return Value::none();
+    });
+  }
+}
+
+}  // namespace
+
+void register_refused_modules(Interpreter& interp) {
+  for (const char* name :
+       {"argparse",
+        "asyncio",
+        "base64",
+        "concurrent",
+        "concurrent.futures",
+        "ctypes",
+        "datetime",
+        "decimal",
+        "fnmatch",
+        "fractions",
+        "getpass",
+        "glob",
+        "hashlib",
+        "http",
+        "io",
+        "multiprocessing",
+        "pickle",
+        "platform",
+        "queue",
+        "random",
+        "secrets",
+        "shutil",
+        "signal",
+        "socket",
+        "statistics",
+        "struct",
+        "subprocess",
+        "tarfile",
+        "tempfile",
+        "time",
+        "traceback",
+        "urllib",
+        "urllib.parse",
+        "urllib.request",
+        "uuid",
+        "zipfile",
+        "csv",
+        "pprint",
+        "heapq",
+        "bisect",
+        "ast",
+        "tokenize",
+        "linecache",
+        "pickletools"}) {
+    interp.register_native_module(name, [](Interpreter&, ModuleObject& module) {
+      module.getattr = [self = module.name](
+                           Interpreter& in, Symbol attribute) -> Value {
+        const std::string full = self + "." + attribute.str();
+        if (attribute.str().starts_with("__") || in.can_import(full)) {
+          return {};
+        }
+        return Value(native(
+            self,
+            attribute.str() + "(*args, **kwargs)",
+            [full](Interpreter& interp, Args) -> Value {
+              interp.refuse(
+                  diagnostics::Kind::UnsupportedFunction,
+                  "'" + full + "' is not evaluated",
+                  "no builtin touches files, processes, network, time or "
+                  "chance; Portwright does not implement this module");
+            }));
+      };
+    });
+  }
+}
+
+void register_modules(Interpreter& interp) {
+  interp.register_native_module("_portwright", define_support);
+  interp.register_native_module("math", define_math);
+  interp.register_native_module("operator", define_operator_module);
+  interp.register_native_module("copy", define_copy);
+  interp.register_native_module("json", define_json);
+  interp.register_native_module("re", define_re);
+  interp.register_native_module("numpy", define_numpy);
+  interp.register_native_module("gc", define_gc);
+  register_sources(interp);
+  register_refused_modules(interp);
+}
 
 }  // namespace portwright::eval

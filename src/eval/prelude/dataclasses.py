@@ -1,0 +1,282 @@
+from _portwright import make_init as _make_init
+from _portwright import refuse as _refuse
+import copy as _copy
+
+
+class _Missing:
+    def __repr__(self):
+        return "MISSING"
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+class _KeywordOnly:
+    pass
+
+
+MISSING = _Missing()
+KW_ONLY = _KeywordOnly()
+
+
+class FrozenInstanceError(AttributeError):
+    pass
+
+
+class InitVar:
+    def __init__(self, type=None):
+        self.type = type
+
+    def __class_getitem__(cls, type):
+        return InitVar(type)
+
+
+class Field:
+    def __init__(self, default, default_factory, init, repr, hash, compare, metadata, kw_only):
+        self.name = None
+        self.type = None
+        self.default = default
+        self.default_factory = default_factory
+        self.init = init
+        self.repr = repr
+        self.hash = hash
+        self.compare = compare
+        self.metadata = {} if metadata is None else metadata
+        self.kw_only = kw_only
+        self._init_only = False
+
+    def __repr__(self):
+        return f"Field(name={self.name!r},type={self.type!r},default={self.default!r})"
+
+
+def field(
+    *,
+    default=MISSING,
+    default_factory=MISSING,
+    init=True,
+    repr=True,
+    hash=None,
+    compare=True,
+    metadata=None,
+    kw_only=MISSING,
+):
+    if default is not MISSING and default_factory is not MISSING:
+        raise ValueError("cannot specify both default and default_factory")
+    return Field(default, default_factory, init, repr, hash, compare, metadata, kw_only)
+
+
+def _is_named(annotation, name):
+    # An annotation's text: "ClassVar[int]", "typing.ClassVar", "dc.InitVar[x]".
+    if not isinstance(annotation, str):
+        return False
+    head = annotation.strip("'\" ").split("[")[0].strip()
+    return head.split(".")[-1] == name
+
+
+def _own_fields(cls, kw_only):
+    own = []
+    for name, annotation in cls.__dict__.get("__annotations__", {}).items():
+        if _is_named(annotation, "ClassVar"):
+            continue
+        if _is_named(annotation, "KW_ONLY"):
+            kw_only = True
+            continue
+        default = cls.__dict__.get(name, MISSING)
+        f = default if isinstance(default, Field) else field(default=default)
+        f.name = name
+        f.type = annotation
+        f._init_only = _is_named(annotation, "InitVar")
+        if f.kw_only is MISSING:
+            f.kw_only = kw_only
+        if f.default_factory is MISSING and isinstance(f.default, (list, dict, set)):
+            kind = type(f.default)
+            raise ValueError(
+                f"mutable default {kind} for field {name} is not allowed: use default_factory"
+            )
+        own.append(f)
+        if isinstance(default, Field):
+            if default.default is MISSING:
+                delattr(cls, name)
+            else:
+                setattr(cls, name, default.default)
+    for name, value in cls.__dict__.items():
+        if isinstance(value, Field) and name not in cls.__dict__.get("__annotations__", {}):
+            raise TypeError(f"{name!r} is a field but has no type annotation")
+    return own
+
+
+def _process(cls, init, repr, eq, order, unsafe_hash, frozen, kw_only):
+    all_fields = {}
+    for base in reversed(cls.__mro__[1:]):
+        all_fields.update(base.__dict__.get("__dataclass_fields__", {}))
+    for f in _own_fields(cls, kw_only):
+        all_fields[f.name] = f
+    cls.__dataclass_fields__ = all_fields
+    cls.__dataclass_params__ = {"frozen": frozen, "eq": eq, "order": order}
+    fields = list(all_fields.values())
+    if init:
+        cls.__init__ = _init_of(cls, fields, frozen)
+    own = cls.__dict__
+    if repr and "__repr__" not in own:
+        cls.__repr__ = _repr_of([f.name for f in fields if f.repr and not f._init_only])
+    compared = [f.name for f in fields if f.compare and not f._init_only]
+    has_eq = "__eq__" in own
+    if eq and not has_eq:
+        cls.__eq__ = _eq_of(compared)
+    if order:
+        _add_order(cls, compared)
+    if frozen:
+        cls.__setattr__ = _frozen_setattr
+        cls.__delattr__ = _frozen_delattr
+    if unsafe_hash or (eq and frozen and "__hash__" not in own):
+        cls.__hash__ = _hash_of(
+            [f.name for f in fields if (f.compare if f.hash is None else f.hash)]
+        )
+    elif eq and not has_eq and "__hash__" not in own:
+        cls.__hash__ = None
+    if "__match_args__" not in own:
+        cls.__match_args__ = tuple(f.name for f in fields if f.init and not f.kw_only)
+    return cls
+
+
+def _init_of(cls, fields, frozen):
+    seen_default = False
+    for f in fields:
+        if not f.init or f.kw_only:
+            continue
+        has_default = f.default is not MISSING or f.default_factory is not MISSING
+        if seen_default and not has_default:
+            raise TypeError(f"non-default argument {f.name!r} follows default argument")
+        seen_default = seen_default or has_default
+    plan = [(f.name, f.default, f.default_factory, f.kw_only, f.init, f._init_only) for f in fields]
+    return _make_init(cls.__qualname__, plan, MISSING, frozen, hasattr(cls, "__post_init__"))
+
+
+def _repr_of(names):
+    def __repr__(self):
+        text = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{type(self).__qualname__}({text})"
+
+    return __repr__
+
+
+def _eq_of(names):
+    def __eq__(self, other):
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return all(getattr(self, n) == getattr(other, n) for n in names)
+
+    return __eq__
+
+
+def _hash_of(names):
+    def __hash__(self):
+        return hash(tuple(getattr(self, n) for n in names))
+
+    return __hash__
+
+
+def _add_order(cls, names):
+    def key(obj):
+        return tuple(getattr(obj, n) for n in names)
+
+    def ordering(compare):
+        def method(self, other):
+            if other.__class__ is not self.__class__:
+                return NotImplemented
+            return compare(key(self), key(other))
+
+        return method
+
+    cls.__lt__ = ordering(lambda a, b: a < b)
+    cls.__le__ = ordering(lambda a, b: a <= b)
+    cls.__gt__ = ordering(lambda a, b: a > b)
+    cls.__ge__ = ordering(lambda a, b: a >= b)
+
+
+def _frozen_setattr(self, name, value):
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _frozen_delattr(self, name):
+    raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+def dataclass(
+    cls=None,
+    /,
+    *,
+    init=True,
+    repr=True,
+    eq=True,
+    order=False,
+    unsafe_hash=False,
+    frozen=False,
+    match_args=True,
+    kw_only=False,
+    slots=False,
+    weakref_slot=False,
+):
+    def wrap(cls):
+        return _process(cls, init, repr, eq, order, unsafe_hash, frozen, kw_only)
+
+    return wrap if cls is None else wrap(cls)
+
+
+def fields(class_or_instance):
+    found = getattr(class_or_instance, "__dataclass_fields__", None)
+    if found is None:
+        raise TypeError("must be called with a dataclass type or instance")
+    return tuple(f for f in found.values() if not f._init_only)
+
+
+def is_dataclass(obj):
+    cls = obj if isinstance(obj, type) else type(obj)
+    return hasattr(cls, "__dataclass_fields__")
+
+
+def _convert(obj, dict_factory, as_dict):
+    if is_dataclass(obj) and not isinstance(obj, type):
+        pairs = [
+            (f.name, _convert(getattr(obj, f.name), dict_factory, as_dict)) for f in fields(obj)
+        ]
+        return dict_factory(pairs) if as_dict else tuple(value for _, value in pairs)
+    if isinstance(obj, tuple) and hasattr(obj, "_fields"):
+        return type(obj)(*[_convert(v, dict_factory, as_dict) for v in obj])
+    if isinstance(obj, (list, tuple)):
+        return type(obj)([_convert(v, dict_factory, as_dict) for v in obj])
+    if isinstance(obj, dict):
+        return type(obj)(
+            (_convert(k, dict_factory, as_dict), _convert(v, dict_factory, as_dict))
+            for k, v in obj.items()
+        )
+    return _copy.deepcopy(obj)
+
+
+def asdict(obj, *, dict_factory=dict):
+    if isinstance(obj, type) or not is_dataclass(obj):
+        raise TypeError("asdict() should be called on dataclass instances")
+    return _convert(obj, dict_factory, True)
+
+
+def astuple(obj, *, tuple_factory=tuple):
+    if isinstance(obj, type) or not is_dataclass(obj):
+        raise TypeError("astuple() should be called on dataclass instances")
+    return tuple_factory(_convert(obj, dict, False))
+
+
+def replace(obj, /, **changes):
+    for f in obj.__dataclass_fields__.values():
+        if not f.init:
+            if f.name in changes:
+                raise ValueError(f"field {f.name} is declared with init=False")
+        elif f.name not in changes:
+            if f._init_only and f.default is MISSING:
+                raise ValueError(f"InitVar {f.name!r} must be specified with replace()")
+            if not f._init_only:
+                changes[f.name] = getattr(obj, f.name)
+    return obj.__class__(**changes)
+
+
+def make_dataclass(*args, **kwargs):
+    _refuse("'dataclasses.make_dataclass' is not evaluated")

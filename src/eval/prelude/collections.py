@@ -30,6 +30,9 @@ class OrderedDict(dict):
             return list(dict.items(self)) == list(dict.items(other))
         return dict.__eq__(self, other)
 
+    def __ne__(self, other):
+        return not self == other
+
     def __repr__(self):
         if not self:
             return f"{self.__class__.__name__}()"

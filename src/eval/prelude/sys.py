@@ -10,7 +10,7 @@ _VersionInfo = _collections.namedtuple(
 )
 version_info = _VersionInfo(3, 11, 0, "final", 0)
 version = "3.11.0"
-maxsize = 2**63 - 1
+maxsize = 0x7FFFFFFFFFFFFFFF
 platform = "linux"
 byteorder = "little"
 argv = [""]

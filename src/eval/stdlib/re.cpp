@@ -189,8 +189,8 @@ std::string expand(Interpreter& in, const Match& m, const std::string& text) {
     } else if (std::isalpha(static_cast<unsigned char>(c)) || c == '0') {
       in.refuse(
           diagnostics::Kind::UnsupportedOperation,
-          std::string("escape \\") + c +
-              " in a replacement template is not evaluated");
+          fmt::format(
+              "escape \\{} in a replacement template is not evaluated", c));
     } else {
       out += '\\';
       out += c;
@@ -232,10 +232,8 @@ void define_operation(
     const std::string& name,
     const std::string& parameters,
     const std::function<Value(Interpreter&, const Ref<Pattern>&, Args)>& body) {
-  const std::string rest = parameters.empty() ? "" : parameters + ", ";
-  const std::string with_comma = parameters.empty() ? "" : ", " + parameters;
   m.def(
-      name + "(pattern, " + rest + "flags=0)",
+      fmt::format("{}(pattern, {}, flags=0)", name, parameters),
       [regexes, body](Interpreter& in, Args a) -> Value {
         return body(
             in,
@@ -243,7 +241,7 @@ void define_operation(
             a.subspan(1, a.size() - 2));
       });
   regexes->pattern_class->def(
-      name + "(self" + with_comma + ")",
+      fmt::format("{}(self, {})", name, parameters),
       [body](Interpreter& in, Args a) -> Value {
         return body(in, Ref<Pattern>(&as_pattern(in, a[0])), a.subspan(1));
       });

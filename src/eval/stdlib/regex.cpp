@@ -53,7 +53,7 @@ translate_escape(Interpreter& in, const std::string& text, size_t& at) {
     if (c == 'N') {
       refuse_feature(in, "\\N", text);
     }
-    pattern_error(in, std::string("bad escape \\") + c);
+    pattern_error(in, fmt::format("bad escape \\{}", c));
   }
   if (c == 'v') {
     return "\\x0b";  // PCRE2's \v is a class

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+import types
 
 
 def blocks(path):
@@ -20,7 +21,10 @@ failed = 0
 for path in sys.argv[1:]:
     for start, text in blocks(path):
         try:
-            exec(compile(text, path, "exec"), {"__name__": "__main__"})
+            # Its own module: dataclasses look annotations up in sys.modules.
+            module = types.ModuleType("specification")
+            sys.modules["specification"] = module
+            exec(compile(text, path, "exec"), module.__dict__)
         except BaseException:
             failed += 1
             print(f"{path}:{start}:")

@@ -19,33 +19,108 @@ using base::Span;
 using base::Symbol;
 
 enum class ExprKind : uint8_t {
-  BoolOp, NamedExpr, BinOp, UnaryOp, Lambda, IfExp, Dict, Set, ListComp,
-  SetComp, DictComp, GeneratorExp, Await, Yield, YieldFrom, Compare, Call,
-  FormattedValue, Interpolation, JoinedStr, TemplateStr, Constant, Attribute,
-  Subscript, Starred, Name, List, Tuple, Slice,
+  BoolOp,
+  NamedExpr,
+  BinOp,
+  UnaryOp,
+  Lambda,
+  IfExp,
+  Dict,
+  Set,
+  ListComp,
+  SetComp,
+  DictComp,
+  GeneratorExp,
+  Await,
+  Yield,
+  YieldFrom,
+  Compare,
+  Call,
+  FormattedValue,
+  Interpolation,
+  JoinedStr,
+  TemplateStr,
+  Constant,
+  Attribute,
+  Subscript,
+  Starred,
+  Name,
+  List,
+  Tuple,
+  Slice,
 };
 
 enum class StmtKind : uint8_t {
-  FunctionDef, AsyncFunctionDef, ClassDef, Return, Delete, Assign, TypeAlias,
-  AugAssign, AnnAssign, For, AsyncFor, While, If, With, AsyncWith, Match,
-  Raise, Try, TryStar, Assert, Import, ImportFrom, Global, Nonlocal, Expr,
-  Pass, Break, Continue,
+  FunctionDef,
+  AsyncFunctionDef,
+  ClassDef,
+  Return,
+  Delete,
+  Assign,
+  TypeAlias,
+  AugAssign,
+  AnnAssign,
+  For,
+  AsyncFor,
+  While,
+  If,
+  With,
+  AsyncWith,
+  Match,
+  Raise,
+  Try,
+  TryStar,
+  Assert,
+  Import,
+  ImportFrom,
+  Global,
+  Nonlocal,
+  Expr,
+  Pass,
+  Break,
+  Continue,
 };
 
 enum class PatternKind : uint8_t {
-  MatchValue, MatchSingleton, MatchSequence, MatchMapping, MatchClass,
-  MatchStar, MatchAs, MatchOr,
+  MatchValue,
+  MatchSingleton,
+  MatchSequence,
+  MatchMapping,
+  MatchClass,
+  MatchStar,
+  MatchAs,
+  MatchOr,
 };
 
 enum class ExprContext : uint8_t { Load, Store, Del };
 enum class BoolOperator : uint8_t { And, Or };
 enum class UnaryOperator : uint8_t { Invert, Not, UAdd, USub };
 enum class BinaryOperator : uint8_t {
-  Add, Sub, Mult, MatMult, Div, Mod, Pow, LShift, RShift, BitOr, BitXor,
-  BitAnd, FloorDiv,
+  Add,
+  Sub,
+  Mult,
+  MatMult,
+  Div,
+  Mod,
+  Pow,
+  LShift,
+  RShift,
+  BitOr,
+  BitXor,
+  BitAnd,
+  FloorDiv,
 };
 enum class CompareOperator : uint8_t {
-  Eq, NotEq, Lt, LtE, Gt, GtE, Is, IsNot, In, NotIn,
+  Eq,
+  NotEq,
+  Lt,
+  LtE,
+  Gt,
+  GtE,
+  Is,
+  IsNot,
+  In,
+  NotIn,
 };
 
 struct Expr {
@@ -74,7 +149,7 @@ const T& as(const N& node) {
 }
 
 struct Keyword {
-  Symbol arg; // null for **value
+  Symbol arg;  // null for **value
   Expr* value;
   Span span;
 };
@@ -88,41 +163,41 @@ struct Comprehension {
 
 struct Arg {
   Symbol name;
-  Expr* annotation; // may be null
+  Expr* annotation;  // may be null
   Span span;
 };
 
 struct Arguments {
   Seq<Arg*> posonlyargs;
   Seq<Arg*> args;
-  Arg* vararg; // may be null
+  Arg* vararg;  // may be null
   Seq<Arg*> kwonlyargs;
-  Exprs kw_defaults; // one per kwonlyargs, null where absent
-  Arg* kwarg; // may be null
-  Exprs defaults; // for the last posonlyargs + args
+  Exprs kw_defaults;  // one per kwonlyargs, null where absent
+  Arg* kwarg;         // may be null
+  Exprs defaults;     // for the last posonlyargs + args
 };
 
 struct WithItem {
   Expr* context_expr;
-  Expr* optional_vars; // may be null
+  Expr* optional_vars;  // may be null
 };
 
 struct Alias {
-  Symbol name; // dotted
-  Symbol asname; // may be null
+  Symbol name;    // dotted
+  Symbol asname;  // may be null
   Span span;
 };
 
 struct ExceptHandler {
-  Expr* type; // null for a bare except
-  Symbol name; // may be null
+  Expr* type;   // null for a bare except
+  Symbol name;  // may be null
   Stmts body;
   Span span;
 };
 
 struct MatchCase {
   Pattern* pattern;
-  Expr* guard; // may be null
+  Expr* guard;  // may be null
   Stmts body;
 };
 
@@ -130,15 +205,24 @@ enum class TypeParamKind : uint8_t { TypeVar, ParamSpec, TypeVarTuple };
 struct TypeParam {
   TypeParamKind kind;
   Symbol name;
-  Expr* bound; // TypeVar only, may be null
-  Expr* default_value; // may be null (3.13)
+  Expr* bound;          // TypeVar only, may be null
+  Expr* default_value;  // may be null (3.13)
   Span span;
 };
 
 // ---- constants ----
 
 enum class ConstantKind : uint8_t {
-  None, True, False, Ellipsis, Int, BigInt, Float, Complex, Str, Bytes,
+  None,
+  True,
+  False,
+  Ellipsis,
+  Int,
+  BigInt,
+  Float,
+  Complex,
+  Str,
+  Bytes,
 };
 
 // ---- expressions ----
@@ -170,7 +254,7 @@ struct IfExp : Expr {
   Expr* orelse;
 };
 struct Dict : Expr {
-  Exprs keys; // null for **value
+  Exprs keys;  // null for **value
   Exprs values;
 };
 struct Set : Expr {
@@ -197,13 +281,13 @@ struct Compare : Expr {
 };
 struct Call : Expr {
   Expr* func;
-  Exprs args; // may hold Starred
+  Exprs args;  // may hold Starred
   Seq<Keyword> keywords;
 };
 struct FormattedValue : Expr {
   Expr* value;
-  int conversion; // -1, or 's' 'r' 'a'
-  Expr* format_spec; // JoinedStr or null
+  int conversion;     // -1, or 's' 'r' 'a'
+  Expr* format_spec;  // JoinedStr or null
 };
 /// 3.14 t-strings.
 struct Interpolation : Expr {
@@ -218,9 +302,9 @@ struct JoinedStr : Expr {
 };
 struct Constant : Expr {
   ConstantKind value_kind;
-  bool u_prefix; // kind='u'
-  int64_t int_value; // Int
-  double float_value; // Float, and the imaginary part of Complex
+  bool u_prefix;       // kind='u'
+  int64_t int_value;   // Int
+  double float_value;  // Float, and the imaginary part of Complex
   /// Str: UTF-8 (lone surrogates as three-byte sequences); Bytes: raw;
   /// BigInt: decimal digits. Interned in the arena.
   std::string_view text;
@@ -249,7 +333,7 @@ struct Sequence : Expr {
   ExprContext ctx;
 };
 struct Slice : Expr {
-  Expr* lower; // each may be null
+  Expr* lower;  // each may be null
   Expr* upper;
   Expr* step;
 };
@@ -263,7 +347,7 @@ struct FunctionDef : Stmt {
   Arguments* args;
   Stmts body;
   Exprs decorator_list;
-  Expr* returns; // may be null
+  Expr* returns;  // may be null
   Seq<TypeParam> type_params;
 };
 struct ClassDef : Stmt {
@@ -275,7 +359,7 @@ struct ClassDef : Stmt {
   Seq<TypeParam> type_params;
 };
 struct Return : Stmt {
-  Expr* value; // may be null
+  Expr* value;  // may be null
 };
 struct Delete : Stmt {
   Exprs targets;
@@ -297,7 +381,7 @@ struct AugAssign : Stmt {
 struct AnnAssign : Stmt {
   Expr* target;
   Expr* annotation;
-  Expr* value; // may be null
+  Expr* value;  // may be null
   bool simple;
 };
 /// For, AsyncFor.
@@ -323,8 +407,8 @@ struct Match : Stmt {
   Seq<MatchCase> cases;
 };
 struct Raise : Stmt {
-  Expr* exc; // may be null
-  Expr* cause; // may be null
+  Expr* exc;    // may be null
+  Expr* cause;  // may be null
 };
 /// Try, TryStar.
 struct Try : Stmt {
@@ -335,13 +419,13 @@ struct Try : Stmt {
 };
 struct Assert : Stmt {
   Expr* test;
-  Expr* msg; // may be null
+  Expr* msg;  // may be null
 };
 struct Import : Stmt {
   Seq<Alias> names;
 };
 struct ImportFrom : Stmt {
-  Symbol module; // may be null
+  Symbol module;  // may be null
   Seq<Alias> names;
   int level;
 };
@@ -360,7 +444,7 @@ struct MatchValue : Pattern {
   Expr* value;
 };
 struct MatchSingleton : Pattern {
-  ConstantKind value; // None, True, False
+  ConstantKind value;  // None, True, False
 };
 /// MatchSequence, MatchOr.
 struct MatchSequence : Pattern {
@@ -369,7 +453,7 @@ struct MatchSequence : Pattern {
 struct MatchMapping : Pattern {
   Exprs keys;
   Patterns patterns;
-  Symbol rest; // may be null
+  Symbol rest;  // may be null
 };
 struct MatchClass : Pattern {
   Expr* cls;
@@ -378,11 +462,11 @@ struct MatchClass : Pattern {
   Patterns kwd_patterns;
 };
 struct MatchStar : Pattern {
-  Symbol name; // null for *_
+  Symbol name;  // null for *_
 };
 struct MatchAs : Pattern {
-  Pattern* pattern; // may be null
-  Symbol name; // null for _
+  Pattern* pattern;  // may be null
+  Symbol name;       // null for _
 };
 
 /// A parsed module. Owns its source and its nodes.
@@ -394,4 +478,4 @@ struct Tree {
   std::vector<Span> comments;
 };
 
-} // namespace portwright::syntax
+}  // namespace portwright::syntax

@@ -21,4 +21,4 @@ struct ParseResult {
 /// a PEP 263 coding line are honoured, and the text is decoded to UTF-8.
 ParseResult parse_module(std::string path, std::string bytes);
 
-} // namespace portwright::syntax
+}  // namespace portwright::syntax

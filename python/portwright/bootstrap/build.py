@@ -86,6 +86,8 @@ def compile(build, targets, venv, progress):
     log_path = build / "build.log"
     command = [venv / "bin" / "ninja", "-C", build, "-j", jobs(), *targets]
     env = dict(os.environ, NINJA_STATUS="[%f/%t] ")
+    # Another checkout of the same sources finds the objects of this one.
+    env |= {"CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
     with open(log_path, "w") as log:
         code = run(command, log, on_line, env)
     if code != 0:

@@ -1,0 +1,303 @@
+#include "torch/call.h"
+#include "torch/dispatch.h"
+#include "torch/install.h"
+#include "torch/torch.h"
+
+namespace portwright::torch {
+
+std::string_view embedded_surface();
+std::string_view embedded_nn();
+std::string_view embedded_init();
+std::string_view embedded_functional();
+
+using eval::Class;
+using eval::Interpreter;
+using eval::ModuleObject;
+using eval::Symbol;
+
+namespace {
+
+using Args = std::span<Value>;
+
+/// The forms that live in a module ("torch", "F", "linalg", ...).
+void add_forms(ModuleObject& module, std::string_view where, State* state) {
+  for (const Form& form : all_forms()) {
+    if (form.module != where) {
+      continue;
+    }
+    const Form* f = &form;
+    module.set(
+        form.name,
+        eval::make<eval::Native>(
+            module.name + "." + form.name,
+            form.signature,
+            [f, state](Interpreter& interp, Args a) {
+              return call_form(*state, interp, *f, a);
+            }));
+  }
+  // Every in-place op is a function of torch too: torch.relu_(x).
+  if (where == "torch" || where == "F") {
+    for (const Form& form : all_forms()) {
+      if (form.module == "inplace" && form.name.ends_with("_") &&
+          !form.name.starts_with("_")) {
+        const Form* f = &form;
+        module.set(
+            form.name,
+            eval::make<eval::Native>(
+                module.name + "." + form.name,
+                form.signature,
+                [f, state](Interpreter& interp, Args a) {
+                  return call_form(*state, interp, *f, a);
+                }));
+      }
+    }
+  }
+}
+
+void copy_names(ModuleObject& into, const eval::AttrMap& from, bool overwrite) {
+  for (const auto& [name, value] : from.entries()) {
+    if (name.str().starts_with("__") && name.str() != "__version__") {
+      continue;
+    }
+    if (overwrite || !into.attrs->find(name)) {
+      into.attrs->set(
+          name,
+          value.is(eval::Kind::StaticMethod)
+              ? value.get<eval::MethodWrapper>()->function
+              : value);
+    }
+  }
+}
+
+Value type_object(Class* cls) {
+  return Value(static_cast<eval::Object*>(cls));
+}
+
+void add_type_functions(ModuleObject& module) {
+  module.def("is_tensor(obj)", [](Interpreter&, Args a) {
+    return Value::boolean(as_tensor(a[0]) != nullptr);
+  });
+  module.def("is_floating_point(input)", [](Interpreter& interp, Args a) {
+    if (!as_tensor(a[0])) {
+      interp.raise("TypeError", "input must be Tensor");
+    }
+    return Value::boolean(is_floating_point(as_tensor(a[0])->dtype));
+  });
+  module.def("numel(input)", [](Interpreter& interp, Args a) {
+    return interp.call_method(a[0], "numel");
+  });
+  module.def("get_default_dtype()", [](Interpreter& interp, Args) {
+    return dtype_value(interp, default_dtype(interp));
+  });
+  module.def("set_default_dtype(d)", [](Interpreter& interp, Args a) {
+    const auto dtype = as_dtype(interp, a[0]);
+    if (!dtype || !is_floating_point(*dtype)) {
+      interp.raise("TypeError", "only floating-point types are supported");
+    }
+    set_default_dtype(interp, *dtype);
+    return Value::none();
+  });
+  module.def("get_default_device()", [](Interpreter& interp, Args) {
+    return state_of(interp).cpu;
+  });
+  module.def("result_type(tensor1, tensor2)", [](Interpreter& interp, Args a) {
+    ResultType types(default_dtype(interp));
+    for (const Value& v : {a[0], a[1]}) {
+      as_tensor(v) ? types.add(*as_tensor(v)) : types.add_number(v);
+    }
+    return dtype_value(interp, types.result().value_or(Dtype::Float32));
+  });
+  module.def("promote_types(type1, type2)", [](Interpreter& interp, Args a) {
+    const auto x = as_dtype(interp, a[0]), y = as_dtype(interp, a[1]);
+    const auto both = x && y ? promote_types(*x, *y) : std::nullopt;
+    if (!both) {
+      interp.raise("TypeError", "promote_types(): the types do not promote");
+    }
+    return dtype_value(interp, *both);
+  });
+  module.def("can_cast(from_, to)", [](Interpreter& interp, Args a) {
+    return Value::boolean(
+        can_cast(as_dtype(interp, a[0]).value(), as_dtype(interp, a[1]).value()));
+  });
+  module.def("broadcast_shapes(*shapes)", [](Interpreter& interp, Args a) {
+    static const Op op{"broadcast_shapes", {}, nullptr};
+    Sizes sizes;
+    for (const Value& shape : interp.to_vector(a[0])) {
+      const Value one[] = {shape};
+      Call call(interp, state_of(interp), op, one);
+      sizes = broadcast_sizes(call, sizes, call.ints(0));
+    }
+    return size_value(interp, sizes);
+  });
+}
+
+void add_types(Interpreter& interp, ModuleObject& module, State& state) {
+  module.set("Tensor", type_object(state.tensor_class));
+  module.set("Size", type_object(state.size_class));
+  module.set("dtype", type_object(state.dtype_class));
+  module.set("device", type_object(state.device_class));
+  for (int i = 0; i < kDtypeCount; ++i) {
+    const auto dtype = static_cast<Dtype>(i);
+    module.set(name(dtype), dtype_value(interp, dtype));
+    if (!tensor_type_name(dtype).empty()) {
+      module.def(
+          std::string(tensor_type_name(dtype)) + "(*args)",
+          [dtype](Interpreter& interp, Args a) {
+            const auto& items = a[0].get<eval::Tuple>()->items;
+            const bool data = items.size() == 1 && !items[0].is_integral();
+            const Value args[] = {
+                data ? items[0] : a[0], dtype_value(interp, dtype)};
+            return dispatch(
+                state_of(interp), interp,
+                *find_op(data ? "tensor" : "zeros"), args);
+          });
+    }
+  }
+  for (const char* alias :
+       {"half", "float", "double", "short", "int", "long", "cfloat"}) {
+    module.set(alias, dtype_value(interp, *dtype_by_name(alias)));
+  }
+}
+
+/// What Python of ours imports from C++ of ours.
+void fill_native(Interpreter& interp, ModuleObject& module, State& state) {
+  install_module_base(interp, module);
+  module.set("Parameter", type_object(state.parameter_class));
+  module.set("Buffer", type_object(state.buffer_class));
+  module.def("refuse(message)", [](Interpreter& interp, Args a) -> Value {
+    interp.refuse(
+        diagnostics::Kind::UnsupportedFunction, a[0].str(),
+        "Portwright does not implement this yet");
+  });
+}
+
+/// Names that models ask for and that torch does not have in this build.
+bool known_absent(const std::string& name) {
+  static const std::set<std::string> names{
+      "xpu_", "hpu", "mlu", "musa", "privateuse1", "tpu", "sdaa",
+      "accelerator", "float8_e8m0fnu", "uint1", "int1", "channels_last"};
+  return names.contains(name) || name.starts_with("__");
+}
+
+/// A name we lack is a hole, not an AttributeError that code could swallow.
+void refuse_unknown(ModuleObject& module) {
+  const std::string prefix = module.name;
+  module.getattr = [prefix](Interpreter& interp, Symbol name) -> Value {
+    if (interp.can_import(prefix + "." + name.str())) {
+      return interp.import_module(prefix + "." + name.str());
+    }
+    if (known_absent(name.str())) {
+      return {};
+    }
+    interp.refuse(
+        diagnostics::Kind::UnsupportedFunction,
+        "'" + prefix + "." + name.str() + "' is not known",
+        "Portwright does not implement this name yet");
+  };
+}
+
+void fill_torch(Interpreter& interp, ModuleObject& module, State& state) {
+  add_types(interp, module, state);
+  add_forms(module, "torch", &state);
+  add_type_functions(module);
+  install_random_functions(module);
+  const auto surface = interp.import_module("torch._surface");
+  copy_names(module, *surface->attrs, false);
+  for (const char* name :
+       {"nn", "linalg", "special", "fft", "jit", "cuda", "xpu", "npu", "mps",
+        "compiler", "_dynamo", "backends", "distributed", "version",
+        "autograd", "amp", "utils", "library", "overrides", "fx", "func",
+        "profiler", "nested", "random", "types", "multiprocessing"}) {
+    module.set(name, interp.import_module(std::string("torch.") + name));
+  }
+  refuse_unknown(module);
+}
+
+/// torch.a.b is the class a.b of the surface, member by member.
+void fill_namespace(
+    Interpreter& interp, ModuleObject& module, const std::string& path) {
+  interp.import_module("torch");
+  Value at = interp.import_module("torch._surface");
+  size_t begin = 0;
+  while (begin < path.size()) {
+    const size_t end = std::min(path.find('.', begin), path.size());
+    at = interp.getattr(at, path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  const auto& mro = at.get<Class>()->mro;
+  for (const Class* c : mro) {
+    if (c != interp.types.object) {
+      copy_names(module, c->dict, false);
+    }
+  }
+  // Nested classes that are modules of their own.
+  for (const auto& [name, value] : module.attrs->entries()) {
+    const std::string below = module.name + "." + name.str();
+    if (value.is(eval::Kind::Class) && interp.can_import(below)) {
+      module.attrs->set(name, interp.import_module(below));
+    }
+  }
+  refuse_unknown(module);
+}
+
+} // namespace
+
+void register_modules(Interpreter& interp, State& state) {
+  State* s = &state;
+  interp.register_native_module(
+      "torch", [s](Interpreter& i, ModuleObject& m) { fill_torch(i, m, *s); });
+  interp.register_native_module(
+      "torch._native",
+      [s](Interpreter& i, ModuleObject& m) { fill_native(i, m, *s); });
+  interp.register_source_module("torch._surface", embedded_surface());
+  interp.register_source_module("torch.nn", embedded_nn(), true);
+  interp.register_source_module("torch.nn.init", embedded_init());
+  interp.register_source_module("torch.nn._functional", embedded_functional());
+  interp.register_native_module(
+      "torch.nn.functional", [s](Interpreter& i, ModuleObject& m) {
+        add_forms(m, "F", s);
+        copy_names(m, *i.import_module("torch.nn._functional")->attrs, false);
+        refuse_unknown(m);
+      });
+  for (const char* name : {"linalg", "special", "fft"}) {
+    interp.register_native_module(
+        std::string("torch.") + name,
+        [s, name](Interpreter&, ModuleObject& m) {
+          add_forms(m, name, s);
+          refuse_unknown(m);
+        });
+  }
+  // Parts of torch.nn under their real paths.
+  for (const char* name :
+       {"modules", "modules.module", "modules.linear", "modules.activation",
+        "modules.normalization", "modules.container", "modules.sparse",
+        "modules.conv", "modules.dropout", "modules.loss", "modules.batchnorm",
+        "parameter"}) {
+    interp.register_native_module(
+        std::string("torch.nn.") + name, [](Interpreter& i, ModuleObject& m) {
+          copy_names(m, *i.import_module("torch.nn")->attrs, false);
+          refuse_unknown(m);
+        });
+  }
+  for (const char* path :
+       {"jit", "cuda", "xpu", "npu", "mps", "compiler", "_dynamo", "backends",
+        "backends.cuda", "backends.cudnn", "backends.mps", "distributed",
+        "version", "autograd", "autograd.function", "amp", "utils",
+        "utils.checkpoint", "utils.data", "utils._pytree", "utils.hooks",
+        "library", "overrides", "fx", "func", "profiler", "nested", "random",
+        "types", "multiprocessing"}) {
+    interp.register_native_module(
+        std::string("torch.") + path,
+        [path](Interpreter& i, ModuleObject& m) {
+          fill_namespace(i, m, path);
+        });
+  }
+}
+
+void install_torch(Interpreter& interp) {
+  State& state = make_state(interp);
+  install_value_classes(interp, state);
+  register_modules(interp, state);
+}
+
+} // namespace portwright::torch

@@ -15,4 +15,4 @@ void install_random_functions(eval::ModuleObject& module);
 void install_module_base(eval::Interpreter& interp, eval::ModuleObject& into);
 void register_modules(eval::Interpreter& interp, State& state);
 
-} // namespace portwright::torch
+}  // namespace portwright::torch

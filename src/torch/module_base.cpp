@@ -68,8 +68,12 @@ void forget(const Value& self, const std::string& name, Symbol keep) {
   }
 }
 
-void put(Interpreter& interp, const Value& self, Symbol where,
-         const std::string& name, const Value& value) {
+void put(
+    Interpreter& interp,
+    const Value& self,
+    Symbol where,
+    const std::string& name,
+    const Value& value) {
   Dict* d = dict_of(self, where);
   if (!d) {
     interp.raise(
@@ -82,7 +86,7 @@ void put(Interpreter& interp, const Value& self, Symbol where,
 
 bool is_module(const Value& value, const Class* base) {
   return value.is_object() && value.object()->kind == eval::Kind::Instance &&
-      value.object()->cls->is_subclass_of(base);
+         value.object()->cls->is_subclass_of(base);
 }
 
 Value set_attribute(Interpreter& interp, Args a, const Class* base) {
@@ -97,7 +101,9 @@ Value set_attribute(Interpreter& interp, Args a, const Class* base) {
     if (buffers && (t->is_buffer || buffers->find(name))) {
       put(interp, a[0], keys().buffers, name, value);
       if (t->is_buffer && !t->persistent) {
-        a[0].object()->attrs->find(keys().transient)->get<eval::Set>()
+        a[0].object()
+            ->attrs->find(keys().transient)
+            ->get<eval::Set>()
             ->items->set(name, Value::none());
       }
       return Value::none();
@@ -176,9 +182,9 @@ Value call_module(Interpreter& interp, Args a, State& state) {
       args.keywords.emplace_back(Symbol(entry.key.str()), entry.value);
     }
   }
-  const bool hooked = self.object()->attrs &&
-      (self.object()->attrs->find(keys().pre_hooks) ||
-       self.object()->attrs->find(keys().hooks));
+  const bool hooked =
+      self.object()->attrs && (self.object()->attrs->find(keys().pre_hooks) ||
+                               self.object()->attrs->find(keys().hooks));
   if (hooked) {
     return interp.call(
         interp.getattr(self, "_call_with_hooks"), std::move(args));
@@ -209,7 +215,7 @@ Value add_module(Interpreter& interp, Args a) {
   return Value::none();
 }
 
-} // namespace
+}  // namespace
 
 void install_module_base(Interpreter& interp, eval::ModuleObject& into) {
   State& state = state_of(interp);
@@ -225,11 +231,11 @@ void install_module_base(Interpreter& interp, eval::ModuleObject& into) {
     return call_module(i, a, state);
   });
   cls->def("register_parameter(self, name, param)", register_parameter);
-  cls->def("register_buffer(self, name, tensor, persistent=True)",
-           register_buffer);
+  cls->def(
+      "register_buffer(self, name, tensor, persistent=True)", register_buffer);
   cls->def("add_module(self, name, module)", add_module);
   cls->def("register_module(self, name, module)", add_module);
   into.set("ModuleBase", Value(static_cast<eval::Object*>(cls)));
 }
 
-} // namespace portwright::torch
+}  // namespace portwright::torch

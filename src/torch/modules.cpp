@@ -116,8 +116,8 @@ void add_type_functions(ModuleObject& module) {
     return dtype_value(interp, *both);
   });
   module.def("can_cast(from_, to)", [](Interpreter& interp, Args a) {
-    return Value::boolean(
-        can_cast(as_dtype(interp, a[0]).value(), as_dtype(interp, a[1]).value()));
+    return Value::boolean(can_cast(
+        as_dtype(interp, a[0]).value(), as_dtype(interp, a[1]).value()));
   });
   module.def("broadcast_shapes(*shapes)", [](Interpreter& interp, Args a) {
     static const Op op{"broadcast_shapes", {}, nullptr};
@@ -148,8 +148,10 @@ void add_types(Interpreter& interp, ModuleObject& module, State& state) {
             const Value args[] = {
                 data ? items[0] : a[0], dtype_value(interp, dtype)};
             return dispatch(
-                state_of(interp), interp,
-                *find_op(data ? "tensor" : "zeros"), args);
+                state_of(interp),
+                interp,
+                *find_op(data ? "tensor" : "zeros"),
+                args);
           });
     }
   }
@@ -166,7 +168,8 @@ void fill_native(Interpreter& interp, ModuleObject& module, State& state) {
   module.set("Buffer", type_object(state.buffer_class));
   module.def("refuse(message)", [](Interpreter& interp, Args a) -> Value {
     interp.refuse(
-        diagnostics::Kind::UnsupportedFunction, a[0].str(),
+        diagnostics::Kind::UnsupportedFunction,
+        a[0].str(),
         "Portwright does not implement this yet");
   });
 }
@@ -174,8 +177,18 @@ void fill_native(Interpreter& interp, ModuleObject& module, State& state) {
 /// Names that models ask for and that torch does not have in this build.
 bool known_absent(const std::string& name) {
   static const std::set<std::string> names{
-      "xpu_", "hpu", "mlu", "musa", "privateuse1", "tpu", "sdaa",
-      "accelerator", "float8_e8m0fnu", "uint1", "int1", "channels_last"};
+      "xpu_",
+      "hpu",
+      "mlu",
+      "musa",
+      "privateuse1",
+      "tpu",
+      "sdaa",
+      "accelerator",
+      "float8_e8m0fnu",
+      "uint1",
+      "int1",
+      "channels_last"};
   return names.contains(name) || name.starts_with("__");
 }
 
@@ -204,10 +217,13 @@ void fill_torch(Interpreter& interp, ModuleObject& module, State& state) {
   const auto surface = interp.import_module("torch._surface");
   copy_names(module, *surface->attrs, false);
   for (const char* name :
-       {"nn", "linalg", "special", "fft", "jit", "cuda", "xpu", "npu", "mps",
-        "compiler", "_dynamo", "backends", "distributed", "version",
-        "autograd", "amp", "utils", "library", "overrides", "fx", "func",
-        "profiler", "nested", "random", "types", "multiprocessing"}) {
+       {"nn",          "linalg",         "special",   "fft",
+        "jit",         "cuda",           "xpu",       "npu",
+        "mps",         "compiler",       "_dynamo",   "backends",
+        "distributed", "version",        "autograd",  "amp",
+        "utils",       "library",        "overrides", "fx",
+        "func",        "profiler",       "nested",    "random",
+        "types",       "multiprocessing"}) {
     module.set(name, interp.import_module(std::string("torch.") + name));
   }
   refuse_unknown(module);
@@ -215,7 +231,9 @@ void fill_torch(Interpreter& interp, ModuleObject& module, State& state) {
 
 /// torch.a.b is the class a.b of the surface, member by member.
 void fill_namespace(
-    Interpreter& interp, ModuleObject& module, const std::string& path) {
+    Interpreter& interp,
+    ModuleObject& module,
+    const std::string& path) {
   interp.import_module("torch");
   Value at = interp.import_module("torch._surface");
   size_t begin = 0;
@@ -240,7 +258,7 @@ void fill_namespace(
   refuse_unknown(module);
 }
 
-} // namespace
+}  // namespace
 
 void register_modules(Interpreter& interp, State& state) {
   State* s = &state;
@@ -261,17 +279,24 @@ void register_modules(Interpreter& interp, State& state) {
       });
   for (const char* name : {"linalg", "special", "fft"}) {
     interp.register_native_module(
-        std::string("torch.") + name,
-        [s, name](Interpreter&, ModuleObject& m) {
+        std::string("torch.") + name, [s, name](Interpreter&, ModuleObject& m) {
           add_forms(m, name, s);
           refuse_unknown(m);
         });
   }
   // Parts of torch.nn under their real paths.
   for (const char* name :
-       {"modules", "modules.module", "modules.linear", "modules.activation",
-        "modules.normalization", "modules.container", "modules.sparse",
-        "modules.conv", "modules.dropout", "modules.loss", "modules.batchnorm",
+       {"modules",
+        "modules.module",
+        "modules.linear",
+        "modules.activation",
+        "modules.normalization",
+        "modules.container",
+        "modules.sparse",
+        "modules.conv",
+        "modules.dropout",
+        "modules.loss",
+        "modules.batchnorm",
         "parameter"}) {
     interp.register_native_module(
         std::string("torch.nn.") + name, [](Interpreter& i, ModuleObject& m) {
@@ -280,15 +305,38 @@ void register_modules(Interpreter& interp, State& state) {
         });
   }
   for (const char* path :
-       {"jit", "cuda", "xpu", "npu", "mps", "compiler", "_dynamo", "backends",
-        "backends.cuda", "backends.cudnn", "backends.mps", "distributed",
-        "version", "autograd", "autograd.function", "amp", "utils",
-        "utils.checkpoint", "utils.data", "utils._pytree", "utils.hooks",
-        "library", "overrides", "fx", "func", "profiler", "nested", "random",
-        "types", "multiprocessing"}) {
+       {"jit",
+        "cuda",
+        "xpu",
+        "npu",
+        "mps",
+        "compiler",
+        "_dynamo",
+        "backends",
+        "backends.cuda",
+        "backends.cudnn",
+        "backends.mps",
+        "distributed",
+        "version",
+        "autograd",
+        "autograd.function",
+        "amp",
+        "utils",
+        "utils.checkpoint",
+        "utils.data",
+        "utils._pytree",
+        "utils.hooks",
+        "library",
+        "overrides",
+        "fx",
+        "func",
+        "profiler",
+        "nested",
+        "random",
+        "types",
+        "multiprocessing"}) {
     interp.register_native_module(
-        std::string("torch.") + path,
-        [path](Interpreter& i, ModuleObject& m) {
+        std::string("torch.") + path, [path](Interpreter& i, ModuleObject& m) {
           fill_namespace(i, m, path);
         });
   }
@@ -300,4 +348,4 @@ void install_torch(Interpreter& interp) {
   register_modules(interp, state);
 }
 
-} // namespace portwright::torch
+}  // namespace portwright::torch

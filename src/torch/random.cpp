@@ -32,8 +32,8 @@ mx::array constant(const Sizes& sizes, double value, Dtype dtype) {
 Sizes sizes_of(Interpreter& interp, const Value& rest) {
   const auto* tuple = rest.get<eval::Tuple>();
   const auto items = tuple->items.size() == 1 && !tuple->items[0].is_integral()
-      ? interp.to_vector(tuple->items[0])
-      : tuple->items;
+                         ? interp.to_vector(tuple->items[0])
+                         : tuple->items;
   Sizes sizes;
   for (const Value& item : items) {
     sizes.push_back(to_int64(interp, item));
@@ -71,14 +71,15 @@ void install_fills(Class& cls) {
       check_building(interp, "Tensor." + text.substr(0, text.find('(')));
       Tensor& t = *a[0].get<Tensor>();
       t.write(constant(
-          t.sizes, fill.value(number_or(a[1], 0), number_or(a[2], 1)),
+          t.sizes,
+          fill.value(number_or(a[1], 0), number_or(a[2], 1)),
           t.dtype));
       return a[0];
     });
   }
 }
 
-} // namespace
+}  // namespace
 
 void install_random(Interpreter& interp, State& state) {
   install_fills(*state.tensor_class);
@@ -110,8 +111,7 @@ void install_random_functions(eval::ModuleObject& module) {
             "_like(input, *, dtype=None, layout=None, device=None, "
             "requires_grad=False, memory_format=None)",
         [&maker](Interpreter& interp, Args a) {
-          check_building(
-              interp, std::string("torch.") + maker.name + "_like");
+          check_building(interp, std::string("torch.") + maker.name + "_like");
           const Tensor* t = as_tensor(a[0]);
           if (!t) {
             interp.raise("TypeError", "input must be a Tensor");
@@ -122,8 +122,13 @@ void install_random_functions(eval::ModuleObject& module) {
         });
   }
   for (const char* name :
-       {"bernoulli", "multinomial", "randint", "randperm", "normal",
-        "poisson", "randint_like"}) {
+       {"bernoulli",
+        "multinomial",
+        "randint",
+        "randperm",
+        "normal",
+        "poisson",
+        "randint_like"}) {
     module.def(
         std::string(name) + "(*args, **kwargs)",
         [name](Interpreter& interp, Args) -> Value {
@@ -135,4 +140,4 @@ void install_random_functions(eval::ModuleObject& module) {
   }
 }
 
-} // namespace portwright::torch
+}  // namespace portwright::torch

@@ -25,7 +25,7 @@ struct State : eval::Object {
   Dtype default_dtype = Dtype::Float32;
   OpObserver* observer = nullptr;
   bool inside_op = false;  // ops called by ops are not reported
-  int forward_depth = 0; // calls of nn.Module that are running
+  int forward_depth = 0;   // calls of nn.Module that are running
 
   void clear() override;
 };

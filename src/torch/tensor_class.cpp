@@ -56,9 +56,8 @@ void install_metadata(Class& cls) {
   cls.def_property("dtype", [](Interpreter& interp, Args a) {
     return dtype_value(interp, self_of(a).dtype);
   });
-  cls.def_property("device", [](Interpreter& interp, Args) {
-    return state_of(interp).cpu;
-  });
+  cls.def_property(
+      "device", [](Interpreter& interp, Args) { return state_of(interp).cpu; });
   cls.def_property("ndim", [](Interpreter&, Args a) {
     return Value::integer(self_of(a).dim());
   });
@@ -102,8 +101,15 @@ void install_metadata(Class& cls) {
     return Value::integer(-1);
   });
   for (const char* name :
-       {"is_cuda", "is_meta", "is_sparse", "is_quantized", "is_mps", "is_xpu",
-        "is_mkldnn", "is_nested", "is_hpu"}) {
+       {"is_cuda",
+        "is_meta",
+        "is_sparse",
+        "is_quantized",
+        "is_mps",
+        "is_xpu",
+        "is_mkldnn",
+        "is_nested",
+        "is_hpu"}) {
     cls.def_property(name, [](Interpreter&, Args) { return boolean(false); });
   }
   cls.def_property("is_cpu", [](Interpreter&, Args) { return boolean(true); });
@@ -158,14 +164,14 @@ void install_forms(Class& cls, State* state) {
       cls.dict.set(eval::Symbol(form.name), Value(method));
     }
   }
-  cls.def("__setitem__(self, index, value)", [state](Interpreter& interp,
-                                                     Args a) {
-    dispatch(*state, interp, *find_op("setitem_"), a);
-    return Value::none();
-  });
+  cls.def(
+      "__setitem__(self, index, value)", [state](Interpreter& interp, Args a) {
+        dispatch(*state, interp, *find_op("setitem_"), a);
+        return Value::none();
+      });
 }
 
-} // namespace
+}  // namespace
 
 void install_tensor_class(Interpreter& interp, State& state) {
   Class* cls = interp.define_class("Tensor", {}, eval::Kind::Tensor, "torch");
@@ -176,4 +182,4 @@ void install_tensor_class(Interpreter& interp, State& state) {
   install_tensor_protocol(interp, state);
 }
 
-} // namespace portwright::torch
+}  // namespace portwright::torch

@@ -46,15 +46,17 @@ Value item(Interpreter& interp, const Tensor& t) {
             t.numel()));
   }
   if (is_complex(t.dtype)) {
-    interp.refuse(
-        Kind::UnsupportedOperation, "item() of a complex tensor");
+    interp.refuse(Kind::UnsupportedOperation, "item() of a complex tensor");
   }
   note_read(interp, t);
   return marked(interp, t, element(t.dtype, t.array()));
 }
 
-Value to_list(Interpreter& interp, const Tensor& t, const Value* elements,
-              int64_t axis) {
+Value to_list(
+    Interpreter& interp,
+    const Tensor& t,
+    const Value* elements,
+    int64_t axis) {
   if (axis == t.dim()) {
     return *elements;
   }
@@ -78,16 +80,15 @@ std::vector<Value> elements_of(Interpreter& interp, const Tensor& t) {
   mx::array a = mx::contiguous(mx::astype(
       t.array(),
       t.dtype == Dtype::Float64 ? mx::float64
-          : floats              ? mx::float32
+      : floats                  ? mx::float32
                                 : mx::int64));
   mx::eval(a);
   for (int64_t i = 0; i < t.numel(); ++i) {
-    const Value v = t.dtype == Dtype::Float64
-        ? Value::real(a.data<double>()[i])
-        : floats ? Value::real(a.data<float>()[i])
-        : t.dtype == Dtype::Bool
-        ? Value::boolean(a.data<int64_t>()[i] != 0)
-        : Value::integer(a.data<int64_t>()[i]);
+    const Value v = t.dtype == Dtype::Float64 ? Value::real(a.data<double>()[i])
+                    : floats                  ? Value::real(a.data<float>()[i])
+                    : t.dtype == Dtype::Bool
+                        ? Value::boolean(a.data<int64_t>()[i] != 0)
+                        : Value::integer(a.data<int64_t>()[i]);
     out.push_back(marked(interp, t, v));
   }
   return out;
@@ -161,8 +162,7 @@ void install_container(Class& cls, State* state) {
     const Tensor* t = as_tensor(hits);
     if (!t) {
       interp.raise(
-          "RuntimeError",
-          "Tensor.__contains__ only supports Tensor or scalar");
+          "RuntimeError", "Tensor.__contains__ only supports Tensor or scalar");
     }
     note_read(interp, *t);
     return Value::boolean(mx::any(t->array(), false).item<bool>());
@@ -186,8 +186,8 @@ void install_text(Class& cls) {
     const Tensor& t = self_of(a);
     if (t.numel() > 100) {
       return eval::str(
-          "tensor(..., size=(" +
-          fmt::format("{}", fmt::join(t.sizes, ", ")) + "))");
+          "tensor(..., size=(" + fmt::format("{}", fmt::join(t.sizes, ", ")) +
+          "))");
     }
     std::vector<std::string> texts;
     for (const Value& v : elements_of(interp, t)) {
@@ -226,9 +226,19 @@ void install_copies(Class& cls, State* state) {
 /// What has no meaning for an evaluation that never trains.
 void install_refused(Class& cls) {
   for (const char* name :
-       {"backward", "data_ptr", "numpy", "untyped_storage", "storage",
-        "register_hook", "share_memory_", "__array__", "to_sparse",
-        "to_dense", "map_", "apply_", "multinomial"}) {
+       {"backward",
+        "data_ptr",
+        "numpy",
+        "untyped_storage",
+        "storage",
+        "register_hook",
+        "share_memory_",
+        "__array__",
+        "to_sparse",
+        "to_dense",
+        "map_",
+        "apply_",
+        "multinomial"}) {
     cls.def(
         std::string(name) + "(self, *args, **kwargs)",
         [name](Interpreter& interp, Args) -> Value {
@@ -239,7 +249,7 @@ void install_refused(Class& cls) {
   }
 }
 
-} // namespace
+}  // namespace
 
 void install_tensor_protocol(Interpreter&, State& state) {
   Class& cls = *state.tensor_class;
@@ -250,4 +260,4 @@ void install_tensor_protocol(Interpreter&, State& state) {
   install_refused(cls);
 }
 
-} // namespace portwright::torch
+}  // namespace portwright::torch

@@ -14,12 +14,10 @@ namespace {
 using Args = std::span<Value>;
 
 void install_dtypes(Interpreter& interp, State& state) {
-  Class* cls =
-      interp.define_class("dtype", {}, eval::Kind::Opaque, "torch");
+  Class* cls = interp.define_class("dtype", {}, eval::Kind::Opaque, "torch");
   state.dtype_class = cls;
   for (int i = 0; i < kDtypeCount; ++i) {
-    state.dtypes[i] =
-        eval::make<DtypeObject>(cls, static_cast<Dtype>(i));
+    state.dtypes[i] = eval::make<DtypeObject>(cls, static_cast<Dtype>(i));
   }
   const auto of = [](Args a) { return a[0].get<DtypeObject>()->dtype; };
   cls->def_property("is_floating_point", [of](Interpreter&, Args a) {
@@ -57,12 +55,11 @@ void install_device(Interpreter& interp, State& state) {
   };
   state.cpu = make("cpu", Value::none());
   cls->def_static(
-      "__new__(cls, type, index=None)",
-      [make, cls](Interpreter&, Args a) {
+      "__new__(cls, type, index=None)", [make, cls](Interpreter&, Args a) {
         if (!a[1].is_str()) {
           return a[1].is_object() && a[1].object()->cls == cls
-              ? a[1]
-              : make("cuda", a[1]);
+                     ? a[1]
+                     : make("cuda", a[1]);
         }
         std::string text = a[1].str();
         Value index = a[2];
@@ -123,7 +120,9 @@ void install_size(Interpreter& interp, State& state) {
         "torch.Size([" + fmt::format("{}", fmt::join(texts, ", ")) + "])");
   });
   cls = interp.define_class(
-      "values_indices", {interp.types.tuple}, eval::Kind::Tuple,
+      "values_indices",
+      {interp.types.tuple},
+      eval::Kind::Tuple,
       "torch.return_types");
   state.values_indices_class = cls;
   cls->def_property("values", [](Interpreter&, Args a) {
@@ -140,14 +139,13 @@ Value alias_as(Class* cls, const Value& data, Interpreter& interp) {
   if (!data.is_none() && !as_tensor(data)) {
     interp.raise(
         "TypeError",
-        "cannot make a " + cls->name + " of a " +
-            interp.class_of(data)->name);
+        "cannot make a " + cls->name + " of a " + interp.class_of(data)->name);
   }
   const Value empty =
       data.is_none() ? Value(make_tensor(interp, mx::zeros({0}))) : data;
   const Tensor& t = *as_tensor(empty);
-  auto out = eval::make<Tensor>(
-      cls, t, t.sizes, t.strides, t.offset, t.array());
+  auto out =
+      eval::make<Tensor>(cls, t, t.sizes, t.strides, t.offset, t.array());
   if (state.observer && t.value_id) {
     out->value_id = t.value_id;
     out->value_version = t.value_version;
@@ -157,7 +155,9 @@ Value alias_as(Class* cls, const Value& data, Interpreter& interp) {
 
 void install_parameters(Interpreter& interp, State& state) {
   Class* cls = interp.define_class(
-      "Parameter", {state.tensor_class}, eval::Kind::Tensor,
+      "Parameter",
+      {state.tensor_class},
+      eval::Kind::Tensor,
       "torch.nn.parameter");
   state.parameter_class = cls;
   cls->def_static(
@@ -169,8 +169,7 @@ void install_parameters(Interpreter& interp, State& state) {
         return out;
       });
   Class* buffer = interp.define_class(
-      "Buffer", {state.tensor_class}, eval::Kind::Tensor,
-      "torch.nn.parameter");
+      "Buffer", {state.tensor_class}, eval::Kind::Tensor, "torch.nn.parameter");
   state.buffer_class = buffer;
   buffer->def_static(
       "__new__(cls, data=None, *, persistent=True)",
@@ -206,7 +205,7 @@ void install_constructor(State& state) {
       [](Interpreter&, Args) { return Value::none(); });
 }
 
-} // namespace
+}  // namespace
 
 void install_value_classes(Interpreter& interp, State& state) {
   install_dtypes(interp, state);
@@ -218,4 +217,4 @@ void install_value_classes(Interpreter& interp, State& state) {
   install_parameters(interp, state);
 }
 
-} // namespace portwright::torch
+}  // namespace portwright::torch

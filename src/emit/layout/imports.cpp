@@ -401,6 +401,11 @@ void Sorter::sort(Stmts run, const Stmt* next, bool top) {
     }
   }
   uint32_t end = run.back()->span.end;
+  const std::string_view below =
+      text_.substr(std::min<size_t>(end + 1, text_.size()));
+  if (!top && (below.starts_with("import ") || below.starts_with("from "))) {
+    out += '\n';  // the block ends here
+  }
   if (top && next) {
     // One blank line below, two above a definition.
     const size_t following = text_.find_first_not_of("\n", end);

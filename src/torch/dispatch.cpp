@@ -14,7 +14,7 @@ using eval::Interpreter;
 using eval::Signature;
 
 /// Parameters that do not change what is computed here.
-constexpr std::array<std::string_view, 18> kInert{
+constexpr std::array<std::string_view, 19> kInert{
     "_stacklevel",
     "device",
     "layout",
@@ -27,7 +27,13 @@ constexpr std::array<std::string_view, 18> kInert{
     "scale_grad_by_freq",
     "persistent",
     "check_reduction",
-    "stable"};
+    "stable",
+    "padding_idx",
+    "norm_type",
+    "cudnn_enable",
+    "assume_unique",
+    "sorted",
+    "output_size"};
 
 bool is_unset(const Value& value, const Value& default_value) {
   return !value.defined() || value.is_none() || value.same(default_value);

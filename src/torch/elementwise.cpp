@@ -37,6 +37,7 @@ Elementwise elementwise(
       e.sizes = broadcast_sizes(call, e.sizes, t->sizes);
     } else if (call.args[i].is_number()) {
       types.add_number(call.args[i]);
+      layouts.push_back({});  // torch makes a 0-dim tensor of it
     } else {
       call.bad_argument(i, "Tensor");
     }
@@ -74,6 +75,15 @@ Value finish_bool(
 
 bool has_zero(const mx::array& array) {
   return mx::any(mx::equal(array, like(0, array))).item<bool>();
+}
+
+mx::array precise_exp(const mx::array& x) {
+  // MLX's own loses two digits towards overflow.
+  const mx::array zero = like(0, x);
+  return mx::where(
+      mx::greater(x, zero),
+      mx::expm1(mx::maximum(x, zero)) + like(1, x),
+      mx::exp(x));
 }
 
 mx::array precise_erf(const mx::array& x) {

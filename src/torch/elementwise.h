@@ -45,6 +45,8 @@ inline mx::array like(double number, const mx::array& array) {
 /// True when some element is zero; evaluates the array.
 bool has_zero(const mx::array& array);
 
+/// exp to a few ulps also near overflow.
+mx::array precise_exp(const mx::array& x);
 /// erf to a few ulps also near zero.
 mx::array precise_erf(const mx::array& x);
 /// x * sigmoid(x)

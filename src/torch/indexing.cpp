@@ -7,11 +7,22 @@ namespace {
 
 using eval::Kind;
 
-std::vector<Value> index_items(const Call& call, const Value& index) {
+/// As torch still does, a short list that holds more than numbers counts as a
+/// tuple.
+std::vector<Value> index_items(const Value& index) {
   if (index.is(Kind::Tuple)) {
     return index.get<eval::Tuple>()->items;
   }
-  (void)call;
+  if (index.is(Kind::List)) {
+    const auto& items = index.get<eval::List>()->items;
+    const bool plain =
+        std::all_of(items.begin(), items.end(), [](const Value& v) {
+          return v.is_number();
+        });
+    if (!plain && items.size() < 32) {
+      return items;
+    }
+  }
   return {index};
 }
 
@@ -81,16 +92,13 @@ struct Indexed {
 };
 
 Indexed apply_basic(const Call& call, const Tensor& input, const Value& index) {
-  std::vector<Value> items = index_items(call, index);
+  std::vector<Value> items = index_items(index);
   int64_t taken = 0;
-  bool ellipsis = false;
   for (Value& item : items) {
     if (item.is(Kind::List) || item.is(Kind::Tuple) || item.is(Kind::Range)) {
       item = list_tensor(call, item);
     }
-    if (item.tag() == eval::Tag::Ellipsis) {
-      ellipsis = true;
-    } else {
+    if (item.tag() != eval::Tag::Ellipsis) {
       taken += axes_taken(item);
     }
   }
@@ -100,7 +108,6 @@ Indexed apply_basic(const Call& call, const Tensor& input, const Value& index) {
         fmt::format(
             "too many indices for tensor of dimension {}", input.dim()));
   }
-  (void)ellipsis;
   Indexed out{aliased(call, input), {}};
   int axis = 0;
   const auto current = [&]() -> const Tensor& { return *as_tensor(out.view); };
@@ -355,7 +362,6 @@ Value get_item(const Call& call, const Tensor& input, const Value& index) {
   const Tensor& view = *as_tensor(indexed.view);
   const Gather plan = gather_plan(call, indexed);
   const int rank = static_cast<int>(view.dim());
-  const int count = static_cast<int>(plan.axes.size());
   const int wide = static_cast<int>(plan.shape.size());
   mx::Shape result = plan.shape;
   mx::Shape slice_sizes(rank, 1);
@@ -370,7 +376,6 @@ Value get_item(const Call& call, const Tensor& input, const Value& index) {
     out = mx::reshape(
         mx::gather(view.array(), plan.indices, plan.axes, slice_sizes), result);
   }
-  (void)count;
   return call.make(move_block(out, wide, plan.at, false), input.dtype);
 }
 

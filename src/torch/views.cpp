@@ -328,8 +328,9 @@ mx::array read_window(
   }
   const int64_t total = numel_of(storage.sizes);
   mx::Strides steps(strides.begin(), strides.end());
+  // A broadcast constant keeps its zero strides through reshape().
   return mx::as_strided(
-      in_memory_order(storage, {total}),
+      mx::contiguous(in_memory_order(storage, {total})),
       to_shape(sizes),
       std::move(steps),
       static_cast<size_t>(offset));

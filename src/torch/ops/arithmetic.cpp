@@ -192,6 +192,7 @@ Value rmod(Call& call) {
 template <
     mx::array (*F)(const mx::array&, const mx::array&, mx::StreamOrDevice)>
 Value binary(Call& call) {
+  call.tensor(1);  // numbers are not taken
   auto e = elementwise(call, {0, 1});
   return finish(call, e, F(e.in[0], e.in[1], {}));
 }
@@ -199,6 +200,7 @@ Value binary(Call& call) {
 template <
     mx::array (*F)(const mx::array&, const mx::array&, mx::StreamOrDevice)>
 Value float_binary(Call& call) {
+  call.tensor(1);
   auto e = elementwise(call, {0, 1}, Promotion::ToFloat);
   return finish(call, e, F(e.in[0], e.in[1], {}));
 }

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "torch/dispatch.h"
 #include "torch/elementwise.h"
 #include "torch/indexing.h"
@@ -19,6 +21,7 @@ Value compare(Call& call) {
 
 template <Binary F>
 Value logical(Call& call) {
+  call.tensor(1);  // numbers are not taken
   auto e = elementwise(call, {0, 1});
   return finish_bool(
       call,
@@ -118,8 +121,12 @@ mx::array fill_value(Call& call, size_t i, Dtype dtype) {
   if (!call.args[i].is_number()) {
     call.bad_argument(i, "Number");
   }
-  if (is_integral(dtype, true) && call.args[i].is_float() &&
-      call.op.name.starts_with("masked_fill")) {
+  const double value = call.args[i].as_double();
+  const bool into_integers = is_integral(dtype, true) &&
+                             call.args[i].is_float() &&
+                             call.op.name.starts_with("masked_fill");
+  if (into_integers || (is_floating_point(dtype) && std::isfinite(value) &&
+                        std::abs(value) > mx::finfo(to_mlx(dtype)).max)) {
     call.raise(
         "RuntimeError",
         "value cannot be converted to type " + std::string(name(dtype)) +
@@ -137,11 +144,10 @@ Value masked_fill(Call& call) {
         "masked_fill_ only supports boolean masks, but got mask with dtype " +
             std::string(name(mask.dtype)));
   }
-  const Sizes sizes = broadcast_sizes(call, input.sizes, mask.sizes);
+  broadcast_sizes(call, input.sizes, mask.sizes);
   return call.make(
       mx::where(mask.array(), fill_value(call, 2, input.dtype), input.array()),
-      input.dtype,
-      input.sizes == sizes ? dense_like(input.sizes, input.strides) : Sizes{});
+      input.dtype);
 }
 
 Value fill(Call& call) {
@@ -180,10 +186,16 @@ Value allclose(Call& call) {
 
 /// Compares every element with every test element.
 Value isin(Call& call) {
-  auto e = elementwise(call, {0, 1});
-  const mx::array tests = mx::reshape(e.in[1], {-1});
-  const mx::array& x = e.in[0];
-  mx::array hit = mx::any(mx::equal(mx::expand_dims(x, -1), tests), -1);
+  const auto lined_up = [&](size_t i) {
+    const Tensor* t = as_tensor(call.args[i]);
+    return t ? t->array()
+             : number_array(
+                   call.args[i],
+                   dtype_of_number(call.args[i], call.state.default_dtype));
+  };
+  const mx::array tests = mx::reshape(lined_up(1), {-1});
+  mx::array hit =
+      mx::any(mx::equal(mx::expand_dims(lined_up(0), -1), tests), -1);
   return call.make(call.boolean(2) ? mx::logical_not(hit) : hit, Dtype::Bool);
 }
 

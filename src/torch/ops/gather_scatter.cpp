@@ -176,9 +176,8 @@ Value scatter_with(Call& call, Reduce reduce) {
   const int axis = call.axis(1, input.dim());
   check_index_shape(call, input, index, axis);
   const Dtype dtype = input.dtype;
-  const Sizes layout = dense_like(input.sizes, input.strides);
   if (index.numel() == 0) {
-    return call.make(input.array(), dtype, layout);
+    return call.make(input.array(), dtype);
   }
   mx::array at = checked_index(
       call, index.array(), input.dim() ? input.sizes[axis] : 1, false);
@@ -238,9 +237,7 @@ Value scatter_with(Call& call, Reduce reduce) {
       axes,
       reduce);
   return call.make(
-      mx::reshape(cast_array(out, dtype), to_shape(input.sizes)),
-      dtype,
-      layout);
+      mx::reshape(cast_array(out, dtype), to_shape(input.sizes)), dtype);
 }
 
 /// scatter(input, dim, index, src, reduce=None)
@@ -316,8 +313,7 @@ Value index_with(Call& call, Reduce reduce, double alpha) {
               {axis},
               reduce),
           dtype),
-      dtype,
-      dense_like(input.sizes, input.strides));
+      dtype);
 }
 
 Value index_add(Call& call) {

@@ -23,10 +23,14 @@ Value pair_of(
     Call& call,
     const Tensor& input,
     const mx::array& order,
-    int axis) {
+    int axis,
+    const Sizes& strides = {}) {
   return call.values_indices(
-      call.make(mx::take_along_axis(input.array(), order, axis), input.dtype),
-      call.make(order, Dtype::Int64));
+      call.make(
+          mx::take_along_axis(input.array(), order, axis),
+          input.dtype,
+          strides),
+      call.make(order, Dtype::Int64, strides));
 }
 
 Value scalar_pair(Call& call, const Tensor& input) {
@@ -42,7 +46,11 @@ Value sort(Call& call) {
     return scalar_pair(call, input);
   }
   return pair_of(
-      call, input, sorted_order(input.array(), axis, call.boolean(2)), axis);
+      call,
+      input,
+      sorted_order(input.array(), axis, call.boolean(2)),
+      axis,
+      dense_like(input.sizes, input.strides));
 }
 
 Value argsort(Call& call) {
@@ -52,7 +60,9 @@ Value argsort(Call& call) {
     return call.make(mx::zeros({}, mx::int64));
   }
   return call.make(
-      sorted_order(input.array(), axis, call.boolean(2)), Dtype::Int64);
+      sorted_order(input.array(), axis, call.boolean(2)),
+      Dtype::Int64,
+      dense_like(input.sizes, input.strides));
 }
 
 mx::array first_of(const mx::array& x, int axis, int count) {

@@ -15,11 +15,20 @@ UNARY = [
 POSITIVE = ["log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal"]
 
 
+TENSORS_ONLY = ("maximum", "minimum", "logical_and", "logical_or", "logical_xor")
+
+
 @over(*BOTH)
 def float_binary(name):
     f = getattr(torch, name)
     a, b = floats(3, 4), floats(3, 4, seed=2)
-    return f(a, b), f(a, b[0]), f(a[:, :1], b), f(a, 1.5), getattr(a, name)(b)
+    number = torch.tensor(1.5) if name in TENSORS_ONLY else 1.5
+    return f(a, b), f(a, b[0]), f(a[:, :1], b), f(a, number), getattr(a, name)(b)
+
+
+@over(*TENSORS_ONLY)
+def numbers_are_not_taken(name):
+    return getattr(torch, name)(floats(3), 1.5)
 
 
 @over(*BOTH)
@@ -28,7 +37,8 @@ def half_binary(name):
     out = []
     for dtype in (torch.bfloat16, torch.float16):
         a, b = floats(3, 4, dtype=dtype), floats(3, 4, seed=2, dtype=dtype)
-        out.append((f(a, b), f(a, 0.3), f(a, torch.tensor(0.3)), f(a, b.float())))
+        number = torch.tensor(0.3) if name in TENSORS_ONLY else 0.3
+        out.append((f(a, b), f(a, number), f(a, torch.tensor(0.3)), f(a, b.float())))
     return out
 
 
@@ -39,7 +49,10 @@ def int_binary(name):
     for dtype in (torch.int64, torch.int32):
         a = ints(3, 4, low=-9, high=9, dtype=dtype)
         b = ints(3, 4, low=1, high=9, seed=2, dtype=dtype)
-        out.append((f(a, b), f(a, -b), f(a, 3), f(a, 2.5), f(a, floats(4) + 3.0)))
+        small, real = 3, 2.5
+        if name in TENSORS_ONLY:
+            small, real = torch.tensor(3), torch.tensor(2.5)
+        out.append((f(a, b), f(a, -b), f(a, small), f(a, real), f(a, floats(4) + 3.0)))
     return out
 
 
@@ -84,7 +97,7 @@ def pow_exponents(dtype):
 @case
 def int_pow():
     x = ints(6, low=-4, high=4)
-    return x**2, x**0, x**1.5 if False else x.float() ** 2, 2**ints(5, low=0, high=6), x**2.0
+    return x**2, x**0, x.float() ** 2, 2**ints(5, low=0, high=6), x**2.0
 
 
 @case
@@ -157,7 +170,12 @@ def selections(dtype):
     return (torch.where(m, x, 0.0), torch.where(m, x, -x), torch.where(m[0], x, 1),
             torch.where(m, 1.0, 2.0), torch.where(m, 1, 2), x.where(m, 0),
             x.masked_fill(m, float("-inf")), torch.masked_fill(x, m, 1.0),
-            x.masked_fill(m[:1], -1e9), torch.where(m))
+            x.masked_fill(m[:1], torch.finfo(dtype).min), torch.where(m))
+
+
+@case
+def fill_overflows():
+    return floats(3, dtype=torch.float16).masked_fill(bools(3), -1e9)
 
 
 @case

@@ -33,7 +33,7 @@ def bool_reduction():
     m = bools(3, 4)
     return (m.sum(), m.sum(-1), m.all(), m.any(), m.all(-1), m.any(0, keepdim=True), m.long().sum(),
             torch._is_all_true(m), m._is_all_true(), m.cumsum(-1), torch.count_nonzero(m),
-            torch.count_nonzero(m, dim=0), m.argmax(-1) if False else m.long().argmax(-1))
+            torch.count_nonzero(m, dim=0), m.long().argmax(-1))
 
 
 @case

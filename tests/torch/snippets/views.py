@@ -86,6 +86,20 @@ def elementwise_layouts():
 
 
 @case
+def layouts_of_other_results():
+    x = floats(3, 4).t()
+    i = torch.zeros(4, 3, dtype=torch.long)
+    return (torch.sort(x)[0].stride(), x.argsort().stride(), x.topk(2)[0].stride(), x.sum(0).stride(),
+            x.cumsum(0).stride(), x.softmax(0).stride(), x.tril().stride(), x.masked_fill(x > 0, 1).stride(),
+            x.gather(0, i).stride(), x.flip(0).stride(), x.roll(1, 0).stride(), x.repeat(1, 1).stride(),
+            x.index_select(0, i[:2, 0]).stride(), x[i[:2, 0]].stride(), x.scatter(0, i[:1], 1.0).stride(),
+            torch.cat([x, x]).stride(), torch.stack([x, x]).stride(), x.clamp(0, 1).stride(),
+            torch.nn.functional.gelu(x).stride(), torch.nn.functional.layer_norm(x, (3,)).stride(),
+            torch.nn.functional.pad(x, (1, 1)).stride(), x.index_add(0, i[:1, 0], x[:1]).stride(),
+            (x @ x.t()).stride(), torch.where(x > 0, x, 0).stride(), x.new_zeros(2, 3).stride())
+
+
+@case
 def incompatible_views():
     x = floats(3, 4).t()
     out = []

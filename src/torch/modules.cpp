@@ -6,7 +6,10 @@
 namespace portwright::torch {
 
 std::string_view embedded_surface();
-std::string_view embedded_nn();
+std::string_view embedded_nn_module();
+std::string_view embedded_nn_containers();
+std::string_view embedded_nn_layers();
+std::string_view embedded_nn_activations();
 std::string_view embedded_init();
 std::string_view embedded_functional();
 
@@ -229,6 +232,22 @@ void fill_torch(Interpreter& interp, ModuleObject& module, State& state) {
   refuse_unknown(module);
 }
 
+void fill_nn(Interpreter& interp, ModuleObject& module) {
+  for (const char* part : {"module", "containers", "layers", "activations"}) {
+    const auto source = interp.import_module(std::string("torch._nn.") + part);
+    for (const auto& [name, value] : source->attrs->entries()) {
+      if (value.is(eval::Kind::Class)) {
+        module.attrs->set(name, value);
+      }
+    }
+  }
+  const auto native = interp.import_module("torch._native");
+  for (const char* name : {"Parameter", "Buffer"}) {
+    module.set(name, *native->attrs->find(Symbol(name)));
+  }
+  refuse_unknown(module);
+}
+
 /// torch.a.b is the class a.b of the surface, member by member.
 void fill_namespace(
     Interpreter& interp,
@@ -268,7 +287,13 @@ void register_modules(Interpreter& interp, State& state) {
       "torch._native",
       [s](Interpreter& i, ModuleObject& m) { fill_native(i, m, *s); });
   interp.register_source_module("torch._surface", embedded_surface());
-  interp.register_source_module("torch.nn", embedded_nn(), true);
+  interp.register_source_module("torch._nn.module", embedded_nn_module());
+  interp.register_source_module(
+      "torch._nn.containers", embedded_nn_containers());
+  interp.register_source_module("torch._nn.layers", embedded_nn_layers());
+  interp.register_source_module(
+      "torch._nn.activations", embedded_nn_activations());
+  interp.register_native_module("torch.nn", fill_nn);
   interp.register_source_module("torch.nn.init", embedded_init());
   interp.register_source_module("torch.nn._functional", embedded_functional());
   interp.register_native_module(

@@ -10,8 +10,9 @@ import math
 import sys
 import warnings
 
-import torch
 from torch.overrides import TorchFunctionMode, resolve_name
+
+import torch
 
 
 class Recorder(TorchFunctionMode):

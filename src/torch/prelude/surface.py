@@ -1,8 +1,9 @@
 """What torch offers besides tensor operations, as far as evaluating a model
 needs it. Each class derived from Namespace becomes the module torch.<name>."""
 
-import torch
 from torch._native import refuse
+
+import torch
 
 __version__ = "2.13.0"
 inf = float("inf")
@@ -188,9 +189,27 @@ memory_format = _Format
 
 _FLOATS = {
     torch.float16: (65504.0, 0.0009765625, 6.103515625e-05, 16, 0.001),
-    torch.bfloat16: (3.3895313892515355e38, 0.0078125, 1.1754943508222875e-38, 16, 0.01),
-    torch.float32: (3.4028234663852886e38, 1.1920928955078125e-07, 1.1754943508222875e-38, 32, 1e-06),
-    torch.float64: (1.7976931348623157e308, 2.220446049250313e-16, 2.2250738585072014e-308, 64, 1e-15),
+    torch.bfloat16: (
+        3.3895313892515355e38,
+        0.0078125,
+        1.1754943508222875e-38,
+        16,
+        0.01,
+    ),
+    torch.float32: (
+        3.4028234663852886e38,
+        1.1920928955078125e-07,
+        1.1754943508222875e-38,
+        32,
+        1e-06,
+    ),
+    torch.float64: (
+        1.7976931348623157e308,
+        2.220446049250313e-16,
+        2.2250738585072014e-308,
+        64,
+        1e-15,
+    ),
     torch.float8_e4m3fn: (448.0, 0.125, 0.015625, 8, 1.0),
     torch.float8_e5m2: (57344.0, 0.25, 6.103515625e-05, 8, 1.0),
 }

@@ -1,5 +1,6 @@
-import torch
 from support import FLOATS, bools, case, floats, ints, over
+
+import torch
 
 METHODS = {
     "add_": lambda x: x.add_(1),
@@ -79,8 +80,13 @@ def halves(dtype):
 @case
 def types_that_do_not_fit():
     out = []
-    for f in (lambda: ints(3).add_(1.5), lambda: ints(3).div_(2), lambda: bools(3).add_(1),
-              lambda: floats(1).add_(floats(3)), lambda: floats(3).copy_(floats(2))):
+    for f in (
+        lambda: ints(3).add_(1.5),
+        lambda: ints(3).div_(2),
+        lambda: bools(3).add_(1),
+        lambda: floats(1).add_(floats(3)),
+        lambda: floats(3).copy_(floats(2)),
+    ):
         try:
             f()
             out.append("fine")

@@ -1,5 +1,6 @@
-import torch
 from support import aliases, bools, case, floats, ints, over
+
+import torch
 
 I = torch.tensor([2, 0, -1])
 J = torch.tensor([[0, 1], [2, -2]])
@@ -60,7 +61,19 @@ def get(name):
     return GETS[name](x), GETS[name](ints(3, 4, 5))
 
 
-@over("int", "slice", "ellipsis", "none", "tensor", "mask", "list", "zero-dim", "true", "ints", "steps")
+@over(
+    "int",
+    "slice",
+    "ellipsis",
+    "none",
+    "tensor",
+    "mask",
+    "list",
+    "zero-dim",
+    "true",
+    "ints",
+    "steps",
+)
 def get_aliases(name):
     x = floats(3, 4, 5)
     return aliases(x, GETS[name](x))
@@ -126,10 +139,17 @@ def set_tensors():
 @case
 def out_of_range():
     x, out = floats(3, 4), []
-    for f in (lambda: x[3], lambda: x[0, -5], lambda: x[torch.tensor([0, 3])], lambda: x[0, 0, 0],
-              lambda: x[[5]], lambda: x[torch.tensor([True, False])],
-              lambda: torch.nn.functional.embedding(torch.tensor([4]), floats(4, 2)),
-              lambda: torch.gather(x, 1, torch.tensor([[4]])), lambda: x.index_select(0, torch.tensor([3]))):
+    for f in (
+        lambda: x[3],
+        lambda: x[0, -5],
+        lambda: x[torch.tensor([0, 3])],
+        lambda: x[0, 0, 0],
+        lambda: x[[5]],
+        lambda: x[torch.tensor([True, False])],
+        lambda: torch.nn.functional.embedding(torch.tensor([4]), floats(4, 2)),
+        lambda: torch.gather(x, 1, torch.tensor([[4]])),
+        lambda: x.index_select(0, torch.tensor([3])),
+    ):
         try:
             f()
             out.append("fine")
@@ -143,13 +163,44 @@ def iteration_and_membership():
     x = ints(3, 2)
     rows = [row.sum() for row in x]
     first, second, third = x
-    return rows, first, third, 3 in x, 99 in x, len(x), [int(v) for v in x[0]], x.tolist(), list(x[0])
+    return (
+        rows,
+        first,
+        third,
+        3 in x,
+        99 in x,
+        len(x),
+        [int(v) for v in x[0]],
+        x.tolist(),
+        list(x[0]),
+    )
 
 
 @case
 def scalars():
     x = torch.tensor(3)
     y = torch.tensor([2.5])
-    return (x.item(), y.item(), int(x), float(x), bool(x), int(y), list(range(x)), [1, 2, 3, 4][x], torch.tensor(True).item(),
-            floats(2, 2).tolist(), torch.tensor(2).tolist(), bool(torch.tensor(0.0)), x == 3, not x, x and 5, f"{x}", f"{y.item():.2f}",
-            max(x, torch.tensor(5)), torch.zeros(int(x)).shape, 5 if y > 2 else 6, y.sum().item(), round(y.item()))
+    return (
+        x.item(),
+        y.item(),
+        int(x),
+        float(x),
+        bool(x),
+        int(y),
+        list(range(x)),
+        [1, 2, 3, 4][x],
+        torch.tensor(True).item(),
+        floats(2, 2).tolist(),
+        torch.tensor(2).tolist(),
+        bool(torch.tensor(0.0)),
+        x == 3,
+        not x,
+        x and 5,
+        f"{x}",
+        f"{y.item():.2f}",
+        max(x, torch.tensor(5)),
+        torch.zeros(int(x)).shape,
+        5 if y > 2 else 6,
+        y.sum().item(),
+        round(y.item()),
+    )

@@ -1,7 +1,8 @@
-import torch
 from support import FLOATS, case, floats, ints, over
-from torch import nn
 from torch.nn import functional as F
+
+import torch
+from torch import nn
 
 
 def fill(module):
@@ -14,15 +15,40 @@ def fill(module):
 @case
 def layers():
     x = floats(2, 3, 4)
-    return (fill(nn.Linear(4, 5))(x), fill(nn.Linear(4, 5, bias=False))(x), fill(nn.LayerNorm(4))(x),
-            fill(nn.LayerNorm(4, elementwise_affine=False))(x), fill(nn.RMSNorm(4, eps=1e-6))(x),
-            fill(nn.Embedding(7, 4, padding_idx=0))(ints(2, 3, high=7)), fill(nn.GroupNorm(2, 4))(x.transpose(1, 2)),
-            fill(nn.Conv1d(3, 5, 2, padding=1))(x), fill(nn.Conv1d(3, 3, 2, groups=3, bias=False))(x),
-            fill(nn.BatchNorm1d(3))(x), nn.Dropout(0.5).eval()(x), nn.Identity()(x), fill(nn.Conv2d(1, 2, 2))(x[:1]))
+    return (
+        fill(nn.Linear(4, 5))(x),
+        fill(nn.Linear(4, 5, bias=False))(x),
+        fill(nn.LayerNorm(4))(x),
+        fill(nn.LayerNorm(4, elementwise_affine=False))(x),
+        fill(nn.RMSNorm(4, eps=1e-6))(x),
+        fill(nn.Embedding(7, 4, padding_idx=0))(ints(2, 3, high=7)),
+        fill(nn.GroupNorm(2, 4))(x.transpose(1, 2)),
+        fill(nn.Conv1d(3, 5, 2, padding=1))(x),
+        fill(nn.Conv1d(3, 3, 2, groups=3, bias=False))(x),
+        fill(nn.BatchNorm1d(3))(x),
+        nn.Dropout(0.5).eval()(x),
+        nn.Identity()(x),
+        fill(nn.Conv2d(1, 2, 2))(x[:1]),
+    )
 
 
-@over("ReLU", "ReLU6", "SiLU", "GELU", "Tanh", "Sigmoid", "Softplus", "Mish", "LeakyReLU", "ELU", "Hardtanh",
-      "Hardswish", "LogSigmoid", "SELU", "Softsign")
+@over(
+    "ReLU",
+    "ReLU6",
+    "SiLU",
+    "GELU",
+    "Tanh",
+    "Sigmoid",
+    "Softplus",
+    "Mish",
+    "LeakyReLU",
+    "ELU",
+    "Hardtanh",
+    "Hardswish",
+    "LogSigmoid",
+    "SELU",
+    "Softsign",
+)
 def activation_modules(name):
     return getattr(nn, name)()(floats(3, 4) * 3)
 
@@ -30,8 +56,13 @@ def activation_modules(name):
 @case
 def more_activations():
     x = floats(3, 4)
-    return (nn.GELU(approximate="tanh")(x), nn.Softmax(dim=-1)(x), nn.LogSoftmax(dim=0)(x), nn.GLU()(x),
-            nn.Flatten()(floats(2, 3, 4)))
+    return (
+        nn.GELU(approximate="tanh")(x),
+        nn.Softmax(dim=-1)(x),
+        nn.LogSoftmax(dim=0)(x),
+        nn.GLU()(x),
+        nn.Flatten()(floats(2, 3, 4)),
+    )
 
 
 class Block(nn.Module):
@@ -57,7 +88,9 @@ class Model(nn.Module):
         self.blocks = nn.ModuleList([Block(4, 6) for _ in range(2)])
         self.head = nn.Sequential(nn.Linear(4, 3), nn.Tanh())
         self.extra = nn.ModuleDict({"a": nn.Identity(), "b": nn.Linear(2, 2)})
-        self.weights = nn.ParameterList([nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(3))])
+        self.weights = nn.ParameterList(
+            [nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(3))]
+        )
         self.tied = self.blocks[0].up
 
     def forward(self, x):
@@ -69,13 +102,32 @@ class Model(nn.Module):
 @case
 def tree():
     m = fill(Model())
-    return (m(floats(2, 4)), [n for n, _ in m.named_parameters()], [n for n, _ in m.named_modules()],
-            [n for n, _ in m.named_buffers()], [n for n, _ in m.named_children()], list(m.state_dict().keys()),
-            len(list(m.parameters())), len(m.blocks), m.training, "a" in m.extra, m.blocks[-1].size,
-            m.get_submodule("blocks.1.up").in_features, m.get_parameter("blocks.0.scale").shape, len(m.head),
-            m.blocks[0].table, [n for n, _ in m.blocks[0].named_parameters(recurse=False)], m.blocks[0].missing is None,
-            isinstance(m.blocks[0].scale, nn.Parameter), isinstance(m.blocks[0].plain, nn.Parameter), isinstance(m, nn.Module),
-            [type(b).__name__ for b in m.blocks], len(m.blocks[:1]), hasattr(m, "nothing"), sum(p.numel() for p in m.parameters()))
+    return (
+        m(floats(2, 4)),
+        [n for n, _ in m.named_parameters()],
+        [n for n, _ in m.named_modules()],
+        [n for n, _ in m.named_buffers()],
+        [n for n, _ in m.named_children()],
+        list(m.state_dict().keys()),
+        len(list(m.parameters())),
+        len(m.blocks),
+        m.training,
+        "a" in m.extra,
+        m.blocks[-1].size,
+        m.get_submodule("blocks.1.up").in_features,
+        m.get_parameter("blocks.0.scale").shape,
+        len(m.head),
+        m.blocks[0].table,
+        [n for n, _ in m.blocks[0].named_parameters(recurse=False)],
+        m.blocks[0].missing is None,
+        isinstance(m.blocks[0].scale, nn.Parameter),
+        isinstance(m.blocks[0].plain, nn.Parameter),
+        isinstance(m, nn.Module),
+        [type(b).__name__ for b in m.blocks],
+        len(m.blocks[:1]),
+        hasattr(m, "nothing"),
+        sum(p.numel() for p in m.parameters()),
+    )
 
 
 @case
@@ -92,8 +144,15 @@ def assignment_moves_names():
     del m.b
     m.f = nn.Buffer(torch.ones(3))
     m.g = nn.Buffer(torch.ones(3), persistent=False)
-    return (m.a is None, list(m.state_dict()), [n for n, _ in m.named_buffers()], [n for n, _ in m.named_parameters()],
-            hasattr(m, "b"), m.d is None, getattr(m, "zz", 5))
+    return (
+        m.a is None,
+        list(m.state_dict()),
+        [n for n, _ in m.named_buffers()],
+        [n for n, _ in m.named_parameters()],
+        hasattr(m, "b"),
+        m.d is None,
+        getattr(m, "zz", 5),
+    )
 
 
 @case
@@ -112,7 +171,12 @@ def hooks():
 def conversions():
     m = fill(Model()).to(torch.bfloat16)
     n = Model().half().float()
-    return m(floats(2, 4, dtype=torch.bfloat16)).dtype, m.blocks[0].up.weight.dtype, m.blocks[0].table.dtype, n.head[0].weight.dtype
+    return (
+        m(floats(2, 4, dtype=torch.bfloat16)).dtype,
+        m.blocks[0].up.weight.dtype,
+        m.blocks[0].table.dtype,
+        n.head[0].weight.dtype,
+    )
 
 
 class Double(torch.autograd.Function):
@@ -145,9 +209,18 @@ def surface():
         a = floats(2) + 1
     with torch.autocast(device_type="cpu", enabled=False):
         b = a * 2
-    return (Double.apply(floats(3), 2.0), decorated(floats(2)), scripted(floats(2)), b, torch.cuda.is_available(),
-            torch.compiler.is_compiling(), torch.jit.is_scripting(), torch.jit.is_tracing(), torch.is_tensor(3),
-            torch.get_default_dtype() == torch.float32)
+    return (
+        Double.apply(floats(3), 2.0),
+        decorated(floats(2)),
+        scripted(floats(2)),
+        b,
+        torch.cuda.is_available(),
+        torch.compiler.is_compiling(),
+        torch.jit.is_scripting(),
+        torch.jit.is_tracing(),
+        torch.is_tensor(3),
+        torch.get_default_dtype() == torch.float32,
+    )
 
 
 @case

@@ -1,5 +1,6 @@
-import torch
 from support import aliases, case, floats, ints, over
+
+import torch
 
 VIEWS = {
     "view": lambda x: x.view(6, 4),
@@ -32,6 +33,8 @@ VIEWS = {
     "contiguous": lambda x: x.contiguous(),
     "contiguous_copy": lambda x: x.transpose(0, 1).contiguous(),
     "clone": lambda x: x.clone(),
+    "torch.clone": lambda x: torch.clone(x),
+    "torch.reshape": lambda x: torch.reshape(x, (6, 4)),
     "to_same": lambda x: x.to(torch.float32),
     "to_other": lambda x: x.to(torch.float64),
     "float": lambda x: x.float(),
@@ -68,7 +71,12 @@ def alias_behaviour(name):
 def layout_of_results(name):
     y = VIEWS[name](floats(2, 3, 4))
     z = y * 2 + 1
-    return z.stride(), z.is_contiguous(), (y + y.clone()).stride(), y.exp().is_contiguous()
+    return (
+        z.stride(),
+        z.is_contiguous(),
+        (y + y.clone()).stride(),
+        y.exp().is_contiguous(),
+    )
 
 
 @case
@@ -76,27 +84,62 @@ def elementwise_layouts():
     a = floats(2, 3, 4).transpose(0, 2)
     b = floats(4, 3, 2)
     c = floats(3, 4, 2).permute(1, 0, 2)
-    return ((a + b).stride(), (b + a).stride(), (a + c).stride(), (c * b).stride(),
-            (a + 1).stride(), (a > 0).stride(), a.float().stride(), a.bfloat16().stride(),
-            torch.zeros_like(a).stride(), torch.empty_like(a).stride(), a.clone().stride(),
-            torch.where(a > 0, a, b).stride(), (a[:, :1] * b).stride(), (a[:1] + c).stride(),
-            (floats(3, 1).expand(3, 4) + floats(4)).stride(), floats(3, 1).expand(3, 4).clone().stride(),
-            (a.expand(4, 3, 2) * floats(2)).stride(), torch.softmax(a, -1).stride(),
-            (a @ a.transpose(1, 2)).stride(), a.sum(1).stride(), (a[..., ::2] + 1).stride())
+    return (
+        (a + b).stride(),
+        (b + a).stride(),
+        (a + c).stride(),
+        (c * b).stride(),
+        (a + 1).stride(),
+        (a > 0).stride(),
+        a.float().stride(),
+        a.bfloat16().stride(),
+        torch.zeros_like(a).stride(),
+        torch.empty_like(a).stride(),
+        a.clone().stride(),
+        torch.where(a > 0, a, b).stride(),
+        (a[:, :1] * b).stride(),
+        (a[:1] + c).stride(),
+        (floats(3, 1).expand(3, 4) + floats(4)).stride(),
+        floats(3, 1).expand(3, 4).clone().stride(),
+        (a.expand(4, 3, 2) * floats(2)).stride(),
+        torch.softmax(a, -1).stride(),
+        (a @ a.transpose(1, 2)).stride(),
+        a.sum(1).stride(),
+        (a[..., ::2] + 1).stride(),
+    )
 
 
 @case
 def layouts_of_other_results():
     x = floats(3, 4).t()
     i = torch.zeros(4, 3, dtype=torch.long)
-    return (torch.sort(x)[0].stride(), x.argsort().stride(), x.topk(2)[0].stride(), x.sum(0).stride(),
-            x.cumsum(0).stride(), x.softmax(0).stride(), x.tril().stride(), x.masked_fill(x > 0, 1).stride(),
-            x.gather(0, i).stride(), x.flip(0).stride(), x.roll(1, 0).stride(), x.repeat(1, 1).stride(),
-            x.index_select(0, i[:2, 0]).stride(), x[i[:2, 0]].stride(), x.scatter(0, i[:1], 1.0).stride(),
-            torch.cat([x, x]).stride(), torch.stack([x, x]).stride(), x.clamp(0, 1).stride(),
-            torch.nn.functional.gelu(x).stride(), torch.nn.functional.layer_norm(x, (3,)).stride(),
-            torch.nn.functional.pad(x, (1, 1)).stride(), x.index_add(0, i[:1, 0], x[:1]).stride(),
-            (x @ x.t()).stride(), torch.where(x > 0, x, 0).stride(), x.new_zeros(2, 3).stride())
+    return (
+        torch.sort(x)[0].stride(),
+        x.argsort().stride(),
+        x.topk(2)[0].stride(),
+        x.sum(0).stride(),
+        x.cumsum(0).stride(),
+        x.softmax(0).stride(),
+        x.tril().stride(),
+        x.masked_fill(x > 0, 1).stride(),
+        x.gather(0, i).stride(),
+        x.flip(0).stride(),
+        x.roll(1, 0).stride(),
+        x.repeat(1, 1).stride(),
+        x.index_select(0, i[:2, 0]).stride(),
+        x[i[:2, 0]].stride(),
+        x.scatter(0, i[:1], 1.0).stride(),
+        torch.cat([x, x]).stride(),
+        torch.stack([x, x]).stride(),
+        x.clamp(0, 1).stride(),
+        torch.nn.functional.gelu(x).stride(),
+        torch.nn.functional.layer_norm(x, (3,)).stride(),
+        torch.nn.functional.pad(x, (1, 1)).stride(),
+        x.index_add(0, i[:1, 0], x[:1]).stride(),
+        (x @ x.t()).stride(),
+        torch.where(x > 0, x, 0).stride(),
+        x.new_zeros(2, 3).stride(),
+    )
 
 
 @case
@@ -216,30 +259,76 @@ def data_and_set():
 @case
 def shapes():
     x = floats(2, 3, 4)
-    return (x.shape, x.size(), x.size(1), x.size(-1), x.dim(), x.ndim, x.numel(), len(x), x.shape[1:],
-            x.stride(), x.stride(0), x.storage_offset(), x[1].storage_offset(), x.nelement(),
-            x.element_size(), x.shape.numel(), x.shape == (2, 3, 4), list(x.shape), tuple(x.size()),
-            torch.broadcast_shapes((2, 1), (3,)), x.is_contiguous(), torch.Size([1, 2]))
+    return (
+        x.shape,
+        x.size(),
+        x.size(1),
+        x.size(-1),
+        x.dim(),
+        x.ndim,
+        x.numel(),
+        len(x),
+        x.shape[1:],
+        x.stride(),
+        x.stride(0),
+        x.storage_offset(),
+        x[1].storage_offset(),
+        x.nelement(),
+        x.element_size(),
+        x.shape.numel(),
+        x.shape == (2, 3, 4),
+        list(x.shape),
+        tuple(x.size()),
+        torch.broadcast_shapes((2, 1), (3,)),
+        x.is_contiguous(),
+        torch.Size([1, 2]),
+    )
 
 
 @case
 def squeezes():
     x = floats(1, 3, 1, 2)
-    return (x.squeeze().shape, x.squeeze(0).shape, x.squeeze(1).shape, x.squeeze(-2).shape,
-            x.squeeze((0, 2)).shape, torch.squeeze(x).shape, x.unsqueeze(-1).shape, x.unsqueeze(0).stride(),
-            x.unsqueeze(-1).stride(), x.unsqueeze(2).stride(), torch.tensor(1.0).unsqueeze(0).shape)
+    return (
+        x.squeeze().shape,
+        x.squeeze(0).shape,
+        x.squeeze(1).shape,
+        x.squeeze(-2).shape,
+        x.squeeze((0, 2)).shape,
+        torch.squeeze(x).shape,
+        x.unsqueeze(-1).shape,
+        x.unsqueeze(0).stride(),
+        x.unsqueeze(-1).stride(),
+        x.unsqueeze(2).stride(),
+        torch.tensor(1.0).unsqueeze(0).shape,
+    )
 
 
 @case
 def expand_strides():
     x = floats(3, 4)
-    return (x[:, None].expand(3, 2, 4).stride(), x.expand(2, 3, 4).stride(), x[:1].expand(5, 4).stride(),
-            torch.tensor(2.0).expand(3).stride(), torch.broadcast_tensors(x[:1], x[:, :1])[0].shape)
+    return (
+        x[:, None].expand(3, 2, 4).stride(),
+        x.expand(2, 3, 4).stride(),
+        x[:1].expand(5, 4).stride(),
+        torch.tensor(2.0).expand(3).stride(),
+        torch.broadcast_tensors(x[:1], x[:, :1])[0].shape,
+    )
 
 
 @case
 def splits():
     x = floats(7, 4)
-    return (x.split(3), x.split([2, 5]), torch.split(x, 2, dim=1), x.chunk(3), x.chunk(5), x.chunk(2, dim=1),
-            torch.chunk(x, 3, dim=0), x.unbind(1), torch.tensor_split(x, 3), torch.tensor_split(x, (2, 4)),
-            torch.split(x, [1, 3], dim=-1), x.split(10))
+    return (
+        x.split(3),
+        x.split([2, 5]),
+        torch.split(x, 2, dim=1),
+        x.chunk(3),
+        x.chunk(5),
+        x.chunk(2, dim=1),
+        torch.chunk(x, 3, dim=0),
+        x.unbind(1),
+        torch.tensor_split(x, 3),
+        torch.tensor_split(x, (2, 4)),
+        torch.split(x, [1, 3], dim=-1),
+        x.split(10),
+    )

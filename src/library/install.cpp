@@ -1,0 +1,128 @@
+#include "library/install.h"
+
+#include <filesystem>
+#include <regex>
+
+#include "base/paths.h"
+#include "library/model_packages.h"
+#include "torch/torch.h"
+
+namespace portwright::library {
+
+#define PW_PRELUDES(X) \
+  X(auto_factory)      \
+  X(docstrings)        \
+  X(dynamic_modules)   \
+  X(flash_attention)   \
+  X(generation)        \
+  X(hub)               \
+  X(hub_dataclasses)   \
+  X(hub_errors)        \
+  X(hub_root)          \
+  X(import_utils)      \
+  X(integrations)      \
+  X(loading)           \
+  X(logging)           \
+  X(loss)              \
+  X(modeling_layers)   \
+  X(modeling_utils)    \
+  X(output_capturing)  \
+  X(processing_utils)  \
+  X(running)           \
+  X(transformers_root)
+
+#define X(name) std::string_view embedded_##name();
+PW_PRELUDES(X)
+#undef X
+
+namespace {
+
+/// The torch whose vocabulary we speak.
+constexpr const char* kTorchVersion = "2.13.0";
+
+struct Prelude {
+  const char* module;
+  std::string_view (*text)();
+  bool is_package = false;
+};
+
+/// What takes the place of the library's own modules, and why: they reach for
+/// files, devices, kernels or the network, or dress up what they are given.
+const Prelude kPreludes[] = {
+    {"transformers", embedded_transformers_root, true},
+    {"transformers.dynamic_module_utils", embedded_dynamic_modules},
+    {"transformers.modeling_flash_attention_utils", embedded_flash_attention},
+    {"transformers.modeling_layers", embedded_modeling_layers},
+    {"transformers.modeling_utils", embedded_modeling_utils},
+    {"transformers.models.auto.auto_factory", embedded_auto_factory},
+    {"transformers.processing_utils", embedded_processing_utils},
+    {"transformers.utils.auto_docstring", embedded_docstrings},
+    {"transformers.utils.doc", embedded_docstrings},
+    {"transformers.utils.hub", embedded_hub},
+    {"transformers.utils.import_utils", embedded_import_utils},
+    {"transformers.utils.logging", embedded_logging},
+    {"transformers.utils.output_capturing", embedded_output_capturing},
+    {"transformers.generation", embedded_generation, true},
+    {"transformers.generation.continuous_batching", embedded_generation},
+    {"transformers.generation.logits_process", embedded_generation},
+    {"transformers.generation.stopping_criteria", embedded_generation},
+    {"transformers.generation.streamers", embedded_generation},
+    {"transformers.loss", embedded_loss, true},
+    {"transformers.loss.loss_utils", embedded_loss},
+    {"transformers.integrations", embedded_integrations, true},
+    {"transformers.integrations.accelerate", embedded_integrations},
+    {"transformers.integrations.deepspeed", embedded_integrations},
+    {"transformers.integrations.fsdp", embedded_integrations},
+    {"transformers.integrations.hub_kernels", embedded_integrations},
+    {"transformers.integrations.moe", embedded_integrations},
+    {"transformers.integrations.peft", embedded_integrations},
+    {"transformers.distributed", embedded_integrations, true},
+    {"transformers.distributed.fsdp", embedded_integrations},
+    {"transformers.distributed.mixin", embedded_integrations},
+    {"transformers.distributed.utils", embedded_integrations},
+    {"huggingface_hub", embedded_hub_root, true},
+    {"huggingface_hub.dataclasses", embedded_hub_dataclasses},
+    {"huggingface_hub.errors", embedded_hub_errors},
+    {"portwright.loading", embedded_loading},
+    {"portwright.running", embedded_running},
+};
+
+}  // namespace
+
+std::string transformers_version(const std::string& transformers_dir) {
+  const auto text =
+      base::read_file(std::filesystem::path(transformers_dir) / "__init__.py");
+  static const std::regex pattern("__version__ = \"([^\"]+)\"");
+  std::smatch match;
+  if (text && std::regex_search(*text, match, pattern)) {
+    return match[1];
+  }
+  return "0.0.0";
+}
+
+void install_library(
+    eval::Interpreter& interp,
+    const std::string& transformers_dir) {
+  torch::install_torch(interp);
+  interp.register_package("transformers", transformers_dir);
+  register_model_packages(interp, transformers_dir);
+  for (const Prelude& prelude : kPreludes) {
+    interp.register_source_module(
+        prelude.module, prelude.text(), prelude.is_package);
+  }
+  interp.register_native_module(
+      "portwright.facts",
+      [version = transformers_version(transformers_dir)](
+          eval::Interpreter&, eval::ModuleObject& module) {
+        module.set("transformers_version", eval::str(version));
+        module.set("torch_version", eval::str(kTorchVersion));
+      });
+}
+
+void register_checkpoint_code(
+    eval::Interpreter& interp,
+    const std::string& directory) {
+  interp.register_package("transformers_modules", directory);
+}
+
+}  // namespace portwright::library

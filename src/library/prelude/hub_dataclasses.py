@@ -1,0 +1,227 @@
+"""huggingface_hub.dataclasses: dataclasses whose fields are checked."""
+
+import collections.abc
+import types
+import typing
+from dataclasses import MISSING, field, fields
+from functools import wraps
+
+from huggingface_hub.errors import (
+    StrictDataclassClassValidationError,
+    StrictDataclassDefinitionError,
+    StrictDataclassFieldValidationError,
+)
+
+
+def validated_field(validator, default=MISSING, default_factory=MISSING, **kwargs):
+    metadata = dict(kwargs.pop("metadata", None) or {})
+    metadata["validator"] = validator if isinstance(validator, list) else [validator]
+    return field(
+        default=default, default_factory=default_factory, metadata=metadata, **kwargs
+    )
+
+
+def as_validated_field(validator):
+    def make(default=MISSING, default_factory=MISSING, **kwargs):
+        return validated_field(
+            validator, default=default, default_factory=default_factory, **kwargs
+        )
+
+    return make
+
+
+def _kind(value):
+    return type(value).__name__
+
+
+def _check_union(name, value, arguments):
+    reasons = []
+    for option in arguments:
+        try:
+            type_validator(name, value, option)
+            return
+        except TypeError as error:
+            reasons.append(str(error))
+    raise TypeError(
+        f"Field '{name}' with value {value!r} doesn't match any type in {arguments}. "
+        f"Errors: {'; '.join(reasons)}"
+    )
+
+
+def _check_literal(name, value, arguments):
+    # True is 1 to Python, but not here
+    same = [a for a in arguments if isinstance(a, bool) == isinstance(value, bool)]
+    if value not in same:
+        raise TypeError(f"Field '{name}' expected one of {arguments}, got {value}")
+
+
+def _check_items(name, value, kind, noun, arguments):
+    if not isinstance(value, kind):
+        raise TypeError(f"Field '{name}' expected {noun}, got {_kind(value)}")
+    if not arguments:
+        return
+    for i, item in enumerate(value):
+        try:
+            type_validator(f"{name}[{i}]", item, arguments[0])
+        except TypeError as error:
+            raise TypeError(f"Invalid item at index {i} in '{name}'") from error
+
+
+def _check_tuple(name, value, arguments):
+    if len(arguments) == 2 and arguments[1] is ...:
+        _check_items(name, value, tuple, "a tuple", arguments)
+        return
+    _check_items(name, value, tuple, "a tuple", ())
+    if not arguments:
+        return
+    if len(arguments) != len(value):
+        raise TypeError(
+            f"Field '{name}' expected a tuple of length {len(arguments)}, "
+            f"got {len(value)}"
+        )
+    for i, item in enumerate(value):
+        type_validator(f"{name}[{i}]", item, arguments[i])
+
+
+def _check_dict(name, value, arguments):
+    _check_items(name, value, dict, "a dict", ())
+    if not arguments:
+        return
+    for key, item in value.items():
+        try:
+            type_validator(f"{name}.key", key, arguments[0])
+            type_validator(f"{name}[{key!r}]", item, arguments[1])
+        except TypeError as error:
+            raise TypeError(f"Invalid key or value in dict '{name}'") from error
+
+
+def _check_class(name, value, cls):
+    if not isinstance(value, cls) or (cls is int and isinstance(value, bool)):
+        raise TypeError(
+            f"Field '{name}' expected {cls.__name__}, got {_kind(value)} "
+            f"(value: {value!r})"
+        )
+
+
+def type_validator(name, value, expected):
+    """Raises TypeError unless `value` is what the annotation says."""
+    if expected is typing.Any or isinstance(expected, (str, typing.TypeVar)):
+        return
+    if expected is None:
+        if value is not None:
+            raise TypeError(f"Field '{name}' expected None, got {_kind(value)}")
+        return
+    origin = typing.get_origin(expected)
+    arguments = typing.get_args(expected)
+    if origin is typing.Union or origin is types.UnionType:
+        _check_union(name, value, arguments)
+    elif origin is typing.Literal:
+        _check_literal(name, value, arguments)
+    elif origin is list:
+        _check_items(name, value, list, "a list", arguments)
+    elif origin is set:
+        _check_items(name, value, set, "a set", arguments)
+    elif origin is collections.abc.Sequence:
+        _check_items(name, value, (list, tuple, str), "a Sequence", arguments)
+    elif origin is tuple:
+        _check_tuple(name, value, arguments)
+    elif origin is dict:
+        _check_dict(name, value, arguments)
+    elif isinstance(expected, type):
+        _check_class(name, value, expected)
+    else:
+        raise TypeError(f"Unsupported type for field '{name}': {expected}")
+
+
+def _validators(f):
+    def check_type(value):
+        type_validator(f.name, value, f.type)
+
+    own = f.metadata.get("validator") or []
+    return [check_type, *(own if isinstance(own, list) else [own])]
+
+
+def _check_fields_on_assignment(cls):
+    assign = cls.__setattr__
+
+    def __setattr__(self, name, value):
+        for validator in self.__validators__.get(name, ()):
+            try:
+                validator(value)
+            except (ValueError, TypeError) as error:
+                raise StrictDataclassFieldValidationError(
+                    field=name, cause=error
+                ) from error
+        assign(self, name, value)
+
+    cls.__validators__ = {f.name: _validators(f) for f in fields(cls)}
+    cls.__setattr__ = __setattr__
+
+
+def _accept_more_keywords(cls):
+    def __init__(self, *args, **kwargs):
+        if args:
+            raise ValueError(f"{cls.__name__} accepts only keyword arguments")
+        for f in fields(cls):
+            if f.name in kwargs:
+                setattr(self, f.name, kwargs.pop(f.name))
+            elif f.default is not MISSING:
+                setattr(self, f.name, f.default)
+            elif f.default_factory is not MISSING:
+                setattr(self, f.name, f.default_factory())
+            else:
+                raise TypeError(f"Missing required field - '{f.name}'")
+        self.__post_init__(**kwargs)
+
+    def __post_init__(self, **kwargs):
+        for name, value in kwargs.items():
+            setattr(self, name, value)
+
+    cls.__init__ = __init__
+    if not hasattr(cls, "__post_init__"):
+        cls.__post_init__ = __post_init__
+
+
+def _validate_after_init(cls):
+    names = [n for n in dir(cls) if n.startswith("validate_")]
+    methods = [getattr(cls, n) for n in names if callable(getattr(cls, n))]
+    cls.__class_validators__ = methods
+    initialize = cls.__init__
+
+    def validate(self):
+        for method in cls.__class_validators__:
+            try:
+                method(self)
+            except (ValueError, TypeError) as error:
+                raise StrictDataclassClassValidationError(
+                    validator=method.__name__, cause=error
+                ) from error
+
+    @wraps(initialize)
+    def __init__(self, *args, **kwargs):
+        initialize(self, *args, **kwargs)
+        cls.validate(self)
+
+    cls.validate = validate
+    cls.__init__ = __init__
+
+
+def strict(cls=None, *, accept_kwargs=False):
+    def decorate(cls):
+        if not hasattr(cls, "__dataclass_fields__"):
+            raise StrictDataclassDefinitionError(
+                f"Class '{cls.__name__}' must be a dataclass before applying @strict."
+            )
+        _check_fields_on_assignment(cls)
+        if accept_kwargs:
+            _accept_more_keywords(cls)
+        _validate_after_init(cls)
+        return cls
+
+    return decorate if cls is None else decorate(cls)
+
+
+def validate_typed_dict(schema, data):
+    for name, expected in schema.__annotations__.items():
+        if name in data:
+            type_validator(name, data[name], expected)

@@ -1,0 +1,107 @@
+"""A model called as the library's generate() calls it, logits of all positions."""
+
+import inspect
+
+import torch
+from transformers.generation import GenerationConfig, GenerationMode
+
+
+def _accepts(model, name):
+    return name in set(inspect.signature(model.forward).parameters)
+
+
+def _positions(mask):
+    return (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)
+
+
+def _logits(outputs):
+    return outputs.logits.float()
+
+
+def forward(model, ids, mask):
+    """Without a cache. ids and mask are (B, T); mask may be None."""
+    kwargs = {"use_cache": False}
+    if mask is not None:
+        kwargs["attention_mask"] = mask
+        if _accepts(model, "position_ids"):
+            kwargs["position_ids"] = _positions(mask)
+    with torch.no_grad():
+        return _logits(model(input_ids=ids, **kwargs))
+
+
+def make_cache(model):
+    """The cache that generate() would start with; None where it starts with none."""
+    kwargs = {}
+    _prepare_cache(model, kwargs, 1)
+    return kwargs.get("past_key_values", kwargs.get("cache_params"))
+
+
+def _prepare_cache(model, kwargs, batch_size):
+    config = GenerationConfig(use_cache=True)
+    names = list(inspect.signature(model._prepare_cache_for_generation).parameters)
+    values = {
+        "generation_config": config,
+        "model_kwargs": kwargs,
+        "generation_mode": GenerationMode.GREEDY_SEARCH,
+        "assistant_model": None,
+        "batch_size": batch_size,
+        "max_cache_length": 1 << 20,
+        "device": model.device,
+    }
+    model._prepare_cache_for_generation(*[values[name] for name in names])
+
+
+class Session:
+    """One cached run: a prefill, then steps."""
+
+    def __init__(self, model, mask=None):
+        self.model = model
+        self.ids = None
+        self.mask = mask
+        self.kwargs = {"use_cache": True}
+
+    def prefill(self, ids):
+        model = self.model
+        mask = torch.ones_like(ids) if self.mask is None else self.mask
+        if _accepts(model, "attention_mask"):
+            self.kwargs["attention_mask"] = mask
+        if _accepts(model, "position_ids"):
+            self.kwargs["position_ids"] = (
+                model._prepare_position_ids_for_generation(ids, self.kwargs)
+                if hasattr(model, "_prepare_position_ids_for_generation")
+                else _positions(mask)
+            )
+        if hasattr(model, "_get_initial_cache_position"):
+            self.kwargs = model._get_initial_cache_position(
+                ids.shape[1], model.device, self.kwargs
+            )
+        elif bool((mask == 1).all()):
+            self.kwargs["attention_mask"] = None
+        _prepare_cache(model, self.kwargs, ids.shape[0])
+        return self._run(ids, first=True)
+
+    def step(self, ids):
+        """The next ids, (B, 1): their logits, (B, 1, V)."""
+        return self._run(torch.cat([self.ids, ids], dim=-1), first=False)
+
+    def _run(self, ids, first):
+        model = self.model
+        self.ids = ids
+        kwargs = dict(self.kwargs)
+        if not hasattr(model, "_get_initial_cache_position"):
+            kwargs["is_first_iteration"] = first
+            if not first:
+                kwargs["next_sequence_length"] = 1
+        with torch.no_grad():
+            inputs = model.prepare_inputs_for_generation(ids, **kwargs)
+            outputs = model(**inputs, return_dict=True)
+        self.kwargs = model._update_model_kwargs_for_generation(
+            outputs, self.kwargs, is_encoder_decoder=model.config.is_encoder_decoder
+        )
+        return _logits(outputs)
+
+    def cache(self):
+        for name in ("past_key_values", "cache_params", "state", "mems"):
+            if self.kwargs.get(name) is not None:
+                return self.kwargs[name]
+        return None

@@ -188,7 +188,12 @@ Value class_item(Interpreter& interp, const Value& cls, const Value& index) {
   if (cls.get<Class>()->lookup(class_getitem)) {
     return interp.call_method(cls, "__class_getitem__", {index});
   }
-  if (cls.get<Class>()->module == "builtins") {
+  // The builtin containers are generic, and so is what inherits from them.
+  const auto& t = interp.types;
+  const Class* self = cls.get<Class>();
+  if (self->module == "builtins" || self->is_subclass_of(t.dict) ||
+      self->is_subclass_of(t.list) || self->is_subclass_of(t.tuple) ||
+      self->is_subclass_of(t.set) || self->is_subclass_of(t.frozenset)) {
     return make_alias(interp, cls, index);
   }
   interp.raise(

@@ -14,6 +14,7 @@ namespace portwright::library {
   X(docstrings)        \
   X(dynamic_modules)   \
   X(flash_attention)   \
+  X(futures)           \
   X(generation)        \
   X(hub)               \
   X(hub_dataclasses)   \
@@ -27,9 +28,11 @@ namespace portwright::library {
   X(modeling_layers)   \
   X(modeling_utils)    \
   X(output_capturing)  \
+  X(packaging)         \
   X(processing_utils)  \
   X(running)           \
-  X(transformers_root)
+  X(transformers_root) \
+  X(versions)
 
 #define X(name) std::string_view embedded_##name();
 PW_PRELUDES(X)
@@ -83,6 +86,9 @@ const Prelude kPreludes[] = {
     {"huggingface_hub", embedded_hub_root, true},
     {"huggingface_hub.dataclasses", embedded_hub_dataclasses},
     {"huggingface_hub.errors", embedded_hub_errors},
+    {"concurrent.futures", embedded_futures},
+    {"packaging", embedded_packaging, true},
+    {"packaging.version", embedded_versions},
     {"portwright.loading", embedded_loading},
     {"portwright.running", embedded_running},
 };

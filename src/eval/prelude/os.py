@@ -9,6 +9,10 @@ curdir = "."
 environ = _Proxy({})
 
 
+def cpu_count():
+    return None  # as where it cannot be told
+
+
 class PathLike:
     def __class_getitem__(cls, args):
         return cls
@@ -42,7 +46,6 @@ replace = _refused("replace")
 getcwd = _refused("getcwd")
 chdir = _refused("chdir")
 stat = _refused("stat")
-cpu_count = _refused("cpu_count")
 getpid = _refused("getpid")
 system = _refused("system")
 popen = _refused("popen")

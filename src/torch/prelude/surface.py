@@ -584,6 +584,10 @@ class utils(Namespace):
         def _register_pytree_node(*args, **kwargs):
             return None
 
+        @staticmethod
+        def _dict_flatten_with_keys(*args, **kwargs):
+            raise NotImplementedError("trees are not flattened")
+
         class Context:
             pass
 

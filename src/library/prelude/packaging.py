@@ -1,0 +1,1 @@
+"""packaging, for its submodule version."""

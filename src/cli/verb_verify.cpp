@@ -4,16 +4,14 @@
 
 #include "base/paths.h"
 #include "cli/environment.h"
+#include "cli/proving.h"
 #include "cli/verbs.h"
-#include "report/report.h"
-#include "verify/battery.h"
 #include "verify/check.h"
 
 namespace portwright::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using verify::Status;
 
 struct Options {
   std::string model;
@@ -26,38 +24,6 @@ struct Options {
   bool trust_remote_code = false;
   int timeout = 600;
 };
-
-std::string mark(Status status, const Console& console) {
-  const std::string word(name(status));
-  const auto padded = fmt::format("{:<9}", word);
-  switch (status) {
-    case Status::Pass:
-      return console.green(padded);
-    case Status::Fail:
-      return console.red(padded);
-    case Status::Warn:
-    case Status::Untrusted:
-      return console.yellow(padded);
-    case Status::Skipped:
-      break;
-  }
-  return padded;
-}
-
-void show(const verify::Results& results, Console& console) {
-  for (const auto& check : results.checks) {
-    console.say(fmt::format(
-        "{} {:<16} {:>8}  {}",
-        mark(check.status, console),
-        check.name,
-        check.value ? verify::short_number(*check.value) : "",
-        check.reason));
-    if (const auto place = report::place_text(check.place); !place.empty()) {
-      console.say(fmt::format("{:<36} at {}", "", place));
-    }
-  }
-  console.say(report::verdict_sentence(results));
-}
 
 /// A directory as it is; anything else is a type, and a checkpoint of it is
 /// made in `directory`.
@@ -129,16 +95,12 @@ run_verify(const Options& options, const Common& common, Console& console) {
   if (!options.port.empty()) {
     subject.port = fs::absolute(options.port);
   }
-  const auto session = verify::Session::open(*workers, subject);
-  if (!session) {
-    return console.fail(session.error());
-  }
   verify::BatteryOptions battery;
   battery.mode = options.quick  ? verify::Mode::Quick
                  : options.full ? verify::Mode::Full
                                 : verify::Mode::Normal;
   battery.only = options.checks;
-  auto results = verify::run_battery(**session, battery, console.progress());
+  auto results = prove(*workers, subject, battery, console);
   if (!results) {
     return console.fail(results.error());
   }
@@ -147,12 +109,9 @@ run_verify(const Options& options, const Common& common, Console& console) {
       !written) {
     return console.fail(written.error());
   }
-  show(report.results, console);
+  show_results(report.results, console);
   console.result(report::to_json(report.results));
-  const auto verdict = report.results.verdict();
-  return verdict == Status::Pass || verdict == Status::Warn
-             ? ExitCode::Done
-             : ExitCode::VerdictFailed;
+  return exit_code_of(report.results);
 }
 
 }  // namespace

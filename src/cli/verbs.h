@@ -13,6 +13,8 @@ namespace portwright::cli {
 /// shown there. A new verb is a line here and a file verb_<name>.cpp, which
 /// defines `Run verb_<name>(CLI::App&, const Common&)`.
 #define PW_VERBS(X)                                            \
+  X(port, "port a model to mlx-lm and prove it")               \
+  X(compile, "write the model file only")                      \
   X(verify, "prove a port against transformers")               \
   X(run, "evaluate a model natively and write its logits")      \
   X(sweep, "try every model type and print a table")            \

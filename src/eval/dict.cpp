@@ -23,7 +23,7 @@ bool key_equal(Interpreter* interp, const Value& a, const Value& b) {
   return interp && interp->equal(a, b);
 }
 
-}  // namespace
+} // namespace
 
 Dict::Dict() : Object(Kind::Dict) {}
 
@@ -39,7 +39,8 @@ void Dict::remove_all() {
   live_ = 0;
 }
 
-int64_t Dict::locate(Interpreter* interp, const Value& key, size_t hash) const {
+int64_t Dict::locate(Interpreter* interp, const Value& key, size_t hash)
+    const {
   if (table_.empty()) {
     for (size_t i = 0; i < entries_.size(); ++i) {
       const Entry& e = entries_[i];
@@ -141,4 +142,4 @@ void Dict::set(std::string_view key, Value value) {
   }
 }
 
-}  // namespace portwright::eval
+} // namespace portwright::eval

@@ -14,10 +14,20 @@ bool is_ours(const eval::Function& function) {
 
 } // namespace
 
-Recorder::Recorder(eval::Interpreter& interp, const Value& model)
+Recorder::Recorder(eval::Interpreter& interp)
     : interp_(interp), trace_(std::make_unique<Trace>()) {
   trace_->values.emplace_back();
   frame_ = &trace_->root;
+  interp_.observer = this;
+  torch::set_op_observer(interp_, this);
+}
+
+void Recorder::built(const Value& model) {
+  PW_CHECK(frame_ == &trace_->root, "built() inside a call");
+  eval::Interpreter& interp = interp_;
+  // Reading the names must not be recorded.
+  interp_.observer = nullptr;
+  torch::set_op_observer(interp_, nullptr);
   auto pairs = [&](const char* method, auto&& each) {
     interp.for_each(interp.call_method(model, method), [&](Value pair) {
       const auto& items = pair.get<eval::Tuple>()->items;
@@ -87,6 +97,10 @@ void Recorder::on_branch(
     const base::Span& span,
     const Value& condition,
     bool outcome) {
+  if (!constructing_.empty()) {
+    trace_->constructions[constructing_.back().first].branches.push_back(
+        Branch{span, condition.provenance(), outcome});
+  }
   frame_->items.emplace_back(Branch{span, condition.provenance(), outcome});
 }
 
@@ -94,9 +108,19 @@ void Recorder::on_enter(
     eval::Function& function,
     std::span<const Value> args,
     const base::Span& call) {
+  start_construction(function, args);
   // Of our own preludes only the forwards of nn modules matter.
-  const bool is_forward = function.name == "forward" && !args.empty() &&
+  bool is_forward = function.name == "forward" && !args.empty() &&
       args[0].is_object() && module_paths_.contains(args[0].object());
+  // A decorated forward calls the one it wraps: that is the same call.
+  const Frame* around = frame_;
+  while (around->parent && !around->is_module()) {
+    around = around->parent;
+  }
+  if (is_forward && around->is_module() &&
+      around->module.object() == args[0].object()) {
+    is_forward = false;
+  }
   has_frame_.push_back(is_forward || !is_ours(function));
   if (!has_frame_.back()) {
     return;
@@ -123,7 +147,28 @@ void Recorder::on_enter(
   frame_ = entered;
 }
 
+void Recorder::start_construction(
+    eval::Function& function,
+    std::span<const Value> args) {
+  if (function.name != "__init__" || args.empty() ||
+      !args[0].is(eval::Kind::Instance)) {
+    return;
+  }
+  // super().__init__() of the same object belongs to the outermost one.
+  const eval::Object* self = args[0].object();
+  auto [entry, fresh] = trace_->constructions.try_emplace(self);
+  if (fresh) {
+    entry->second.function = eval::Ref<eval::Function>(&function);
+    entry->second.args.assign(args.begin(), args.end());
+    constructing_.emplace_back(self, has_frame_.size() + 1);
+  }
+}
+
 void Recorder::on_exit(eval::Function&, const Value& result) {
+  if (!constructing_.empty() &&
+      constructing_.back().second == has_frame_.size()) {
+    constructing_.pop_back();
+  }
   const bool had_frame = has_frame_.back();
   has_frame_.pop_back();
   if (!had_frame) {

@@ -6,11 +6,14 @@
 
 namespace portwright::trace {
 
-/// Records what an interpreter evaluates while it lives. `model` is an
-/// nn.Module; its parameters and submodules are known by their paths.
+/// Records what an interpreter evaluates while it lives.
 class Recorder : public eval::Observer, public torch::OpObserver {
  public:
-  Recorder(eval::Interpreter& interp, const eval::Value& model);
+  /// Starts with the construction of a model: call built() after it.
+  explicit Recorder(eval::Interpreter& interp);
+  /// `model` is an nn.Module; its parameters and submodules become known by
+  /// their paths. What was recorded so far is kept as `construction`.
+  void built(const eval::Value& model);
   ~Recorder() override;
 
   /// The recording so far; the recorder stops.
@@ -29,6 +32,7 @@ class Recorder : public eval::Observer, public torch::OpObserver {
       const eval::Value&) override;
 
  private:
+  void start_construction(eval::Function&, std::span<const eval::Value>);
   ValueId id_of(torch::Tensor& tensor);
   ValueId define(torch::Tensor& tensor, const OpNode* producer);
   std::vector<ValueId> ids_of(const eval::Value& value);
@@ -38,6 +42,8 @@ class Recorder : public eval::Observer, public torch::OpObserver {
   Frame* frame_;
   /// Calls entered that have no frame of their own.
   std::vector<bool> has_frame_;
+  /// The modules being constructed, innermost last, with the call depth.
+  std::vector<std::pair<const eval::Object*, size_t>> constructing_;
   std::unordered_map<const eval::Object*, std::string> module_paths_;
 };
 

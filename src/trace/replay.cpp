@@ -72,13 +72,15 @@ Value Replay::tensor(ValueId id) {
     return values_[id] = info.tensor; // as it was
   }
   const OpNode& node = *info.producer;
-  PW_CHECK(!node.op->in_place, "replay of an in-place operation");
+  // In single static assignment an in-place op is what it computes.
+  const torch::Op* op = node.op->in_place ? node.op->functional : node.op;
+  PW_CHECK(op, "replay of " + node.op->name + ", which only works in place");
   std::vector<Value> args;
   size_t next = 0;
   for (const Value& arg : node.args) {
     args.push_back(substituted(arg, node.inputs, next));
   }
-  const Value result = torch::run_op(interp_, *node.op, args);
+  const Value result = torch::run_op(interp_, *op, args);
   const auto tensors = tensors_in(result);
   for (size_t i = 0; i < node.outputs.size() && i < tensors.size(); ++i) {
     values_[node.outputs[i]] = Value(static_cast<eval::Object*>(tensors[i]));

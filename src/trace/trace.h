@@ -8,10 +8,13 @@
 #include <vector>
 
 #include "base/source.h"
+#include "eval/code.h"
 #include "eval/objects.h"
 #include "torch/torch.h"
 
 namespace portwright::trace {
+
+namespace mx = mlx::core;
 
 /// A tensor value in single static assignment; 0 is none.
 using ValueId = uint32_t;
@@ -72,12 +75,21 @@ struct ValueInfo {
   const Frame* frame = nullptr; // where it was made
 };
 
+/// How a module object was constructed: its outermost __init__.
+struct Construction {
+  eval::Ref<eval::Function> function;
+  std::vector<eval::Value> args; // one per parameter, self first
+  std::vector<Branch> branches; // decided in __init__ and what it calls
+};
+
 /// One evaluation of a model, recorded.
 struct Trace {
   Frame root;
   std::deque<ValueInfo> values; // by id; index 0 is unused
   /// Module objects by path, as named_modules() lists them.
   std::vector<std::pair<std::string, eval::Value>> modules;
+  /// By module object, when the construction was recorded too.
+  std::unordered_map<const eval::Object*, Construction> constructions;
 
   const ValueInfo& info(ValueId id) const {
     return values[id];

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -143,7 +144,6 @@ struct Node {
   std::string value;
   /// What is printed before it within a line: at most two blanks.
   std::string_view space;
-  uint32_t line = 0;  // of the source; 0 for leaves put in
   /// Blank lines above, where it begins a line.
   int blank_lines = 0;
   std::vector<CommentText> comments;
@@ -202,9 +202,7 @@ class Tree {
   Node* detached(const Node& leaf);
 
  private:
-  Node& make();
-
-  std::vector<std::vector<Node>> blocks_;  // never grown past their capacity
+  std::deque<Node> nodes_;
 };
 
 /// Inserts into `parent`, which becomes the child's.

@@ -1,6 +1,5 @@
-from abc import ABCMeta as _ABCMeta
-
 from _portwright import GenericAlias, dict_items, dict_keys, dict_values
+from abc import ABCMeta as _ABCMeta
 
 
 class _AbstractType(_ABCMeta):

@@ -33,9 +33,7 @@ def _version(name):
 def _find_spec(name, package=None):
     if not _can_import(name):
         return None
-    return _Namespace(
-        name=name, loader=None, origin=None, submodule_search_locations=None
-    )
+    return _Namespace(name=name, loader=None, origin=None, submodule_search_locations=None)
 
 
 def _spec_refused(*args, **kwargs):

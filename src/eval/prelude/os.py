@@ -22,6 +22,10 @@ def getenv(key, default=None):
     return default
 
 
+def cpu_count():
+    return 1  # whatever the machine, an evaluation is the same
+
+
 def fspath(path):
     if isinstance(path, (str, bytes)):
         return path

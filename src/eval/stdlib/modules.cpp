@@ -5,15 +5,14 @@
 namespace portwright::eval {
 
 // Our Python texts, embedded when this stage is built.
-#define PW_PRELUDE(X)                                                        \
-  X(abc)                                                                     \
-  X(collections)                                                             \
-  X(collections_abc)                                                         \
-  X(contextlib)                                                              \
-  X(contextvars) X(dataclasses) X(enum) X(functools) X(importlib) X(inspect) \
-      X(itertools) X(logging) X(numbers) X(os) X(pathlib) X(string) X(sys)   \
-          X(textwrap) X(threading) X(types) X(typing) X(typing_extensions)   \
-              X(warnings) X(weakref)
+#define PW_PRELUDE(X)                                                   \
+  X(abc)                                                                \
+  X(collections)                                                        \
+  X(collections_abc)                                                    \
+  X(contextlib) X(contextvars) X(dataclasses) X(enum) X(functools)      \
+      X(importlib) X(inspect) X(itertools) X(logging) X(numbers) X(os)  \
+          X(pathlib) X(string) X(sys) X(textwrap) X(threading) X(types) \
+              X(typing) X(typing_extensions) X(warnings) X(weakref)
 #define X(name) std::string_view embedded_##name();
 PW_PRELUDE(X)
 #undef X

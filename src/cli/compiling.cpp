@@ -1,0 +1,79 @@
+#include "cli/compiling.h"
+
+#include <chrono>
+
+#include "base/paths.h"
+#include "emit/layout.h"
+#include "library/install.h"
+
+namespace portwright::cli {
+
+namespace fs = std::filesystem;
+
+library::Evaluated<Compiled> compile_checkpoint(
+    eval::Interpreter& interp,
+    const fs::path& checkpoint,
+    const fs::path& transformers) {
+  const auto start = std::chrono::steady_clock::now();
+  auto config = library::read_config(checkpoint);
+  if (!config) {
+    return tl::unexpected(config.error());
+  }
+  library::install_library(interp, transformers.string());
+  library::register_checkpoint_code(interp, checkpoint.string());
+  Compiled out;
+  out.model_type = config->value("model_type", "");
+  auto emitted = emit::compile(interp, *config, &out.timings);
+  if (!emitted) {
+    return tl::unexpected(emitted.error());
+  }
+  out.emitted = std::move(*emitted);
+  // A draft may not parse; then it stays as it was written.
+  if (auto text = emit::layout(out.emitted.text)) {
+    out.emitted.text = std::move(*text);
+  }
+  out.total_ms = std::chrono::duration<double, std::milli>(
+                     std::chrono::steady_clock::now() - start)
+                     .count();
+  return out;
+}
+
+nlohmann::ordered_json holes_json(
+    const std::vector<diagnostics::Diagnostic>& holes) {
+  auto out = nlohmann::ordered_json::array();
+  for (const auto& hole : holes) {
+    out.push_back(
+        nlohmann::ordered_json::parse(diagnostics::render_json(hole)));
+  }
+  return out;
+}
+
+ExitCode refuse_with_draft(
+    Console& console,
+    const Compiled& compiled,
+    const fs::path& file) {
+  for (const auto& hole : compiled.emitted.holes) {
+    console.diagnostic(hole);
+  }
+  fs::path draft = file;
+  draft.replace_extension(".holes.py");
+  if (auto written = base::write_file(draft, compiled.emitted.text);
+      !written) {
+    return console.fail(written.error());
+  }
+  console.say(fmt::format(
+      "{} {} left; the draft is {}",
+      compiled.emitted.holes.size(),
+      compiled.emitted.holes.size() == 1 ? "hole is" : "holes are",
+      draft.string()));
+  console.result(
+      {{"schema", 1},
+       {"file", nullptr},
+       {"draft", draft.string()},
+       {"model_type", compiled.model_type},
+       {"holes", holes_json(compiled.emitted.holes)},
+       {"guards", compiled.emitted.guards}});
+  return ExitCode::Refused;
+}
+
+} // namespace portwright::cli

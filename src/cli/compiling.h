@@ -1,0 +1,41 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/console.h"
+#include "emit/compile.h"
+
+namespace portwright::cli {
+
+/// What compiling a checkpoint gave.
+struct Compiled {
+  std::string model_type;
+  emit::Emitted emitted;
+  emit::Timings timings;
+  double total_ms = 0; // reading the source included
+};
+
+/// Compiles the model of a checkpoint folder (its config.json, and with
+/// `auto_map` its own modeling files) in a fresh interpreter, whose sources
+/// the diagnostics refer to. The diagnostic answered says what ended it before
+/// there was a file at all.
+library::Evaluated<Compiled> compile_checkpoint(
+    eval::Interpreter& interp,
+    const std::filesystem::path& checkpoint,
+    const std::filesystem::path& transformers);
+
+/// {"kind", "message", "file", "line", ...} for each.
+nlohmann::ordered_json holes_json(
+    const std::vector<diagnostics::Diagnostic>& holes);
+
+/// The draft with its holes, written beside where the file would have gone:
+/// exit code 3.
+ExitCode refuse_with_draft(
+    Console& console,
+    const Compiled& compiled,
+    const std::filesystem::path& file);
+
+} // namespace portwright::cli

@@ -1,0 +1,63 @@
+#include "cli/proving.h"
+
+#include "verify/check.h"
+
+namespace portwright::cli {
+
+using verify::Status;
+
+namespace {
+
+std::string mark(Status status, const Console& console) {
+  const auto padded = fmt::format("{:<9}", name(status));
+  switch (status) {
+    case Status::Pass:
+      return console.green(padded);
+    case Status::Fail:
+      return console.red(padded);
+    case Status::Warn:
+    case Status::Untrusted:
+      return console.yellow(padded);
+    case Status::Skipped:
+      break;
+  }
+  return padded;
+}
+
+} // namespace
+
+void show_results(const verify::Results& results, Console& console) {
+  for (const auto& check : results.checks) {
+    console.say(fmt::format(
+        "{} {:<16} {:>8}  {}",
+        mark(check.status, console),
+        check.name,
+        check.value ? verify::short_number(*check.value) : "",
+        check.reason));
+    if (const auto place = report::place_text(check.place); !place.empty()) {
+      console.say(fmt::format("{:<36} at {}", "", place));
+    }
+  }
+  console.say(report::verdict_sentence(results));
+}
+
+ExitCode exit_code_of(const verify::Results& results) {
+  const auto verdict = results.verdict();
+  return verdict == Status::Pass || verdict == Status::Warn
+      ? ExitCode::Done
+      : ExitCode::VerdictFailed;
+}
+
+base::Result<verify::Results> prove(
+    const std::shared_ptr<verify::Workers>& workers,
+    const verify::Subject& subject,
+    const verify::BatteryOptions& options,
+    Console& console) {
+  const auto session = verify::Session::open(workers, subject);
+  if (!session) {
+    return tl::unexpected(session.error());
+  }
+  return verify::run_battery(**session, options, console.progress());
+}
+
+} // namespace portwright::cli

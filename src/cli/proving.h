@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "cli/console.h"
+#include "report/report.h"
+#include "verify/battery.h"
+
+namespace portwright::cli {
+
+/// A check's line for the terminal, and its place when it failed.
+void show_results(const verify::Results& results, Console& console);
+
+/// Pass and warn are done, anything else is a failed verdict.
+ExitCode exit_code_of(const verify::Results& results);
+
+/// Runs the battery on a subject.
+base::Result<verify::Results> prove(
+    const std::shared_ptr<verify::Workers>& workers,
+    const verify::Subject& subject,
+    const verify::BatteryOptions& options,
+    Console& console);
+
+} // namespace portwright::cli

@@ -1,0 +1,134 @@
+#include "base/paths.h"
+#include "cli/compiling.h"
+#include "cli/environment.h"
+#include "cli/model_argument.h"
+#include "cli/proving.h"
+#include "cli/refusal.h"
+#include "cli/verbs.h"
+
+namespace portwright::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string model;
+  std::string file;
+  bool fast = false;
+};
+
+bool has_weights(const fs::path& directory) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+    if (entry.path().extension() == ".safetensors") {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// The emitted text in real mlx_lm against torch: weights, logits, decode.
+base::Result<verify::Results> prove_in_mlx_lm(
+    const fs::path& checkpoint,
+    const std::string& text,
+    const Common& common,
+    Console& console) {
+  auto scratch = base::TemporaryDirectory::create("portwright-compile");
+  if (!scratch) {
+    return tl::unexpected(scratch.error());
+  }
+  const fs::path file = scratch->path() / "port.py";
+  if (auto written = base::write_file(file, text); !written) {
+    return tl::unexpected(written.error());
+  }
+  const auto environment = worker_environment(common);
+  if (!environment) {
+    return tl::unexpected(environment.error());
+  }
+  const auto workers = verify::Workers::start(*environment);
+  if (!workers) {
+    return tl::unexpected(workers.error());
+  }
+  verify::Subject subject;
+  subject.checkpoint = checkpoint;
+  subject.port = file;
+  verify::BatteryOptions battery;
+  battery.mode = verify::Mode::Quick;
+  return prove(*workers, subject, battery, console);
+}
+
+ExitCode
+run_compile(const Options& options, const Common& common, Console& console) {
+  const auto transformers = transformers_directory(common);
+  if (!transformers) {
+    return console.fail(transformers.error());
+  }
+  const auto directory = model_directory(options.model, common, console);
+  if (!directory) {
+    return console.fail(directory.error());
+  }
+  const fs::path file = fs::absolute(options.file);
+  console.progress().begin("compiling " + options.model);
+  eval::Interpreter interp;
+  const auto compiled =
+      compile_checkpoint(interp, directory->path, *transformers);
+  console.progress().end();
+  if (!compiled) {
+    return refuse(console, compiled.error());
+  }
+  if (!compiled->emitted.holes.empty()) {
+    return refuse_with_draft(console, *compiled, file);
+  }
+  nlohmann::ordered_json proof = nullptr;
+  ExitCode code = ExitCode::Done;
+  if (!options.fast && has_weights(directory->path)) {
+    const auto results = prove_in_mlx_lm(
+        directory->path, compiled->emitted.text, common, console);
+    if (!results) {
+      return console.fail(results.error());
+    }
+    show_results(*results, console);
+    proof = {{"by", "mlx_lm"}, {"verdict", name(results->verdict())}};
+    code = exit_code_of(*results);
+  }
+  if (auto written = base::write_file(file, compiled->emitted.text);
+      !written) {
+    return console.fail(written.error());
+  }
+  console.say(fmt::format(
+      "{}: {} in {:.0f} ms{}",
+      options.file,
+      compiled->model_type,
+      compiled->total_ms,
+      proof.is_null() ? ", not yet proven in mlx_lm" : ""));
+  console.result(
+      {{"schema", 1},
+       {"file", file.string()},
+       {"model_type", compiled->model_type},
+       {"proof", proof},
+       {"holes", nlohmann::json::array()},
+       {"guards", compiled->emitted.guards},
+       {"milliseconds",
+        {{"total", compiled->total_ms},
+         {"record", compiled->timings.record},
+         {"emit", compiled->timings.emit}}}});
+  return code;
+}
+
+} // namespace
+
+Run verb_compile(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  app.add_option("model", options->model, "a checkpoint or a model type")
+      ->type_name("MODEL")
+      ->required();
+  app.add_option("-o", options->file, "the file to write")
+      ->type_name("FILE.py")
+      ->required();
+  app.add_flag("--fast", options->fast, "leave the check in mlx_lm out");
+  return [options, &common](Console& console) {
+    return run_compile(*options, common, console);
+  };
+}
+
+} // namespace portwright::cli

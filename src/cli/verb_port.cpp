@@ -1,0 +1,186 @@
+#include "base/paths.h"
+#include "cli/compiling.h"
+#include "cli/environment.h"
+#include "cli/proving.h"
+#include "cli/refusal.h"
+#include "cli/verbs.h"
+
+namespace portwright::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string model;
+  std::string directory;
+  bool quick = false;
+  bool full = false;
+};
+
+/// Copies what a checkpoint consists of: weights, config, tokenizer.
+base::Result<void> copy_checkpoint(const fs::path& from, const fs::path& to) {
+  if (auto made = base::make_directories(to); !made) {
+    return made;
+  }
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(from, error)) {
+    const auto extension = entry.path().extension();
+    if (!entry.is_regular_file() || extension == ".py" ||
+        extension == ".bin" || extension == ".pth") {
+      continue;
+    }
+    fs::copy_file(
+        entry.path(),
+        to / entry.path().filename(),
+        fs::copy_options::overwrite_existing,
+        error);
+    if (error) {
+      break;
+    }
+  }
+  if (error) {
+    return base::fail(
+        "cannot copy " + from.string() + " to " + to.string() + ": " +
+            error.message(),
+        "check the space and the permissions there");
+  }
+  return {};
+}
+
+/// MODEL as a checkpoint in `folder`: copied, or made for a model type.
+base::Result<void> bring_checkpoint(
+    const Options& options,
+    verify::Workers& workers,
+    const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::is_directory(options.model, ignored)) {
+    return copy_checkpoint(fs::absolute(options.model), folder);
+  }
+  const auto made = verify::synthesize(
+      workers.reference, options.model, folder, {}, workers.timeout);
+  if (!made) {
+    const bool hub = options.model.find('/') != std::string::npos;
+    return base::fail(
+        made.error().message,
+        hub ? "without the network only local directories and model types work"
+            : made.error().detail);
+  }
+  return {};
+}
+
+/// The model file beside the weights, and config.json naming it.
+base::Result<void> install_model_file(
+    const fs::path& checkpoint,
+    const std::string& name,
+    const std::string& text) {
+  if (auto written = base::write_file(checkpoint / name, text); !written) {
+    return written;
+  }
+  auto bytes = base::read_file(checkpoint / "config.json");
+  if (!bytes) {
+    return tl::unexpected(bytes.error());
+  }
+  auto config = nlohmann::ordered_json::parse(*bytes, nullptr, false);
+  if (config.is_discarded()) {
+    return base::fail(
+        "config.json of " + checkpoint.string() + " is not valid JSON",
+        "repair the file");
+  }
+  config["model_file"] = name;
+  return base::write_file(checkpoint / "config.json", config.dump(2) + "\n");
+}
+
+ExitCode
+run_port(const Options& options, const Common& common, Console& console) {
+  const fs::path out = fs::absolute(options.directory);
+  if (auto made = base::make_directories(out); !made) {
+    return console.fail(made.error());
+  }
+  const auto transformers = transformers_directory(common);
+  if (!transformers) {
+    return console.fail(transformers.error());
+  }
+  const auto environment = worker_environment(common);
+  if (!environment) {
+    return console.fail(environment.error());
+  }
+  console.progress().begin("starting torch and mlx_lm");
+  const auto workers = verify::Workers::start(*environment);
+  if (!workers) {
+    return console.fail(workers.error());
+  }
+  const fs::path checkpoint = out / "checkpoint";
+  if (auto brought = bring_checkpoint(options, **workers, checkpoint);
+      !brought) {
+    return console.fail(brought.error());
+  }
+  console.progress().begin("compiling " + options.model);
+  eval::Interpreter interp;
+  const auto compiled = compile_checkpoint(interp, checkpoint, *transformers);
+  if (!compiled) {
+    console.progress().end();
+    return refuse(console, compiled.error());
+  }
+  const std::string name = compiled->model_type + ".py";
+  if (!compiled->emitted.holes.empty()) {
+    console.progress().end();
+    return refuse_with_draft(console, *compiled, out / name);
+  }
+  if (auto written = base::write_file(out / name, compiled->emitted.text);
+      !written) {
+    return console.fail(written.error());
+  }
+  if (auto installed =
+          install_model_file(checkpoint, name, compiled->emitted.text);
+      !installed) {
+    return console.fail(installed.error());
+  }
+  verify::Subject subject;
+  subject.checkpoint = checkpoint;
+  subject.port = out / name;
+  verify::BatteryOptions battery;
+  battery.mode = options.quick ? verify::Mode::Quick
+      : options.full           ? verify::Mode::Full
+                               : verify::Mode::Normal;
+  auto results = prove(*workers, subject, battery, console);
+  if (!results) {
+    return console.fail(results.error());
+  }
+  const report::Report report{std::move(*results), {}};
+  if (auto written = report::write_report(report, out); !written) {
+    return console.fail(written.error());
+  }
+  show_results(report.results, console);
+  console.say(fmt::format(
+      "{} compiled in {:.0f} ms; the report is {}",
+      (fs::path(options.directory) / name).string(),
+      compiled->total_ms,
+      (fs::path(options.directory) / "report.html").string()));
+  nlohmann::ordered_json answer = report::to_json(report.results);
+  answer["file"] = (out / name).string();
+  answer["checkpoint"] = checkpoint.string();
+  answer["guards"] = compiled->emitted.guards;
+  console.result(answer);
+  return exit_code_of(report.results);
+}
+
+} // namespace
+
+Run verb_port(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  app.add_option("model", options->model, "a local directory or a model type")
+      ->type_name("MODEL")
+      ->required();
+  app.add_option("-o", options->directory, "where the port goes")
+      ->type_name("DIR")
+      ->required();
+  auto* quick =
+      app.add_flag("--quick", options->quick, "weights, logits, decode");
+  app.add_flag("--full", options->full, "also what takes long")
+      ->excludes(quick);
+  return [options, &common](Console& console) {
+    return run_port(*options, common, console);
+  };
+}
+
+} // namespace portwright::cli

@@ -1,0 +1,271 @@
+#include "emit/emit.h"
+
+#include "eval/code.h"
+#include "syntax/printer.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+namespace ast = syntax;
+
+namespace {
+
+/// Every `self.<field>` in a piece of syntax; false when it mentions anything
+/// that ModelArgs does not have (kwargs, super, other names).
+class FieldUses {
+ public:
+  explicit FieldUses(const std::string& text) {
+    size_t at = 0;
+    while ((at = text.find("self.", at)) != std::string::npos) {
+      size_t end = at += 5;
+      while (end < text.size() &&
+             (std::isalnum(static_cast<unsigned char>(text[end])) ||
+              text[end] == '_')) {
+        ++end;
+      }
+      fields.insert(text.substr(at, end - at));
+      if (end < text.size() && text[end] == '(') {
+        self_contained = false; // a method of the config
+      }
+      at = end;
+    }
+    for (const char* foreign :
+         {"kwargs", "super(", "logger", "warnings", "AutoConfig", "CONFIG",
+          "rope_parameters", "rope_scaling", "raise"}) {
+      self_contained =
+          self_contained && text.find(foreign) == std::string::npos;
+    }
+  }
+  std::set<std::string> fields;
+  bool self_contained = true;
+};
+
+/// The statements of the config's __post_init__ that give fields their values
+/// from other fields.
+class Derived {
+ public:
+  Derived(Context& context) {
+    const Value cls(static_cast<eval::Object*>(
+        context.evaluation.config.object()->cls));
+    const Value* hook =
+        cls.get<eval::Class>()->dict.find(Symbol("__post_init__"));
+    if (!hook || !hook->is(eval::Kind::Function)) {
+      return;
+    }
+    const auto* syntax = hook->get<eval::Function>()->code->syntax;
+    if (!syntax) {
+      return;
+    }
+    for (const ast::Stmt* s : ast::as<ast::FunctionDef>(*syntax).body) {
+      const std::string text = ast::print(*s);
+      FieldUses uses(text);
+      if (uses.self_contained && assigns(text)) {
+        statements_.push_back({text, uses.fields});
+      }
+    }
+  }
+
+  /// Those that assign a field in `fields`, in order; the fields they read
+  /// are added.
+  std::vector<std::string> for_fields(std::set<std::string>& fields) const {
+    std::vector<bool> kept(statements_.size());
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (size_t i = 0; i < statements_.size(); ++i) {
+        if (kept[i]) {
+          continue;
+        }
+        for (const auto& f : fields) {
+          if (statements_[i].text.find("self." + f + " = ") !=
+              std::string::npos) {
+            kept[i] = changed = true;
+            break;
+          }
+        }
+        if (kept[i]) {
+          fields.insert(
+              statements_[i].fields.begin(), statements_[i].fields.end());
+        }
+      }
+    }
+    std::vector<std::string> out;
+    for (size_t i = 0; i < statements_.size(); ++i) {
+      if (kept[i]) {
+        out.push_back(statements_[i].text);
+      }
+    }
+    return out;
+  }
+
+ private:
+  using Symbol = base::Symbol;
+  struct Statement {
+    std::string text;
+    std::set<std::string> fields;
+  };
+  static bool assigns(const std::string& text) {
+    return text.find("self.") != std::string::npos &&
+        text.find(" = ") != std::string::npos;
+  }
+  std::vector<Statement> statements_;
+};
+
+/// "int | None" -> "Optional[int]"; anything unusual is Any.
+std::string type_text(std::string annotation, const Value& fallback) {
+  const bool optional = annotation.find("None") != std::string::npos ||
+      annotation.find("Optional") != std::string::npos ||
+      fallback.is_none();
+  std::string base = "Any";
+  for (const char* name : {"bool", "float", "int", "str"}) {
+    if (annotation.find(name) != std::string::npos) {
+      base = name;
+      break;
+    }
+  }
+  if (annotation.find("list") != std::string::npos ||
+      annotation.find("List") != std::string::npos) {
+    base = base == "Any" ? "List" : "List[" + base + "]";
+  } else if (annotation.find("dict") != std::string::npos ||
+             annotation.find("Dict") != std::string::npos) {
+    base = "Dict";
+  }
+  return optional && base != "Any" ? "Optional[" + base + "]" : base;
+}
+
+struct Field {
+  std::string annotation;
+  Value default_value; // Undefined: none
+};
+
+Field field_of(const eval::Class& cls, const std::string& name) {
+  Field out;
+  for (const eval::Class* c : cls.mro) {
+    const Value* annotations = c->dict.find(base::Symbol("__annotations__"));
+    if (annotations && annotations->is(eval::Kind::Dict)) {
+      if (Value* text = annotations->get<eval::Dict>()->find(name)) {
+        out.annotation = text->str();
+        break;
+      }
+    }
+  }
+  if (const Value* v = cls.lookup(base::Symbol(name))) {
+    out.default_value = *v;
+  }
+  return out;
+}
+
+std::string rope_defaults(const eval::Class& cls) {
+  const Value* theta = cls.lookup(base::Symbol("default_theta"));
+  return theta && theta->is_number() ? fmt::format("{}", theta->as_double())
+                                     : "10000.0";
+}
+
+constexpr const char* kRopeForms[] = {
+    "if self.rope_parameters is not None:",
+    "    self.rope_theta = self.rope_parameters.get(\"rope_theta\", "
+    "self.rope_theta)",
+    "    self.rope_scaling = self.rope_parameters",
+};
+
+constexpr const char* kRopeGuard[] = {
+    "if self.rope_scaling is not None:",
+    "    rope_type = self.rope_scaling.get(\"type\") or "
+    "self.rope_scaling.get(\"rope_type\", \"default\")",
+    "    if rope_type not in (\"default\", \"linear\", \"llama3\"):",
+    "        raise ValueError(f\"rope type {rope_type} is not supported\")",
+};
+
+} // namespace
+
+std::string write_arguments(
+    Context& context,
+    std::vector<std::string>& guards) {
+  const eval::Class& cls = *context.evaluation.config.object()->cls;
+  std::set<std::string> fields = context.fields;
+  const bool rope = fields.contains("rope_theta");
+  const Derived derived(context);
+  const auto statements = derived.for_fields(fields);
+  std::set<std::string> rope_fields;
+  for (const char* name :
+       {"rope_theta", "rope_scaling", "partial_rotary_factor"}) {
+    if (fields.erase(name)) {
+      rope_fields.insert(name);
+    }
+  }
+  // Fields in the order of the config class, then what it inherits.
+  std::vector<std::string> ordered;
+  for (const eval::Class* c : cls.mro) {
+    const Value* annotations = c->dict.find(base::Symbol("__annotations__"));
+    if (!annotations || !annotations->is(eval::Kind::Dict)) {
+      continue;
+    }
+    for (const auto& e : annotations->get<eval::Dict>()->entries()) {
+      if (e.key.defined() && fields.contains(e.key.str()) &&
+          std::find(ordered.begin(), ordered.end(), e.key.str()) ==
+              ordered.end()) {
+        ordered.push_back(e.key.str());
+      }
+    }
+  }
+  std::string out = "@dataclass\nclass ModelArgs(BaseModelArgs):\n";
+  const Value* type = cls.lookup(base::Symbol("model_type"));
+  out += "    model_type: str = " +
+      context.interp.repr(type ? *type : eval::str("")) + "\n";
+  for (const auto& name : ordered) {
+    const Field field = field_of(cls, name);
+    const bool plain = field.default_value.defined() &&
+        (!field.default_value.is_object() || field.default_value.is_str());
+    out += "    " + name + ": " +
+        type_text(field.annotation, field.default_value);
+    out += " = " +
+        (plain ? literal(context.interp, field.default_value)
+               : std::string("None")) +
+        "\n";
+  }
+  for (const auto& name : fields) {
+    if (std::find(ordered.begin(), ordered.end(), name) == ordered.end()) {
+      const Value v =
+          context.interp.try_getattr(context.evaluation.config, name);
+      const bool plain = v.defined() && (!v.is_object() || v.is_str());
+      out += "    " + name + ": " + type_text("", v) + " = " +
+          (plain ? literal(context.interp, v) : std::string("None")) + "\n";
+    }
+  }
+  std::vector<std::string> body;
+  if (rope) {
+    out += "    rope_theta: float = " + rope_defaults(cls) + "\n";
+    out += "    rope_scaling: Optional[Dict[str, Any]] = None\n";
+    out += "    rope_parameters: Optional[Dict[str, Any]] = None\n";
+    body.insert(body.end(), std::begin(kRopeForms), std::end(kRopeForms));
+    if (rope_fields.contains("partial_rotary_factor")) {
+      out += "    partial_rotary_factor: float = 1.0\n";
+      body.emplace_back(
+          "    self.partial_rotary_factor = "
+          "self.rope_parameters.get(\"partial_rotary_factor\", "
+          "self.partial_rotary_factor)");
+    }
+    body.insert(body.end(), std::begin(kRopeGuard), std::end(kRopeGuard));
+    guards.emplace_back(
+        "rope types other than default, linear and llama3");
+  }
+  for (const auto& s : statements) {
+    std::string line;
+    for (char c : s + "\n") {
+      if (c == '\n') {
+        body.push_back(line);
+        line.clear();
+      } else {
+        line += c;
+      }
+    }
+  }
+  if (!body.empty()) {
+    out += "\n    def __post_init__(self):\n";
+    for (const auto& line : body) {
+      out += line.empty() ? "" : "        " + line + "\n";
+    }
+  }
+  return out;
+}
+
+} // namespace portwright::emit

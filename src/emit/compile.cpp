@@ -1,0 +1,175 @@
+#include "emit/compile.h"
+
+#include <chrono>
+
+#include "library/guarded.h"
+#include "trace/recorder.h"
+
+namespace portwright::emit {
+
+namespace mx = mlx::core;
+using eval::Value;
+
+namespace {
+
+void collect_numbers(const nlohmann::json& json, std::set<int64_t>& out) {
+  if (json.is_number_integer()) {
+    out.insert(json.get<int64_t>());
+  } else if (json.is_structured()) {
+    for (const auto& item : json) {
+      collect_numbers(item, out);
+    }
+  }
+}
+
+/// The smallest primes that no field of the config equals: an extent of a
+/// shape then says by its value whether it is the batch or the length.
+std::vector<int64_t> unused_primes(const nlohmann::json& config, size_t count) {
+  std::set<int64_t> taken;
+  collect_numbers(config, taken);
+  std::vector<int64_t> out;
+  for (int64_t n = 5; out.size() < count; ++n) {
+    bool prime = true;
+    for (int64_t d = 2; d * d <= n; ++d) {
+      prime = prime && n % d != 0;
+    }
+    if (prime && !taken.contains(n)) {
+      out.push_back(n);
+    }
+  }
+  return out;
+}
+
+Value tensor(eval::Interpreter& interp, const mx::array& a) {
+  return Value(torch::make_tensor(interp, a, torch::Dtype::Int64));
+}
+
+mx::array positions(int64_t from, int64_t to, int64_t batch) {
+  return mx::broadcast_to(
+      mx::arange(
+          static_cast<double>(from), static_cast<double>(to), mx::int64),
+      {static_cast<int>(batch), static_cast<int>(to - from)});
+}
+
+/// Calls the model as generate() does, on ids from..to of every row.
+Value call_model(
+    eval::Interpreter& interp,
+    const Value& model,
+    const Value& cache,
+    int64_t from,
+    int64_t to,
+    int64_t batch,
+    Evaluation* evaluation) {
+  const Value ids = tensor(
+      interp, mx::remainder(positions(from, to, batch), mx::array(int64_t(3))));
+  const Value position_ids = tensor(interp, positions(from, to, batch));
+  const Value mask = tensor(
+      interp,
+      mx::ones(
+          {static_cast<int>(batch), static_cast<int>(to)}, mx::int64));
+  eval::CallArgs args;
+  auto add = [&](const char* name, Value v) {
+    args.keywords.emplace_back(base::Symbol(name), std::move(v));
+  };
+  add("input_ids", ids);
+  add("attention_mask", mask);
+  add("position_ids", position_ids);
+  add("past_key_values", cache);
+  add("use_cache", Value::boolean(true));
+  const Value outputs = interp.call(model, std::move(args));
+  const Value logits = interp.getattr(outputs, "logits");
+  if (evaluation) {
+    auto id = [](const Value& v) { return torch::as_tensor(v)->value_id; };
+    evaluation->ids = id(ids);
+    evaluation->positions = id(position_ids);
+    evaluation->mask = id(mask);
+    evaluation->logits = id(logits);
+  }
+  return logits;
+}
+
+/// Nothing is recorded while it lives.
+class Pause {
+ public:
+  explicit Pause(eval::Interpreter& interp)
+      : interp_(interp),
+        observer_(interp.observer),
+        ops_(torch::op_observer(interp)) {
+    interp.observer = nullptr;
+    torch::set_op_observer(interp, nullptr);
+  }
+  ~Pause() {
+    interp_.observer = observer_;
+    torch::set_op_observer(interp_, ops_);
+  }
+
+ private:
+  eval::Interpreter& interp_;
+  eval::Observer* observer_;
+  torch::OpObserver* ops_;
+};
+
+Value value_or_throw(library::Evaluated<Value> v) {
+  if (!v) {
+    throw eval::Refusal{v.error()};
+  }
+  return *v;
+}
+
+} // namespace
+
+library::Evaluated<Recording> record(
+    eval::Interpreter& interp,
+    const nlohmann::json& config_json) {
+  return library::guarded(interp, [&] {
+    Recording out;
+    Evaluation& e = out.evaluation;
+    const auto primes = unused_primes(config_json, 3);
+    e.batch = primes[0];
+    e.length = primes[1];
+    e.offset = primes[2];
+    e.config = value_or_throw(library::load_config(interp, config_json));
+    trace::Recorder recorder(interp);
+    e.model = value_or_throw(library::build_model(interp, e.config));
+    interp.call_method(e.model, "eval");
+    Value cache;
+    {
+      Pause pause(interp);
+      cache = value_or_throw(library::make_cache(interp, e.model));
+      call_model(interp, e.model, cache, 0, e.offset, e.batch, nullptr);
+    }
+    recorder.built(e.model);
+    call_model(
+        interp, e.model, cache, e.offset, e.offset + e.length, e.batch, &e);
+    out.trace = recorder.finish();
+    e.trace = out.trace.get();
+    return out;
+  });
+}
+
+library::Evaluated<Emitted> compile(
+    eval::Interpreter& interp,
+    const nlohmann::json& config,
+    Timings* timings) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  auto recording = record(interp, config);
+  if (!recording) {
+    return tl::unexpected(recording.error());
+  }
+  const auto recorded = Clock::now();
+  recording->evaluation.trace = recording->trace.get();
+  auto emitted = library::guarded(interp, [&] {
+    return emit_model(interp, recording->evaluation);
+  });
+  if (timings) {
+    auto ms = [](auto d) {
+      return std::chrono::duration<double, std::milli>(d).count();
+    };
+    timings->record = ms(recorded - start);
+    timings->emit = ms(Clock::now() - recorded);
+  }
+  return emitted;
+}
+
+} // namespace portwright::emit

@@ -1,0 +1,197 @@
+#include "emit/module_writer.h"
+#include "emit/operations.h"
+#include "emit/variants.h"
+#include "lift/norm.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+
+namespace {
+
+/// A constructor argument by the parameter's name; Undefined when unknown.
+Value construction_argument(
+    const Context& context,
+    const Value& module,
+    std::string_view name) {
+  auto it = context.trace.constructions.find(module.object());
+  if (it == context.trace.constructions.end()) {
+    return {};
+  }
+  const auto& params = it->second.function->code->signature.params;
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (params[i].name.str() == name) {
+      return it->second.args[i];
+    }
+  }
+  return {};
+}
+
+bool is_torch_class(Context& context, const Value& module, const char* name) {
+  const Value nn(context.interp.import_module("torch.nn"));
+  const Value cls = context.interp.getattr(nn, name);
+  // The exact class: a subclass may compute something else.
+  return module.object()->cls == cls.get<eval::Class>();
+}
+
+std::string argument_text(
+    Context& context,
+    const Value& module,
+    const char* parameter,
+    const char* attribute) {
+  Value v = construction_argument(context, module, parameter);
+  if (!v.defined()) {
+    v = context.interp.getattr(module, attribute);
+  }
+  return context.args_text(v);
+}
+
+std::string linear(Context& context, const Value& module) {
+  std::vector<std::string> args{
+      argument_text(context, module, "in_features", "in_features"),
+      argument_text(context, module, "out_features", "out_features")};
+  const Value bias = construction_argument(context, module, "bias");
+  const bool has_bias =
+      !context.interp.getattr(module, "bias").is_none();
+  if (bias.defined() && bias.provenance()) {
+    args.push_back("bias=" + context.args_text(bias));
+  } else if (!has_bias) {
+    args.emplace_back("bias=False");
+  } else {
+    args.emplace_back("bias=True");
+  }
+  return "nn.Linear(" + join(args) + ")";
+}
+
+/// The size argument of a norm: the constructor's argument with that value.
+std::string dims_text(Context& context, const Value& module, int dims) {
+  auto it = context.trace.constructions.find(module.object());
+  if (it != context.trace.constructions.end()) {
+    for (const Value& arg : it->second.args) {
+      if (arg.is_int() && arg.as_int() == dims) {
+        return context.args_text(arg);
+      }
+      if (arg.is(eval::Kind::Tuple) || arg.is(eval::Kind::List)) {
+        const auto items = context.interp.to_vector(arg);
+        if (items.size() == 1 && items[0].as_int() == dims) {
+          return context.args_text(items[0]);
+        }
+      }
+    }
+  }
+  return std::to_string(dims);
+}
+
+const char* kRmsNormPlusOne =
+    "return mx.fast.rms_norm(x, 1.0 + self.weight, self.eps)";
+
+std::string offset_norm(Context& context) {
+  for (const auto& c : context.classes) {
+    if (c.name == "RMSNorm") {
+      return c.name;
+    }
+  }
+  ClassText norm;
+  norm.name = "RMSNorm";
+  norm.init_params = {"dims: int", "eps: float = 1e-6"};
+  norm.init = {"self.weight = mx.ones((dims,))", "self.eps = eps"};
+  norm.call_params = {"x: mx.array"};
+  norm.call = {kRmsNormPlusOne};
+  context.classes.push_back(norm);
+  return norm.name;
+}
+
+std::string norm_text(
+    Context& context,
+    const Value& module,
+    const lift::Norm& norm) {
+  const std::string dims = dims_text(context, module, norm.dims);
+  const std::string eps = context.args_text(norm.eps);
+  switch (norm.kind) {
+    case lift::Norm::Kind::Rms:
+      return "nn.RMSNorm(" + dims + ", eps=" + eps + ")";
+    case lift::Norm::Kind::RmsPlusOne:
+      return offset_norm(context) + "(" + dims + ", eps=" + eps + ")";
+    case lift::Norm::Kind::Layer: {
+      std::string text = "nn.LayerNorm(" + dims + ", eps=" + eps;
+      const Value bias = construction_argument(context, module, "bias");
+      if (bias.defined() && bias.provenance()) {
+        text += ", bias=" + context.args_text(bias);
+      } else if (!norm.has_bias) {
+        text += ", bias=False";
+      }
+      return text + ")";
+    }
+    case lift::Norm::Kind::RmsPlain:
+      break;
+  }
+  return "";
+}
+
+std::optional<std::string> norm_constructor(
+    Context& context,
+    const Frame& frame) {
+  std::vector<ValueId> data;
+  for (ValueId id : frame.inputs) {
+    if (context.flows.of(id) == lift::Flow::Data) {
+      data.push_back(id);
+    }
+  }
+  if (data.size() != 1 || frame.outputs.size() != 1) {
+    return {};
+  }
+  const auto& in = context.trace.info(data[0]).shape;
+  if (in.empty() || in != context.trace.info(frame.outputs[0]).shape) {
+    return {};
+  }
+  auto norm = lift::lift_norm(
+      context.interp, frame.module, static_cast<int>(in.back()));
+  if (!norm || norm->kind == lift::Norm::Kind::RmsPlain) {
+    return {};
+  }
+  return norm_text(context, frame.module, *norm);
+}
+
+/// Adds a class, or joins it with the one of that name.
+std::string add_class(Context& context, ClassText text) {
+  for (auto& c : context.classes) {
+    if (c.name == text.name) {
+      join_variants(context, c, text);
+      return c.name;
+    }
+  }
+  context.classes.push_back(text);
+  return text.name;
+}
+
+} // namespace
+
+Constructor constructor_of(Context& context, const Frame& frame) {
+  const Value& module = frame.module;
+  if (is_torch_class(context, module, "Linear")) {
+    return {linear(context, module), false};
+  }
+  if (is_torch_class(context, module, "Embedding")) {
+    return {
+        "nn.Embedding(" +
+            argument_text(
+                context, module, "num_embeddings", "num_embeddings") +
+            ", " +
+            argument_text(context, module, "embedding_dim", "embedding_dim") +
+            ")",
+        false};
+  }
+  if (auto norm = norm_constructor(context, frame)) {
+    return {*norm, false};
+  }
+  ClassText text = ModuleWriter(context, frame).write();
+  const std::string name = add_class(context, std::move(text));
+  bool needs_index = false;
+  for (const auto& c : context.classes) {
+    needs_index = needs_index || (c.name == name && c.init_params.size() > 1);
+  }
+  return {
+      name + (needs_index ? "(args, layer_idx)" : "(args)"), needs_index};
+}
+
+} // namespace portwright::emit

@@ -1,0 +1,159 @@
+#include "emit/context.h"
+
+namespace portwright::emit {
+
+using eval::Provenance;
+using eval::Value;
+
+Context::Context(eval::Interpreter& interp, const Evaluation& evaluation)
+    : interp(interp),
+      evaluation(evaluation),
+      trace(*evaluation.trace),
+      flows(trace, evaluation.ids, evaluation.positions, evaluation.mask) {
+  for (const auto& [path, object] : trace.modules) {
+    modules_[path] = object;
+  }
+  const std::string& root = evaluation.model.object()->cls->name;
+  const size_t end = root.find("For");
+  family = end == std::string::npos ? "" : root.substr(0, end);
+}
+
+Value Context::module(const std::string& path) const {
+  auto it = modules_.find(path);
+  return it == modules_.end() ? Value() : it->second;
+}
+
+namespace {
+
+/// config.rope_parameters["rope_theta"]: a field of its own in ModelArgs,
+/// which takes it from either form of the config.
+std::optional<std::string> rope_field(const Provenance& p) {
+  if (p.kind != Provenance::Kind::Index || !p.left ||
+      p.left->kind != Provenance::Kind::Config || !p.right ||
+      p.right->kind != Provenance::Kind::Constant) {
+    return {};
+  }
+  const std::string& path = p.left->name.str();
+  if (!path.ends_with("rope_parameters") || p.right->text.size() < 3) {
+    return {};
+  }
+  return p.right->text.substr(1, p.right->text.size() - 2);
+}
+
+} // namespace
+
+std::string Context::args_text(const Provenance* provenance) {
+  return eval::to_string(
+      provenance, [&](const Provenance& p) -> std::optional<std::string> {
+        if (auto field = rope_field(p)) {
+          fields.insert(*field);
+          return "args." + *field;
+        }
+        switch (p.kind) {
+          case Provenance::Kind::Config:
+            fields.insert(p.name.str());
+            return "args." + p.name.str();
+          case Provenance::Kind::Loop:
+            return "layer_idx";
+          case Provenance::Kind::Conditional:
+            if (!p.left || !p.right) {
+              // Only one side is known: the file is for that side.
+              return "(" + args_text(p.left ? p.left : p.right) + ")";
+            }
+            return {};
+          default:
+            return {};
+        }
+      });
+}
+
+std::string Context::args_text(const Value& value) {
+  if (value.provenance()) {
+    std::string text = args_text(value.provenance());
+    // A conditional with one known side comes in parentheses of its own.
+    if (value.provenance()->kind == Provenance::Kind::Conditional &&
+        text.front() == '(') {
+      return text.substr(1, text.size() - 2);
+    }
+    return text;
+  }
+  return literal(interp, value);
+}
+
+std::string Context::integer_text(const Value& module, int64_t value) {
+  if (module.object()->attrs) {
+    for (const auto& [name, v] : module.object()->attrs->entries()) {
+      if (v.is_int() && v.as_int() == value && v.provenance()) {
+        return args_text(v);
+      }
+    }
+  }
+  return std::to_string(value);
+}
+
+void Context::hole(
+    const base::Span& span,
+    std::string message,
+    std::string hint) {
+  throw Hole{
+      {diagnostics::Kind::UnsupportedStructure,
+       std::move(message),
+       span,
+       hint.empty() ? "write this part by hand in the draft, then verify it"
+                    : std::move(hint),
+       "",
+       {}}};
+}
+
+std::string Context::short_name(const std::string& class_name) const {
+  return !family.empty() && class_name.starts_with(family) &&
+          class_name.size() > family.size()
+      ? class_name.substr(family.size())
+      : class_name;
+}
+
+std::string house_name(const std::string& source_name) {
+  static const std::map<std::string, std::string> kNames = {
+      {"hidden_states", "h"},     {"query_states", "queries"},
+      {"query", "queries"},       {"q", "queries"},
+      {"key_states", "keys"},     {"key", "keys"},
+      {"k", "keys"},              {"value_states", "values"},
+      {"value", "values"},        {"v", "values"},
+      {"attn_output", "output"},  {"attn_weights", "scores"},
+      {"residual", "r"},          {"router_logits", "gates"},
+      {"routing_weights", "scores"}, {"top_k_weights", "scores"},
+      {"router_scores", "scores"},
+      {"router_top_value", "scores"},
+      {"selected_experts", "inds"},  {"top_k_index", "inds"},
+      {"router_indices", "inds"},
+      {"inputs_embeds", "h"},     {"logits", "out"},
+      {"up_states", "up"},        {"hidden_states_reshaped", "x"},
+  };
+  auto it = kNames.find(source_name);
+  return it == kNames.end() ? source_name : it->second;
+}
+
+std::string house_attribute(const std::string& source_name) {
+  static const std::map<std::string, std::string> kNames = {
+      {"scaling", "scale"},
+      {"num_heads", "n_heads"},
+      {"num_attention_heads", "n_heads"},
+      {"num_key_value_heads", "n_kv_heads"},
+      {"num_experts_per_tok", "top_k"},
+      {"attn_logit_softcapping", "softcap"},
+  };
+  auto it = kNames.find(source_name);
+  return it == kNames.end() ? source_name : it->second;
+}
+
+std::string literal(eval::Interpreter& interp, const Value& value) {
+  if (value.is_float()) {
+    const double v = value.as_double();
+    if (std::isinf(v)) {
+      return v > 0 ? "mx.inf" : "-mx.inf";
+    }
+  }
+  return interp.repr(value);
+}
+
+} // namespace portwright::emit

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "diagnostics/diagnostic.h"
+#include "eval/interpreter.h"
+#include "lift/graph.h"
+#include "trace/trace.h"
+
+namespace portwright::emit {
+
+using trace::Frame;
+using trace::OpNode;
+using trace::Trace;
+using trace::ValueId;
+
+/// What the traced evaluation was given. Batch, length and offset are numbers
+/// that occur nowhere else in the model, so that they can be told in shapes.
+struct Evaluation {
+  const Trace* trace = nullptr;
+  eval::Value model; // the causal LM module
+  eval::Value config;
+  ValueId ids = 0, positions = 0, mask = 0, logits = 0;
+  int64_t batch = 0, length = 0, offset = 0;
+};
+
+/// One class of the emitted file.
+struct ClassText {
+  std::string name;
+  std::string bases = "nn.Module";
+  std::vector<std::string> init_params; // after self
+  std::vector<std::string> init; // statements after super().__init__()
+  std::vector<std::string> call_params; // after self
+  std::vector<std::string> call;
+  std::vector<std::string> methods; // further members, whole texts
+  /// The forwards of the module instances it stands for.
+  std::vector<const Frame*> frames;
+  int variants = 1; // how many different computations it holds
+};
+
+/// Fused expert weights that the file holds as a SwitchGLU.
+struct ExpertWeights {
+  std::string source; // "mlp.experts", below a layer
+  std::string target; // "mlp.switch_mlp"
+  std::string gate_up, down; // parameter names below `source`
+};
+
+/// A construct that could not be translated; thrown, and listed by compile().
+struct Hole {
+  diagnostics::Diagnostic diagnostic;
+};
+
+/// What all parts of one emission share.
+class Context {
+ public:
+  Context(eval::Interpreter& interp, const Evaluation& evaluation);
+
+  eval::Interpreter& interp;
+  const Evaluation& evaluation;
+  const Trace& trace;
+  lift::Flows flows;
+
+  std::set<std::string> fields; // config fields the file reads
+  std::set<std::string> imports; // "from .base import BaseModelArgs", ...
+  std::vector<ClassText> classes; // in order of first need
+  std::vector<ExpertWeights> experts;
+  std::string layers_path; // "model.layers"
+  /// Model-level facts found on the way.
+  bool needs_mask_array = false;
+
+  /// The module object at a path; null Value when absent.
+  eval::Value module(const std::string& path) const;
+
+  /// A scalar in terms of ModelArgs: "args.hidden_size // 2". `layer` is the
+  /// name of the layer index where it is known.
+  std::string args_text(const eval::Value& value);
+  std::string args_text(const eval::Provenance* provenance);
+
+  /// An integer the module keeps, by its value, in terms of ModelArgs.
+  std::string integer_text(const eval::Value& module, int64_t value);
+
+  [[noreturn]] void hole(
+      const base::Span& span, std::string message, std::string hint = "");
+
+  /// Source class name without the family's prefix: "Attention".
+  std::string short_name(const std::string& class_name) const;
+  std::string family; // the prefix: "Qwen3"
+
+ private:
+  std::map<std::string, eval::Value> modules_;
+};
+
+/// House names for the source's: hidden_states -> h, query_states -> queries.
+std::string house_name(const std::string& source_name);
+/// ... for attributes: num_heads -> n_heads, scaling -> scale.
+std::string house_attribute(const std::string& source_name);
+
+/// Python text of a literal scalar.
+std::string literal(eval::Interpreter& interp, const eval::Value& value);
+
+} // namespace portwright::emit

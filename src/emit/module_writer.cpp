@@ -1,0 +1,586 @@
+#include "emit/module_writer.h"
+
+#include <cstring>
+
+#include "emit/operations.h"
+
+namespace portwright::emit {
+
+using eval::Provenance;
+using eval::Value;
+using lift::Flow;
+using lift::uses_cache;
+
+bool uses_mask(const Context& context, const Frame& frame) {
+  for (const auto& item : frame.items) {
+    if (const auto* op = std::get_if<OpNode>(&item)) {
+      for (ValueId id : op->inputs) {
+        if (context.flows.of(id) == Flow::Mask) {
+          return true;
+        }
+      }
+    } else if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      if (!lift::is_mask_function(**child) && uses_mask(context, **child)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
+    : context_(context),
+      frame_(frame),
+      graph_(lift::make_graph(context.trace, frame)) {
+  used_names_ = {"self", "x", "mask", "cache", "B", "L", "D", "args", "mx", "nn"};
+  classify_inputs();
+}
+
+void ModuleWriter::classify_inputs() {
+  for (ValueId id : frame_.inputs) {
+    if (context_.flows.of(id) == Flow::Data &&
+        std::find(data_inputs_.begin(), data_inputs_.end(), id) ==
+            data_inputs_.end()) {
+      data_inputs_.push_back(id);
+    }
+  }
+  takes_cache_ = uses_cache(frame_);
+  takes_mask_ = takes_cache_ && uses_mask(context_, frame_);
+  bool first = true;
+  for (ValueId id : data_inputs_) {
+    bind(id, first ? "x" : fresh(house_of(id)));
+    first = false;
+  }
+}
+
+void ModuleWriter::bind(ValueId id, std::string name) {
+  used_names_.insert(name);
+  names_[id] = std::move(name);
+}
+
+void ModuleWriter::statement(std::string text) {
+  statements_.push_back(std::move(text));
+}
+
+void ModuleWriter::initialise(
+    const std::string& name,
+    const std::string& text) {
+  if (init_names_.insert(name).second) {
+    init_.emplace_back(name, text);
+  }
+}
+
+std::string ModuleWriter::fresh(std::string name) {
+  if (name.empty()) {
+    name = "y";
+  }
+  std::string candidate = name;
+  for (int i = 2; used_names_.contains(candidate); ++i) {
+    candidate = name + std::to_string(i);
+  }
+  used_names_.insert(candidate);
+  return candidate;
+}
+
+std::string ModuleWriter::house_of(ValueId id) const {
+  const auto& names = context_.trace.info(id).names;
+  return names.empty() ? "y" : house_name(names.front().str());
+}
+
+std::vector<ValueId> ModuleWriter::dependencies(ValueId id) const {
+  if (attention_ && id == attention_->output) {
+    std::vector<ValueId> out{
+        query_rope_ ? query_rope_->input : attention_->queries};
+    out.push_back(
+        key_rope_ ? key_rope_->input
+                  : (keys_before_ ? keys_before_ : attention_->keys));
+    out.push_back(values_before_ ? values_before_ : attention_->values);
+    return out;
+  }
+  auto it = graph_.producers.find(id);
+  if (it == graph_.producers.end()) {
+    return {};
+  }
+  std::vector<ValueId> out;
+  if (it->second.op) {
+    out = it->second.op->inputs;
+  } else if (it->second.call) {
+    out = it->second.call->inputs;
+  }
+  std::erase_if(
+      out, [&](ValueId v) { return context_.flows.of(v) != Flow::Data; });
+  return out;
+}
+
+void ModuleWriter::count_uses(const std::vector<ValueId>& outputs) {
+  std::set<ValueId> seen;
+  std::vector<ValueId> pending(outputs);
+  for (ValueId id : outputs) {
+    ++uses_[id];
+  }
+  while (!pending.empty()) {
+    const ValueId id = pending.back();
+    pending.pop_back();
+    if (!seen.insert(id).second || names_.contains(id)) {
+      continue;
+    }
+    for (ValueId input : dependencies(id)) {
+      ++uses_[input];
+      pending.push_back(input);
+    }
+  }
+}
+
+namespace {
+
+/// Longer expressions get a name where the source gave one.
+constexpr size_t kInlineLength = 64;
+
+} // namespace
+
+Expression ModuleWriter::value(ValueId id) {
+  if (auto it = names_.find(id); it != names_.end()) {
+    return {it->second, kPrimary};
+  }
+  Expression e = produce(id);
+  if (auto it = names_.find(id); it != names_.end()) {
+    return {it->second, kPrimary}; // bound together with its siblings
+  }
+  const bool trivial = e.precedence == kPrimary &&
+      e.text.find_first_of("( ") == std::string::npos;
+  if ((uses_[id] > 1 && !trivial) ||
+      (e.text.size() > kInlineLength &&
+       !context_.trace.info(id).names.empty())) {
+    const std::string name = fresh(house_of(id));
+    statement(name + " = " + e.text);
+    names_[id] = name;
+    return {name, kPrimary};
+  }
+  return e;
+}
+
+Expression ModuleWriter::produce(ValueId id) {
+  const auto& info = context_.trace.info(id);
+  if (attention_ && id == attention_->output) {
+    write_attention();
+    return {names_.at(id), kPrimary};
+  }
+  if (!info.parameter.empty()) {
+    const std::string& prefix = frame_.path;
+    const std::string path = prefix.empty()
+        ? info.parameter
+        : info.parameter.substr(prefix.size() + 1);
+    return {"self." + path, kPrimary};
+  }
+  auto it = graph_.producers.find(id);
+  if (it == graph_.producers.end()) {
+    context_.hole(
+        frame_.call, "a value of " + frame_.path + " has no known origin");
+  }
+  if (it->second.call) {
+    return call_module(*it->second.call, it->second.index);
+  }
+  return operation(*it->second.op, it->second.index);
+}
+
+std::string ModuleWriter::child_name(const std::string& path) {
+  return frame_.path.empty() ? path : path.substr(frame_.path.size() + 1);
+}
+
+Expression ModuleWriter::call_module(const Frame& child, size_t index) {
+  if (index > 0) {
+    context_.hole(
+        child.call,
+        "'" + child.path + "' hands out more than one tensor that is used");
+  }
+  if (auto experts = lift::lift_experts(
+          context_.interp, context_.trace, context_.flows, child)) {
+    return call_experts(child, *experts);
+  }
+  const std::string name = child_name(child.path);
+  if (name.find('.') != std::string::npos) {
+    context_.hole(child.call, "'" + child.path + "' lies in a container");
+  }
+  const Constructor made = constructor_of(context_, child);
+  layer_index_ = layer_index_ || made.needs_layer_index;
+  initialise(name, made.text);
+  std::vector<std::string> args;
+  for (ValueId id : child.inputs) {
+    if (context_.flows.of(id) == Flow::Data) {
+      std::string text = value(id).text;
+      if (std::find(args.begin(), args.end(), text) == args.end()) {
+        args.push_back(std::move(text));
+      }
+    }
+  }
+  if (uses_cache(child)) {
+    if (uses_mask(context_, child)) {
+      args.emplace_back("mask");
+    }
+    args.emplace_back("cache");
+  }
+  return call("self." + name, std::move(args));
+}
+
+Expression ModuleWriter::call_experts(
+    const Frame& child,
+    const lift::Experts& experts) {
+  if (experts.activation != "silu") {
+    context_.hole(
+        child.call,
+        "the experts of '" + child.path + "' are gated by " +
+            experts.activation + ", which SwitchGLU is not");
+  }
+  const Value& module = child.module;
+  context_.imports.insert("switch_layers:SwitchGLU");
+  initialise(
+      "switch_mlp",
+      "SwitchGLU(" + context_.integer_text(module, experts.hidden) + ", " +
+          context_.integer_text(module, experts.intermediate) + ", " +
+          context_.integer_text(module, experts.experts) + ")");
+  const std::string x = value(experts.input).text;
+  const std::string inds = value(experts.indices).text;
+  const Expression scores = value(experts.weights);
+  const std::string y = fresh("y");
+  statement(y + " = self.switch_mlp(" + x + ", " + inds + ")");
+  const std::string layer = context_.layers_path + ".";
+  auto below_layer = [&](const std::string& path) {
+    const size_t dot = path.find('.', layer.size());
+    return path.starts_with(layer) && dot != std::string::npos
+        ? path.substr(dot + 1)
+        : path;
+  };
+  ExpertWeights weights{
+      below_layer(child.path),
+      below_layer(frame_.path.empty() ? "switch_mlp"
+                                      : frame_.path + ".switch_mlp"),
+      experts.gate_up,
+      experts.down};
+  const bool known = std::any_of(
+      context_.experts.begin(), context_.experts.end(), [&](const auto& e) {
+        return e.source == weights.source;
+      });
+  if (!known) {
+    context_.experts.push_back(std::move(weights));
+  }
+  return {
+      "(" + y + " * " + scores.at(kPrimary) + "[..., None]).sum(axis=-2)",
+      kPrimary};
+}
+
+std::optional<std::string> ModuleWriter::linear_module(const OpNode& op) {
+  const std::string path =
+      context_.trace.info(input_of(op, 1)).parameter;
+  const std::string prefix = frame_.path.empty() ? "" : frame_.path + ".";
+  if (!path.starts_with(prefix) || !path.ends_with(".weight")) {
+    return {};
+  }
+  const std::string name = path.substr(
+      prefix.size(), path.size() - prefix.size() - std::strlen(".weight"));
+  if (name.empty() || name.find('.') != std::string::npos) {
+    return {};
+  }
+  const Value module = context_.module(prefix + name);
+  const auto& shape = context_.trace.info(input_of(op, 1)).shape;
+  const bool bias = op.args.size() > 2 && torch::as_tensor(op.args[2]);
+  initialise(
+      name,
+      "nn.Linear(" + context_.integer_text(module, shape[1]) + ", " +
+          context_.integer_text(module, shape[0]) +
+          (bias ? ")" : ", bias=False)"));
+  return name;
+}
+
+ValueId ModuleWriter::input_of(const OpNode& op, size_t parameter) const {
+  size_t next = 0;
+  for (size_t i = 0; i < op.args.size(); ++i) {
+    const size_t count = trace::tensors_in(op.args[i]).size();
+    if (i == parameter) {
+      return count ? op.inputs[next] : 0;
+    }
+    next += count;
+  }
+  return 0;
+}
+
+Expression ModuleWriter::operation(const OpNode& op, size_t index) {
+  if (op.outputs.size() > 1) {
+    outputs_together(op);
+    return {names_.at(op.outputs[index]), kPrimary};
+  }
+  return Operations(*this).translate(op);
+}
+
+void ModuleWriter::outputs_together(const OpNode& op) {
+  std::vector<std::string> parts = Operations(*this).translate_many(op);
+  if (parts.size() == op.outputs.size()) { // one expression each
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const std::string name = fresh(house_of(op.outputs[i]));
+      statement(name + " = " + parts[i]);
+      names_[op.outputs[i]] = name;
+    }
+    return;
+  }
+  std::vector<std::string> targets;
+  for (ValueId id : op.outputs) {
+    names_[id] = fresh(house_of(id));
+    targets.push_back(names_[id]);
+  }
+  statement(join(targets) + " = " + parts.front());
+}
+
+std::string ModuleWriter::attribute_for(const Value& v) {
+  const std::string text = context_.args_text(v);
+  const Value module = frame_.module;
+  if (module.defined() && module.object()->attrs) {
+    for (const auto& [name, attribute] : module.object()->attrs->entries()) {
+      if (attribute.provenance() && !attribute.is_object() &&
+          eval::to_string(attribute.provenance()) ==
+              eval::to_string(v.provenance())) {
+        const std::string house = house_attribute(name.str());
+        initialise(house, text);
+        layer_index_ = layer_index_ ||
+            text.find("layer_idx") != std::string::npos;
+        return house;
+      }
+    }
+  }
+  // Not kept by the source: name it after the field it is.
+  std::string name = "value";
+  if (v.provenance()->kind == Provenance::Kind::Config) {
+    name = house_attribute(v.provenance()->name.str());
+  } else if (
+      v.provenance()->kind == Provenance::Kind::Binary) {
+    name = "factor";
+  }
+  std::string candidate = name;
+  for (int i = 2; init_names_.contains(candidate); ++i) {
+    auto same = std::find(
+        init_.begin(), init_.end(), std::make_pair(candidate, text));
+    if (same != init_.end()) {
+      return candidate;
+    }
+    candidate = name + std::to_string(i);
+  }
+  initialise(candidate, text);
+  return candidate;
+}
+
+Expression ModuleWriter::scalar(const Value& v) {
+  if (v.provenance() && v.provenance()->kind != Provenance::Kind::Dim &&
+      !v.is_none()) {
+    return {"self." + attribute_for(v), kPrimary};
+  }
+  const std::string text = literal(context_.interp, v);
+  return {text, text.front() == '-' ? kUnary : kPrimary};
+}
+
+Expression ModuleWriter::extent(const Value& v) {
+  const auto& e = context_.evaluation;
+  if (v.as_int() == e.batch || v.as_int() == e.length) {
+    needs_shape = true;
+    return {v.as_int() == e.batch ? "B" : "L", kPrimary};
+  }
+  if (v.as_int() == e.batch * e.length) {
+    return {"-1", kUnary};
+  }
+  if (v.provenance() && v.provenance()->kind == Provenance::Kind::Dim) {
+    // The extent of a tensor: the depth of x, or left to reshape.
+    if (!data_inputs_.empty()) {
+      const auto& x = context_.trace.info(data_inputs_.front()).shape;
+      if (x.size() == 3 && x.back() == v.as_int()) {
+        needs_shape = needs_depth = true;
+        return {"D", kPrimary};
+      }
+    }
+    return {"-1", kUnary};
+  }
+  return scalar(v);
+}
+
+void ModuleWriter::write_attention() {
+  const lift::Attention& a = *attention_;
+  // Reserve the house names before the parts are computed.
+  used_names_.insert({"queries", "keys", "values", "output"});
+  auto named = [&](ValueId id, const char* name) {
+    const Expression e = names_.contains(id)
+        ? Expression{names_[id], kPrimary}
+        : produce(id);
+    const auto bound = names_.find(id); // with its siblings, by produce
+    const std::string& text =
+        bound == names_.end() ? e.text : bound->second;
+    if (text != name) {
+      statement(std::string(name) + " = " + text);
+    }
+    bind(id, name);
+  };
+  named(query_rope_ ? query_rope_->input : a.queries, "queries");
+  named(
+      key_rope_ ? key_rope_->input : (keys_before_ ? keys_before_ : a.keys),
+      "keys");
+  named(values_before_ ? values_before_ : a.values, "values");
+  statement("");
+  const bool turned = query_rope_ || key_rope_;
+  if (turned) {
+    statement("if cache is not None:");
+    if (query_rope_) {
+      statement("    queries = self.rope(queries, offset=cache.offset)");
+    }
+    if (key_rope_) {
+      statement("    keys = self.rope(keys, offset=cache.offset)");
+    }
+    statement("    keys, values = cache.update_and_fetch(keys, values)");
+    statement("else:");
+    if (query_rope_) {
+      statement("    queries = self.rope(queries)");
+    }
+    if (key_rope_) {
+      statement("    keys = self.rope(keys)");
+    }
+  } else {
+    statement("if cache is not None:");
+    statement("    keys, values = cache.update_and_fetch(keys, values)");
+  }
+  statement("");
+  // scale: the product of the factors as the source has them.
+  std::string scale;
+  for (const auto& f : a.scale) {
+    const Expression e = scalar(f.value);
+    if (scale.empty()) {
+      scale = f.divides ? "1 / " + e.at(kUnary) : e.text;
+    } else {
+      scale += (f.divides ? " / " : " * ") + e.at(kUnary);
+    }
+  }
+  if (scale.empty()) {
+    scale = "1.0";
+  }
+  if (!a.softcap.defined()) {
+    context_.imports.insert("base:scaled_dot_product_attention");
+    statement(
+        "output = scaled_dot_product_attention(queries, keys, values, "
+        "cache=cache, scale=" +
+        scale + ", mask=mask)");
+  } else {
+    context_.needs_mask_array = true;
+    const std::string cap = scalar(a.softcap).text;
+    statement("B, n_heads, L, D = queries.shape");
+    statement("n_kv_heads = keys.shape[1]");
+    statement(
+        "queries = (queries * " + scale +
+        ").reshape(B, n_kv_heads, -1, L, D)");
+    statement(
+        "scores = queries @ mx.expand_dims(keys, 2).swapaxes(-1, -2)");
+    statement("scores = mx.tanh(scores / " + cap + ") * " + cap);
+    statement("if mask is not None:");
+    statement("    if mask.ndim == 4:");
+    statement("        mask = mx.expand_dims(mask, 2)");
+    statement("    if mask.dtype == mx.bool_:");
+    statement(
+        "        scores = mx.where(mask, scores, "
+        "mx.finfo(scores.dtype).min)");
+    statement("    else:");
+    statement("        scores = scores + mask");
+    statement("scores = mx.softmax(scores, axis=-1, precise=True)");
+    statement("output = scores @ mx.expand_dims(values, 2)");
+    statement("output = output.reshape(B, n_heads, L, -1)");
+  }
+  bind(a.output, "output");
+}
+
+ClassText ModuleWriter::write() {
+  for (const Frame* f : graph_.functions) {
+    if (lift::is_cache_update(*f) && f->inputs.size() >= 2 &&
+        f->outputs.size() >= 2 && !keys_before_) {
+      keys_before_ = f->inputs[0];
+      values_before_ = f->inputs[1];
+      keys_after_ = f->outputs[0];
+      values_after_ = f->outputs[1];
+    }
+  }
+  if (takes_cache_ && keys_before_) {
+    attention_ = lift::lift_attention(
+        context_.interp, context_.trace, context_.flows, graph_);
+    if (!attention_) {
+      context_.hole(
+          frame_.call,
+          "the attention of '" + frame_.path + "' is of no known form");
+    }
+    if (attention_->keys != keys_after_ ||
+        attention_->values != values_after_) {
+      context_.hole(
+          frame_.call,
+          "'" + frame_.path +
+              "' changes keys or values between cache and attention");
+    }
+    query_rope_ = lift::lift_rope(
+        context_.interp, context_.trace, context_.flows, graph_,
+        context_.evaluation.positions, attention_->queries);
+    key_rope_ = lift::lift_rope(
+        context_.interp, context_.trace, context_.flows, graph_,
+        context_.evaluation.positions, keys_before_);
+    write_rope(*this, frame_, query_rope_, key_rope_);
+  }
+  count_uses({frame_.outputs.front()});
+  const Expression result = value(frame_.outputs.front());
+  statement("return " + result.text);
+  const std::string& source = frame_.module.object()->cls->name;
+  return take(context_.short_name(source));
+}
+
+void ModuleWriter::order_init() {
+  // Scalars, then the submodules as the source has them, then what is ours.
+  std::map<std::string, int> order;
+  context_.interp.for_each(
+      context_.interp.call_method(frame_.module, "named_children"),
+      [&](Value pair) {
+        const auto& name = pair.get<eval::Tuple>()->items[0].str();
+        order.emplace(name, static_cast<int>(order.size()) + 1);
+      });
+  auto rank = [&](const std::pair<std::string, std::string>& line) {
+    if (auto it = order.find(line.first); it != order.end()) {
+      return it->second;
+    }
+    const bool made = line.second.find('(') != std::string::npos &&
+        (line.first == "rope" || line.first == "switch_mlp");
+    return made ? 1000 : 0;
+  };
+  std::stable_sort(init_.begin(), init_.end(), [&](auto& a, auto& b) {
+    return rank(a) < rank(b);
+  });
+}
+
+ClassText ModuleWriter::take(std::string class_name) {
+  ClassText out;
+  out.name = std::move(class_name);
+  out.init_params = {"args: ModelArgs"};
+  if (layer_index_) {
+    out.init_params.emplace_back("layer_idx: int");
+  }
+  order_init();
+  for (const auto& [name, text] : init_) {
+    out.init.push_back("self." + name + " = " + text);
+  }
+  for (ValueId id : data_inputs_) {
+    out.call_params.push_back(names_.at(id) + ": mx.array");
+  }
+  if (takes_mask_) {
+    out.call_params.emplace_back("mask: Optional[mx.array] = None");
+  }
+  if (takes_cache_) {
+    out.call_params.emplace_back("cache: Optional[Any] = None");
+  }
+  if (needs_shape) {
+    const size_t dims = data_inputs_.empty() ? 3 : rank(data_inputs_.front());
+    out.call.push_back(
+        needs_depth     ? "B, L, D = x.shape"
+            : dims == 3 ? "B, L, _ = x.shape"
+                        : "B, L = x.shape[:2]");
+    out.call.emplace_back("");
+  }
+  out.call.insert(out.call.end(), statements_.begin(), statements_.end());
+  out.frames = {&frame_};
+  return out;
+}
+
+} // namespace portwright::emit

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "emit/context.h"
+#include "emit/expression.h"
+#include "lift/attention.h"
+#include "lift/experts.h"
+#include "lift/rope.h"
+
+namespace portwright::emit {
+
+/// Writes the class of one module instance from its traced forward: values are
+/// computed where they are needed, once used ones inline.
+class ModuleWriter {
+ public:
+  ModuleWriter(Context& context, const Frame& frame);
+
+  /// The forward of a block: (x[, mask, cache]) -> tensor.
+  ClassText write();
+
+  // ---- for the writers of whole models ----
+
+  /// The Python of a value; statements it needs are appended first.
+  Expression value(ValueId id);
+  /// Names a value, so that its uses read the name.
+  void bind(ValueId id, std::string name);
+  void statement(std::string text);
+  /// `self.<name> = <text>` in __init__, once.
+  void initialise(const std::string& name, const std::string& text);
+  /// A name not used yet in __call__.
+  std::string fresh(std::string name);
+  ClassText take(std::string class_name);
+  lift::Graph& graph() {
+    return graph_;
+  }
+  /// Counts the uses of the values `outputs` are computed from.
+  void count_uses(const std::vector<ValueId>& outputs);
+  Context& context() {
+    return context_;
+  }
+  /// A scalar as __call__ reads it: a literal, or `self.<attribute>`.
+  Expression scalar(const eval::Value& value);
+  /// An extent of a shape: B, L, or a scalar.
+  Expression extent(const eval::Value& value);
+  Expression operand(const eval::Value& value, const OpNode& op, size_t& next);
+  ValueId input_of(const OpNode& op, size_t parameter) const;
+  const lift::Graph& graph() const {
+    return graph_;
+  }
+  size_t rank(ValueId id) const {
+    return context_.trace.info(id).shape.size();
+  }
+  bool needs_shape = false;
+  bool needs_depth = false; // D, the last extent of x
+  /// The name under which a weight's module is made as an nn.Linear, when the
+  /// weight is that of a submodule whose forward was opened.
+  std::optional<std::string> linear_module(const OpNode& op);
+
+ private:
+  friend class Operations;
+
+  void classify_inputs();
+  void order_init();
+  Expression produce(ValueId id);
+  Expression call_module(const Frame& call, size_t index);
+  Expression call_experts(const Frame& call, const lift::Experts& experts);
+  Expression operation(const OpNode& op, size_t index);
+  void outputs_together(const OpNode& op);
+  std::optional<Expression> lifted_attention(ValueId id);
+  void write_attention();
+  std::string attribute_for(const eval::Value& value);
+  std::string child_name(const std::string& path);
+  std::vector<ValueId> dependencies(ValueId id) const;
+  std::string house_of(ValueId id) const;
+
+  Context& context_;
+  const Frame& frame_;
+  lift::Graph graph_;
+  std::vector<std::string> statements_;
+  std::vector<std::pair<std::string, std::string>> init_;
+  std::set<std::string> init_names_;
+  std::set<std::string> used_names_;
+  std::map<ValueId, std::string> names_;
+  std::map<ValueId, int> uses_;
+  std::vector<ValueId> data_inputs_;
+  bool takes_mask_ = false;
+  bool takes_cache_ = false;
+  bool layer_index_ = false;
+  std::string index_kind_;
+
+  std::optional<lift::Attention> attention_;
+  std::optional<lift::Rope> query_rope_, key_rope_;
+  /// The cache's update: keys and values before and after.
+  ValueId keys_before_ = 0, values_before_ = 0, keys_after_ = 0,
+          values_after_ = 0;
+};
+
+/// How a module is made in its parent's __init__, and what of it must exist:
+/// nn.Linear(...), nn.RMSNorm(...), or a class of the file.
+struct Constructor {
+  std::string text; // "nn.Linear(args.hidden_size, 8, bias=False)"
+  bool needs_layer_index = false;
+};
+Constructor constructor_of(Context& context, const Frame& call);
+
+/// True when the frame reads the mask, calls inside included.
+bool uses_mask(const Context& context, const Frame& frame);
+
+} // namespace portwright::emit

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "emit/module_writer.h"
+
+namespace portwright::emit {
+
+/// The literal lowering of torch's operations to MLX, one by one.
+class Operations {
+ public:
+  explicit Operations(ModuleWriter& writer) : w_(writer) {}
+
+  Expression translate(const OpNode& op);
+  /// For ops with several outputs: one expression that gives them all, or one
+  /// for each.
+  std::vector<std::string> translate_many(const OpNode& op);
+
+ private:
+  struct Rule;
+  static const std::map<std::string_view, Rule>& rules();
+  friend struct OperationRules;
+
+  ModuleWriter& w_;
+};
+
+/// Emits the rope of an attention (its construction), after checking that it
+/// is one mlx-lm's utilities reproduce; a hole otherwise.
+void write_rope(
+    ModuleWriter& writer,
+    const Frame& frame,
+    const std::optional<lift::Rope>& queries,
+    const std::optional<lift::Rope>& keys);
+
+} // namespace portwright::emit

@@ -1,0 +1,164 @@
+#include "emit/emit.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+
+namespace {
+
+/// A rule of the library's conversion mapping for this model.
+struct Rule {
+  bool converts = false;
+  std::vector<std::string> sources, targets;
+  std::vector<std::string> operations; // class names
+};
+
+std::vector<std::string> strings(eval::Interpreter& interp, const Value& v) {
+  std::vector<std::string> out;
+  if (v.is_str()) {
+    return {v.str()};
+  }
+  interp.for_each(v, [&](Value item) { out.push_back(item.str()); });
+  return out;
+}
+
+std::vector<Rule> conversion_rules(Context& context) {
+  std::vector<Rule> out;
+  eval::Interpreter& interp = context.interp;
+  if (!interp.can_import("transformers.conversion_mapping")) {
+    return out; // an older library: checkpoints hold the model's own names
+  }
+  const Value function = interp.getattr(
+      Value(interp.import_module("transformers.conversion_mapping")),
+      "get_model_conversion_mapping");
+  eval::CallArgs args{{context.evaluation.model}, {}};
+  args.keywords.emplace_back(base::Symbol("add_legacy"), Value::boolean(false));
+  const Value rules = interp.call(function, std::move(args));
+  interp.for_each(rules, [&](Value rule) {
+    Rule r;
+    const Value operations = interp.try_getattr(rule, "operations");
+    r.converts = operations.defined();
+    r.sources = strings(
+        interp, interp.getattr(rule, "_original_source_patterns"));
+    r.targets = strings(
+        interp, interp.getattr(rule, "_original_target_patterns"));
+    if (r.converts) {
+      interp.for_each(operations, [&](Value op) {
+        r.operations.push_back(interp.class_of(op)->name);
+      });
+    }
+    out.push_back(std::move(r));
+  });
+  return out;
+}
+
+bool is_plain_text(const std::string& pattern) {
+  return pattern.find_first_of("^$*+?()[]{}|\\") == std::string::npos;
+}
+
+/// "w1" of ".experts.*.w1.weight".
+std::string expert_part(const std::string& pattern) {
+  const size_t star = pattern.find("*.");
+  const size_t end = pattern.rfind(".weight");
+  return star == std::string::npos || end == std::string::npos ||
+          end < star + 2
+      ? ""
+      : pattern.substr(star + 2, end - star - 2);
+}
+
+/// The checkpoint's names of gate, up and down of single experts.
+struct ExpertNames {
+  std::string gate, up, down;
+};
+
+ExpertNames expert_names(
+    Context& context,
+    const std::vector<Rule>& rules,
+    const ExpertWeights& experts) {
+  ExpertNames out;
+  for (const Rule& r : rules) {
+    if (!r.converts || r.targets.size() != 1 || r.operations.empty() ||
+        r.operations.front() != "MergeModulelist") {
+      continue;
+    }
+    if (r.targets[0].ends_with("." + experts.gate_up) &&
+        r.sources.size() == 2 && r.operations.size() == 2 &&
+        r.operations[1] == "Concatenate") {
+      out.gate = expert_part(r.sources[0]);
+      out.up = expert_part(r.sources[1]);
+    } else if (
+        r.targets[0].ends_with("." + experts.down) && r.sources.size() == 1) {
+      out.down = expert_part(r.sources[0]);
+    }
+  }
+  (void)context;
+  return out;
+}
+
+std::string expert_code(
+    Context& context,
+    const std::vector<Rule>& rules,
+    const ExpertWeights& experts) {
+  const ExpertNames names = expert_names(context, rules, experts);
+  std::string out;
+  out += "    for l in range(self.args.num_hidden_layers):\n";
+  out += "        prefix = f\"" + context.layers_path + ".{l}\"\n";
+  const std::string from = "{prefix}." + experts.source;
+  const std::string to = "{prefix}." + experts.target;
+  if (!names.gate.empty() && !names.up.empty() && !names.down.empty()) {
+    out += "        for n, m in [(\"" + names.gate + "\", \"gate_proj\"), (\"" +
+        names.up + "\", \"up_proj\"), (\"" + names.down +
+        "\", \"down_proj\")]:\n";
+    out += "            if f\"" + from + ".0.{n}.weight\" in weights:\n";
+    out += "                experts = []\n";
+    out += "                while f\"" + from +
+        ".{len(experts)}.{n}.weight\" in weights:\n";
+    out += "                    experts.append(weights.pop(f\"" + from +
+        ".{len(experts)}.{n}.weight\"))\n";
+    out += "                weights[f\"" + to +
+        ".{m}.weight\"] = mx.stack(experts)\n";
+  }
+  out += "        if f\"" + from + "." + experts.gate_up + "\" in weights:\n";
+  out += "            gate_up = weights.pop(f\"" + from + "." +
+      experts.gate_up + "\")\n";
+  out += "            gate, up = mx.split(gate_up, 2, axis=-2)\n";
+  out += "            weights[f\"" + to + ".gate_proj.weight\"] = gate\n";
+  out += "            weights[f\"" + to + ".up_proj.weight\"] = up\n";
+  out += "            weights[f\"" + to +
+      ".down_proj.weight\"] = weights.pop(f\"" + from + "." + experts.down +
+      "\")\n";
+  return out;
+}
+
+} // namespace
+
+std::string write_sanitize(Context& context) {
+  const auto rules = conversion_rules(context);
+  std::string body;
+  if (context.fields.contains("tie_word_embeddings")) {
+    body +=
+        "    if self.args.tie_word_embeddings:\n"
+        "        weights.pop(\"lm_head.weight\", None)\n";
+  }
+  for (const Rule& r : rules) {
+    if (!r.converts && r.sources.size() == 1 && r.targets.size() == 1 &&
+        is_plain_text(r.sources[0]) && is_plain_text(r.targets[0])) {
+      body += "    weights = {k.replace(\"" + r.sources[0] + "\", \"" +
+          r.targets[0] + "\"): v for k, v in weights.items()}\n";
+    }
+  }
+  for (const auto& experts : context.experts) {
+    body += expert_code(context, rules, experts);
+  }
+  if (context.fields.contains("rope_theta")) {
+    // Old checkpoints carry the frequencies, which are computed here.
+    body +=
+        "    return {k: v for k, v in weights.items() if "
+        "\"rotary_emb.inv_freq\" not in k}\n";
+  } else if (!body.empty()) {
+    body += "    return weights\n";
+  }
+  return body.empty() ? "" : "def sanitize(self, weights):\n" + body;
+}
+
+} // namespace portwright::emit

@@ -1,0 +1,133 @@
+#include "lift/graph.h"
+
+namespace portwright::lift {
+
+Flows::Flows(
+    const Trace& trace,
+    ValueId ids,
+    ValueId positions,
+    ValueId mask)
+    : flows_(trace.values.size(), Flow::Constant) {
+  for (ValueId id = 1; id < trace.values.size(); ++id) {
+    const auto& info = trace.info(id);
+    const auto* tensor = torch::as_tensor(info.tensor);
+    if (!info.parameter.empty() && tensor && tensor->is_parameter) {
+      flows_[id] = Flow::Parameter;
+    }
+  }
+  flows_[ids] = Flow::Data;
+  flows_[positions] = Flow::Position;
+  flows_[mask] = Flow::Mask;
+  flows_[0] = Flow::Constant;
+  visit(trace.root);
+}
+
+void Flows::visit(const Frame& frame) {
+  for (const auto& item : frame.items) {
+    if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      visit(**child);
+      if (is_mask_function(**child)) {
+        for (ValueId id : (*child)->outputs) {
+          flows_[id] = Flow::Mask;
+        }
+      }
+    } else if (const auto* node = std::get_if<OpNode>(&item)) {
+      Flow strongest = Flow::Constant;
+      for (ValueId id : node->inputs) {
+        strongest = std::max(strongest, flows_[id]);
+      }
+      for (ValueId id : node->outputs) {
+        flows_[id] = std::max(flows_[id], strongest);
+      }
+    }
+  }
+}
+
+bool is_mask_function(const Frame& frame) {
+  return frame.function && !frame.is_module() &&
+      frame.module_name() == "transformers.masking_utils";
+}
+
+bool is_cache_update(const Frame& frame) {
+  return frame.function && !frame.is_module() &&
+      frame.module_name() == "transformers.cache_utils" &&
+      frame.function->name == "update";
+}
+
+bool uses_cache(const Frame& frame) {
+  for (const auto& item : frame.items) {
+    if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      if (is_cache_update(**child) || uses_cache(**child)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+size_t parameter_count(const Trace& trace, const std::string& path) {
+  size_t n = 0;
+  for (const auto& info : trace.values) {
+    const auto* tensor = torch::as_tensor(info.tensor);
+    n += tensor && tensor->is_parameter &&
+        (path.empty() || info.parameter.starts_with(path + "."));
+  }
+  return n;
+}
+
+namespace {
+
+void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
+  for (const auto& item : frame.items) {
+    if (const auto* node = std::get_if<OpNode>(&item)) {
+      graph.ops.push_back(node);
+      for (size_t i = 0; i < node->outputs.size(); ++i) {
+        const ValueId id = node->outputs[i];
+        const bool passed_through =
+            std::find(node->inputs.begin(), node->inputs.end(), id) !=
+            node->inputs.end();
+        if (!passed_through) {
+          graph.producers[id] = {node, nullptr, i, nullptr};
+        }
+      }
+      for (ValueId id : node->inputs) {
+        graph.users[id].push_back(node);
+      }
+      continue;
+    }
+    const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+    if (!child) {
+      continue;
+    }
+    const Frame& f = **child;
+    // A module that hands out several tensors (a router) is opened too: its
+    // caller is where they are used.
+    const bool opened = f.is_module() &&
+        (parameter_count(trace, f.path) == 0 ||
+         (f.outputs.size() > 1 && !uses_cache(f)));
+    if (f.is_module() && !opened) {
+      graph.calls.push_back(&f);
+      for (size_t i = 0; i < f.outputs.size(); ++i) {
+        // A submodule may hand on what it was given.
+        if (std::find(f.inputs.begin(), f.inputs.end(), f.outputs[i]) ==
+            f.inputs.end()) {
+          graph.producers[f.outputs[i]] = {nullptr, &f, i, nullptr};
+        }
+      }
+      continue;
+    }
+    graph.functions.push_back(&f);
+    flatten(trace, f, graph);
+  }
+}
+
+} // namespace
+
+Graph make_graph(const Trace& trace, const Frame& frame) {
+  Graph graph;
+  graph.frame = &frame;
+  flatten(trace, frame, graph);
+  return graph;
+}
+
+} // namespace portwright::lift

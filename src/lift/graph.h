@@ -1,0 +1,71 @@
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "trace/trace.h"
+
+namespace portwright::lift {
+
+using trace::Frame;
+using trace::OpNode;
+using trace::Trace;
+using trace::ValueId;
+
+/// What a value depends on, the strongest first wins.
+enum class Flow : uint8_t {
+  Constant, // literals, buffers, shapes
+  Parameter, // weights alone
+  Position, // position ids
+  Mask, // the attention mask, or what a mask function made
+  Data, // the hidden states
+};
+
+/// The flow of every value of a trace. `ids`, `positions` and `mask` are the
+/// inputs of the evaluation (0 where absent).
+class Flows {
+ public:
+  Flows(const Trace& trace, ValueId ids, ValueId positions, ValueId mask);
+  Flow of(ValueId id) const {
+    return flows_[id];
+  }
+
+ private:
+  void visit(const Frame& frame);
+  std::vector<Flow> flows_;
+};
+
+/// True for a call into the library's masks or caches, which is one construct.
+bool is_mask_function(const Frame& frame);
+bool is_cache_update(const Frame& frame);
+/// True when the frame updates the cache, calls inside included.
+bool uses_cache(const Frame& frame);
+
+struct Lifted;
+
+/// Where a value comes from inside one module's forward: an operation, a call
+/// of a submodule, or an idiom.
+struct Producer {
+  const OpNode* op = nullptr;
+  const Frame* call = nullptr;
+  size_t index = 0; // which output of the call or idiom
+  const Lifted* lifted = nullptr;
+};
+
+/// One module's forward with plain function calls, and submodules that hold no
+/// parameters, opened up.
+struct Graph {
+  const Frame* frame = nullptr;
+  std::vector<const OpNode*> ops; // in order
+  std::vector<const Frame*> calls; // submodules kept, in order
+  std::vector<const Frame*> functions; // opened calls, in order
+  std::unordered_map<ValueId, Producer> producers;
+  std::unordered_map<ValueId, std::vector<const OpNode*>> users;
+};
+
+Graph make_graph(const Trace& trace, const Frame& frame);
+
+/// Number of parameters a module holds, submodules included.
+size_t parameter_count(const Trace& trace, const std::string& path);
+
+} // namespace portwright::lift

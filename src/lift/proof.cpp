@@ -1,0 +1,75 @@
+#include "lift/proof.h"
+
+#include <cmath>
+#include <limits>
+
+#include "trace/trace.h"
+
+namespace portwright::lift {
+
+double relative_error(const mx::array& a, const mx::array& b) {
+  if (a.shape() != b.shape()) {
+    return std::numeric_limits<double>::infinity();
+  }
+  if (a.size() == 0) {
+    return 0;
+  }
+  const auto x = mx::astype(a, mx::float32);
+  const auto y = mx::astype(b, mx::float32);
+  auto difference = mx::max(mx::abs(mx::subtract(x, y)));
+  auto size = mx::max(mx::abs(y));
+  mx::eval(difference, size);
+  const float d = difference.item<float>();
+  const float s = size.item<float>();
+  if (std::isnan(d) || std::isnan(s)) {
+    return std::numeric_limits<double>::infinity();
+  }
+  return s == 0 ? d : d / s;
+}
+
+mx::array random(const mx::Shape& shape, uint64_t seed, float scale) {
+  return mx::multiply(
+      mx::random::normal(shape, mx::float32, mx::random::key(seed)),
+      mx::array(scale));
+}
+
+RandomParameters::RandomParameters(
+    eval::Interpreter& interp,
+    const eval::Value& module) {
+  uint64_t seed = 71;
+  interp.for_each(
+      interp.call_method(module, "parameters"), [&](eval::Value parameter) {
+        auto* t = torch::as_tensor(parameter);
+        const mx::array old = torch::array_of(*t);
+        saved_.emplace_back(parameter, old);
+        const int fan_in = old.ndim() > 1 ? old.shape().back() : 1;
+        torch::load_data(
+            *t,
+            mx::astype(
+                random(
+                    old.shape(), ++seed, 1.0f / std::sqrt(float(fan_in))),
+                old.dtype()));
+      });
+}
+
+RandomParameters::~RandomParameters() {
+  for (const auto& [parameter, old] : saved_) {
+    torch::load_data(*torch::as_tensor(parameter), old);
+  }
+}
+
+mx::array call_module(
+    eval::Interpreter& interp,
+    const eval::Value& module,
+    const std::vector<mx::array>& inputs) {
+  std::vector<eval::Value> args;
+  for (const auto& array : inputs) {
+    args.emplace_back(torch::make_tensor(interp, array));
+  }
+  const eval::Value result = interp.call(module, std::move(args));
+  const auto tensors = trace::tensors_in(result);
+  PW_CHECK(!tensors.empty(), "a module answered without a tensor");
+  return torch::array_of(*tensors.front());
+}
+
+} // namespace portwright::lift

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+
+#include <mlx/mlx.h>
+
+#include "eval/interpreter.h"
+#include "torch/torch.h"
+
+namespace portwright::lift {
+
+namespace mx = mlx::core;
+
+/// Largest |a - b| over the largest |b|, both as float32; infinity when the
+/// shapes differ or either holds a NaN.
+double relative_error(const mx::array& a, const mx::array& b);
+
+/// Idioms must agree to this in float32; it covers a reordered sum, and no
+/// wrong constant that matters.
+constexpr double kTolerance = 2e-5;
+
+/// Normal random values from a fixed seed.
+mx::array random(const mx::Shape& shape, uint64_t seed, float scale = 1);
+
+/// Replaces the values of a module's parameters for the time of its life.
+class RandomParameters {
+ public:
+  RandomParameters(eval::Interpreter& interp, const eval::Value& module);
+  ~RandomParameters();
+
+ private:
+  std::vector<std::pair<eval::Value, mx::array>> saved_;
+};
+
+/// Calls a module of the source on arrays; the first tensor of its answer.
+mx::array call_module(
+    eval::Interpreter& interp,
+    const eval::Value& module,
+    const std::vector<mx::array>& inputs);
+
+} // namespace portwright::lift

@@ -292,6 +292,10 @@ class _Refused(Module):
         refuse("nn." + type(self).__name__ + " is not supported")
 
 
+class PReLU(_Refused):
+    pass
+
+
 class CrossEntropyLoss(_Refused):
     pass
 

@@ -14,8 +14,9 @@ namespace {
 struct Spec {
   char32_t fill = ' ';
   char align = 0;
-  char sign = '-';
+  char sign = 0;
   bool alternate = false;
+  bool zero = false;  // a leading 0 without an alignment
   int64_t width = 0;
   char grouping = 0;
   int64_t precision = -1;
@@ -38,7 +39,8 @@ Spec parse_spec(Interpreter& interp, std::string_view text) {
     }
     return n;
   };
-  if (s.size() > 1 && is_align(s[1])) {
+  const bool own_fill = s.size() > 1 && is_align(s[1]);
+  if (own_fill) {
     spec.fill = s[0];
     spec.align = static_cast<char>(s[1]);
     i = 2;
@@ -53,10 +55,8 @@ Spec parse_spec(Interpreter& interp, std::string_view text) {
     ++i;
   }
   if (peek() == '0') {
-    if (!spec.align) {
-      spec.fill = '0';
-      spec.align = '=';
-    }
+    spec.fill = own_fill ? spec.fill : '0';
+    spec.zero = !spec.align;
     ++i;
   }
   spec.width = number();
@@ -113,11 +113,10 @@ std::string finish_number(
     std::string whole,
     const std::string& rest,
     size_t every = 3) {
-  std::string sign = negative           ? "-"
-                     : spec.sign == '-' ? ""
-                                        : std::string(1, spec.sign);
+  const bool shown = spec.sign == '+' || spec.sign == ' ';
+  std::string sign(negative || shown ? 1 : 0, negative ? '-' : spec.sign);
   sign += prefix;
-  const bool zero_padded = spec.align == '=' && spec.fill == '0';
+  const bool zero_padded = spec.zero || (spec.align == '=' && spec.fill == '0');
   if (spec.grouping) {
     std::string text = grouped(whole, spec.grouping, every);
     // Padding zeros are grouped as digits are.
@@ -130,7 +129,7 @@ std::string finish_number(
     whole = text;
   }
   const std::string body = whole + rest;
-  if (spec.align == '=') {
+  if (spec.zero || spec.align == '=') {
     const int64_t missing =
         spec.width - static_cast<int64_t>(sign.size() + body.size());
     return sign + fill_of(spec, missing) + body;
@@ -179,12 +178,12 @@ std::string float_digits(Interpreter& interp, const Spec& spec, double value) {
     case 'e':
       return print(spec.alternate ? "%#.*e" : "%.*e", precision, value);
     case 'E':
-      return print("%.*E", precision, value);
+      return print(spec.alternate ? "%#.*E" : "%.*E", precision, value);
     case 'g':
     case 'n':
       return print(spec.alternate ? "%#.*g" : "%.*g", precision, value);
     case 'G':
-      return print("%.*G", precision, value);
+      return print(spec.alternate ? "%#.*G" : "%.*G", precision, value);
     case 0: {
       if (spec.precision < 0) {
         return float_repr(value);
@@ -216,6 +215,10 @@ std::string float_digits(Interpreter& interp, const Spec& spec, double value) {
 
 std::string format_float(Interpreter& interp, const Spec& spec, double value) {
   const bool negative = std::signbit(value) && !std::isnan(value);
+  if (spec.type &&
+      std::string_view("eEfFgGn%").find(spec.type) == std::string_view::npos) {
+    unknown_code(interp, spec.type, "float");
+  }
   std::string digits;
   if (!std::isfinite(value)) {
     digits = std::isnan(value) ? "nan" : "inf";
@@ -234,6 +237,13 @@ std::string format_float(Interpreter& interp, const Spec& spec, double value) {
   const std::string rest =
       whole == std::string::npos ? "" : digits.substr(whole);
   return finish_number(spec, negative, "", digits.substr(0, whole), rest);
+}
+
+std::string character(Interpreter& interp, int64_t code) {
+  if (code < 0 || code > 0x10FFFF) {
+    interp.raise("OverflowError", "%c arg not in range(0x110000)");
+  }
+  return utf8::encode(static_cast<char32_t>(code));
 }
 
 std::string format_int(Interpreter& interp, const Spec& spec, int64_t value) {
@@ -277,7 +287,7 @@ std::string format_int(Interpreter& interp, const Spec& spec, int64_t value) {
     case 'X':
       return based(16, "0X", true);
     case 'c':
-      return pad(spec, utf8::encode(static_cast<char32_t>(value)), '<');
+      return pad(spec, character(interp, value), '<');
     default:
       unknown_code(interp, spec.type, "int");
   }
@@ -285,10 +295,27 @@ std::string format_int(Interpreter& interp, const Spec& spec, int64_t value) {
 
 std::string
 format_text(Interpreter& interp, const Spec& spec, const std::string& text) {
+  if (spec.grouping) {
+    interp.raise(
+        "ValueError",
+        fmt::format("Cannot specify '{}' with 's'.", spec.grouping));
+  }
   if (spec.type && spec.type != 's') {
     unknown_code(interp, spec.type, "str");
   }
-  if (spec.align == '=' && spec.fill != '0') {
+  if (spec.sign) {
+    interp.raise(
+        "ValueError",
+        fmt::format(
+            "{} not allowed in string format specifier",
+            spec.sign == ' ' ? "Space" : "Sign"));
+  }
+  if (spec.alternate) {
+    interp.raise(
+        "ValueError",
+        "Alternate form (#) not allowed in string format specifier");
+  }
+  if (spec.align == '=') {
     interp.raise(
         "ValueError", "'=' alignment not allowed in string format specifier");
   }
@@ -296,11 +323,7 @@ format_text(Interpreter& interp, const Spec& spec, const std::string& text) {
   if (spec.precision >= 0) {
     shown.resize(utf8::offset_of(shown, spec.precision));
   }
-  Spec own = spec;
-  if (own.align == '=') {
-    own.align = '<';  // "05" of a string pads with zeros on the right
-  }
-  return pad(own, shown, '<');
+  return pad(spec, shown, '<');
 }
 
 // ---- "..." % arguments ----
@@ -387,10 +410,7 @@ class PercentFormatter {
       if (c == '-') {
         spec.align = '<';
       } else if (c == '0') {
-        if (spec.align != '<') {
-          spec.fill = '0';
-          spec.align = '=';
-        }
+        spec.zero = true;
       } else if (c == '+' || (c == ' ' && spec.sign != '+')) {
         spec.sign = c;
       } else if (c == '#') {
@@ -414,15 +434,37 @@ class PercentFormatter {
     return convert(spec, c, value);
   }
 
+  int64_t whole(char code, const Value& value) {
+    if (value.is_float()) {
+      return interp_
+          .call(
+              Value(static_cast<Object*>(interp_.types.int_)),
+              std::vector<Value>{value})
+          .as_int();
+    }
+    static const Symbol index("__index__");
+    if (!value.is_integral() && !interp_.class_of(value)->lookup(index)) {
+      interp_.raise(
+          "TypeError",
+          fmt::format(
+              "%{} format: a real number is required, not {}",
+              code,
+              type_name(interp_, value)));
+    }
+    return as_index(interp_, value);
+  }
+
   std::string convert(Spec spec, char code, const Value& value) {
+    spec.zero = spec.zero && spec.align != '<';
+    spec.fill = spec.zero ? '0' : ' ';
     switch (code) {
       case 's':
       case 'r':
       case 'a':
-        if (spec.align == '=') {
-          spec.align = '>';
-          spec.fill = ' ';
-        }
+        spec = {
+            .align = spec.align,
+            .width = spec.width,
+            .precision = spec.precision};
         return format_text(
             interp_,
             spec,
@@ -432,20 +474,21 @@ class PercentFormatter {
       case 'u':
         spec.type = 'd';
         spec.precision = -1;
-        return format_int(
-            interp_,
-            spec,
-            value.is_float() ? static_cast<int64_t>(value.as_double())
-                             : as_index(interp_, value));
+        return format_int(interp_, spec, whole(code, value));
       case 'x':
       case 'X':
       case 'o':
         spec.type = code;
         return format_int(interp_, spec, as_index(interp_, value));
       case 'c':
-        return value.is_str() ? value.str()
-                              : utf8::encode(static_cast<char32_t>(
-                                    as_index(interp_, value)));
+        if (value.is_str() && utf8::length(value.str()) != 1) {
+          interp_.raise("TypeError", "%c requires int or char");
+        }
+        return pad(
+            spec,
+            value.is_str() ? value.str()
+                           : character(interp_, as_index(interp_, value)),
+            '>');
       case 'e':
       case 'E':
       case 'f':
@@ -503,11 +546,18 @@ std::string Interpreter::format(const Value& value, std::string_view spec) {
     return to_str(value);
   }
   const Spec parsed = parse_spec(*this, spec);
+  if (value.is_number() && parsed.grouping && parsed.type) {
+    const std::string_view allowed =
+        parsed.grouping == ',' ? "deEfFgG%" : "deEfFgG%boxX";
+    if (allowed.find(parsed.type) == std::string_view::npos) {
+      raise(
+          "ValueError",
+          fmt::format(
+              "Cannot specify '{}' with '{}'.", parsed.grouping, parsed.type));
+    }
+  }
   if (value.is_float()) {
     return format_float(*this, parsed, value.as_double());
-  }
-  if (value.is_bool() && parsed.type == 0) {
-    return format_text(*this, parsed, to_str(value));
   }
   if (value.is_integral()) {
     return format_int(*this, parsed, value.as_int());

@@ -117,6 +117,17 @@ Value special_binary(
     std::string_view op,
     const Value& a,
     const Value& b) {
+  const auto is_sequence = [](const Value& v) {
+    return v.is_str() || v.is(Kind::List) || v.is(Kind::Tuple) ||
+           v.is(Kind::Bytes);
+  };
+  if (op == "*" && is_sequence(a) != is_sequence(b)) {
+    interp.raise(
+        "TypeError",
+        fmt::format(
+            "can't multiply sequence by non-int of type '{}'",
+            type_name(interp, is_sequence(a) ? b : a)));
+  }
   interp.raise(
       "TypeError",
       fmt::format(

@@ -296,6 +296,14 @@ bool Interpreter::contains(const Value& container, const Value& item) {
       return truthy(r);
     }
   }
+  static const Symbol iter("__iter__"), getitem("__getitem__");
+  const Class* cls = class_of(container);
+  if (!container.is(Kind::Class) && !cls->lookup(iter) &&
+      !cls->lookup(getitem)) {
+    raise(
+        "TypeError",
+        fmt::format("argument of type '{}' is not iterable", cls->name));
+  }
   Ref<Iterator> it = iterate(container);
   for (Value v = it->next(*this); v.defined(); v = it->next(*this)) {
     charge();

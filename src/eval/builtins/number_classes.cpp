@@ -178,12 +178,13 @@ void install_float_methods(Interpreter& interp) {
 }  // namespace
 
 Value parse_int(Interpreter& in, const std::string& text, int64_t base) {
+  const int64_t asked = base;
   const auto fail = [&]() {
     in.raise(
         "ValueError",
         fmt::format(
             "invalid literal for int() with base {}: {}",
-            base,
+            asked,
             str_repr(text)));
   };
   std::string digits = without_separators(trimmed(text));

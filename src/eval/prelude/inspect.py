@@ -264,6 +264,10 @@ def iscoroutinefunction(obj):
     return False
 
 
+def isawaitable(obj):
+    return False
+
+
 def isgeneratorfunction(obj):
     return False
 

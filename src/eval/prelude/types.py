@@ -17,6 +17,14 @@ LambdaType = FunctionType
 BuiltinMethodType = BuiltinFunctionType
 
 
+class TracebackType:
+    pass
+
+
+class CodeType:
+    pass
+
+
 class SimpleNamespace:
     def __init__(self, **kwargs):
         for name, value in kwargs.items():

@@ -5,15 +5,39 @@
 namespace portwright::eval {
 
 // Our Python texts, embedded when this stage is built.
-#define PW_PRELUDE(X)                                                   \
-  X(abc)                                                                \
-  X(collections)                                                        \
-  X(collections_abc)                                                    \
-  X(contextlib) X(contextvars) X(dataclasses) X(enum) X(functools)      \
-      X(importlib) X(inspect) X(itertools) X(logging) X(numbers) X(os)  \
-          X(pathlib) X(string) X(sys) X(textwrap) X(threading) X(types) \
-              X(typing) X(typing_extensions) X(warnings) X(weakref)
-#define X(name) std::string_view embedded_##name();
+// clang-format off
+#define PW_PRELUDE(X) \
+  X(abc, "abc") \
+  X(collections, "collections") \
+  X(collections_abc, "collections.abc") \
+  X(contextlib, "contextlib") \
+  X(contextvars, "contextvars") \
+  X(dataclasses, "dataclasses") \
+  X(enum, "enum") \
+  X(functools, "functools") \
+  X(importlib, "importlib") \
+  X(importlib_abc, "importlib.abc") \
+  X(importlib_machinery, "importlib.machinery") \
+  X(importlib_metadata, "importlib.metadata") \
+  X(importlib_util, "importlib.util") \
+  X(inspect, "inspect") \
+  X(itertools, "itertools") \
+  X(logging, "logging") \
+  X(numbers, "numbers") \
+  X(os, "os") \
+  X(os_path, "os.path") \
+  X(pathlib, "pathlib") \
+  X(string, "string") \
+  X(sys, "sys") \
+  X(textwrap, "textwrap") \
+  X(threading, "threading") \
+  X(types, "types") \
+  X(typing, "typing") \
+  X(typing_extensions, "typing_extensions") \
+  X(warnings, "warnings") \
+  X(weakref, "weakref")
+// clang-format on
+#define X(file, module) std::string_view embedded_##file();
 PW_PRELUDE(X)
 #undef X
 
@@ -24,14 +48,10 @@ void register_sources(Interpreter& interp) {
   const auto is_package = [](std::string_view name) {
     return name == "collections" || name == "importlib" || name == "os";
   };
-#define X(name)                                       \
-  if (std::string_view(#name) != "collections_abc") { \
-    interp.register_source_module(                    \
-        #name, embedded_##name(), is_package(#name)); \
-  }
+#define X(file, module) \
+  interp.register_source_module(module, embedded_##file(), is_package(module));
   PW_PRELUDE(X)
 #undef X
-  interp.register_source_module("collections.abc", embedded_collections_abc());
 }
 
 // Classes that library code only names in isinstance and annotations.

@@ -1,0 +1,6 @@
+class Loader:
+    pass
+
+
+class MetaPathFinder:
+    pass

@@ -1,0 +1,10 @@
+class PackageNotFoundError(ModuleNotFoundError):
+    pass
+
+
+def version(name):
+    raise PackageNotFoundError(name)
+
+
+def packages_distributions():
+    return {}

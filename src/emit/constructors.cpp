@@ -186,10 +186,7 @@ Constructor constructor_of(Context& context, const Frame& frame) {
   }
   ClassText text = ModuleWriter(context, frame).write();
   const std::string name = add_class(context, std::move(text));
-  bool needs_index = false;
-  for (const auto& c : context.classes) {
-    needs_index = needs_index || (c.name == name && c.init_params.size() > 1);
-  }
+  const bool needs_index = context.indexed.contains(name);
   return {
       name + (needs_index ? "(args, layer_idx)" : "(args)"), needs_index};
 }

@@ -69,6 +69,9 @@ class Context {
   std::vector<ClassText> classes; // in order of first need
   std::vector<ExpertWeights> experts;
   std::string layers_path; // "model.layers"
+  std::string embedding; // "model.embed_tokens"
+  /// Classes whose __init__ takes the layer index; grows until it is known.
+  std::set<std::string> indexed;
   /// Model-level facts found on the way.
   bool needs_mask_array = false;
 

@@ -139,9 +139,15 @@ namespace {
 /// The layers' own class, made once for all of them.
 std::string layer_constructor(Context& context, const Roles& roles) {
   Constructor made;
-  for (const Frame* layer : roles.layer_frames) {
-    made = constructor_of(context, *layer);
-  }
+  // Which classes need the layer index shows only when all layers are seen.
+  size_t known = 0;
+  do {
+    known = context.indexed.size();
+    context.classes.clear();
+    for (const Frame* layer : roles.layer_frames) {
+      made = constructor_of(context, *layer);
+    }
+  } while (context.indexed.size() != known);
   const size_t open = made.text.find('(');
   return made.text.substr(0, open) +
       (made.needs_layer_index ? "(args, layer_idx=i)" : "(args)");
@@ -175,15 +181,36 @@ void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
       as_array + ")");
 }
 
-const Frame* embedding_call(Context& context, const lift::Graph& graph) {
-  for (const Frame* call : graph.calls) {
-    for (ValueId id : call->inputs) {
-      if (id == context.evaluation.ids) {
-        return call;
+/// Where the token ids become vectors.
+struct Embedding {
+  ValueId output = 0;
+  std::string name; // of the module, below the backbone
+  std::string constructor;
+};
+
+Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
+  Context& context = w.context();
+  const size_t prefix = roles.backbone->path.size() + 1;
+  for (const Frame* call : w.graph().calls) {
+    if (std::find(
+            call->inputs.begin(), call->inputs.end(),
+            context.evaluation.ids) != call->inputs.end()) {
+      return {
+          call->outputs.front(),
+          call->path.substr(prefix),
+          constructor_of(context, *call).text};
+    }
+  }
+  for (const OpNode* op : w.graph().ops) {
+    if (op->op->name == "embedding" &&
+        op->inputs.front() == context.evaluation.ids) {
+      if (const auto name = w.embedding_module(*op)) {
+        return {op->outputs.front(), *name, ""};
       }
     }
   }
-  return nullptr;
+  context.hole(
+      roles.backbone->call, "the model embeds its tokens in no known way");
 }
 
 ClassText write_backbone(
@@ -192,23 +219,21 @@ ClassText write_backbone(
     const Masks& masks) {
   const std::string layer = layer_constructor(context, roles);
   ModuleWriter w(context, *roles.backbone);
-  const Frame* embedding = embedding_call(context, w.graph());
-  if (!embedding) {
-    context.hole(
-        roles.backbone->call, "the model embeds its tokens in no known way");
-  }
+  const Embedding embedding = find_embedding(w, roles);
+  context.embedding = roles.backbone->path + "." + embedding.name;
   w.fresh("inputs");
   w.fresh("input_embeddings");
   w.fresh("h");
   w.bind(context.evaluation.ids, "inputs");
-  const std::string embed =
-      embedding->path.substr(roles.backbone->path.size() + 1);
-  w.initialise(embed, constructor_of(context, *embedding).text);
+  const std::string& embed = embedding.name;
+  if (!embedding.constructor.empty()) {
+    w.initialise(embed, embedding.constructor);
+  }
   w.statement("if input_embeddings is not None:");
   w.statement("    h = input_embeddings");
   w.statement("else:");
   w.statement("    h = self." + embed + "(inputs)");
-  w.bind(embedding->outputs.front(), "h");
+  w.bind(embedding.output, "h");
   const ValueId first = data_input(context, *roles.layer_frames.front());
   w.count_uses({first});
   if (const Expression h = w.value(first); h.text != "h") {
@@ -282,6 +307,33 @@ void write_make_cache(
       "    ]\n");
 }
 
+/// The linear map to the vocabulary; its weight may be the embedding's.
+struct Head {
+  const Frame* frame = nullptr;
+  ValueId input = 0, output = 0;
+};
+
+Head find_head(ModuleWriter& w, const Roles& roles) {
+  Context& context = w.context();
+  Head head;
+  auto consider = [&](const Frame* f) {
+    if (f != roles.backbone && f->is_module() && f->outputs.size() == 1 &&
+        context.flows.of(f->outputs.front()) == Flow::Data) {
+      head = {f, data_input(context, *f), f->outputs.front()};
+    }
+  };
+  for (const Frame* f : w.graph().functions) { // a tied one holds no weights
+    consider(f);
+  }
+  for (const Frame* f : w.graph().calls) {
+    consider(f);
+  }
+  if (!head.frame) {
+    context.hole(roles.root->call, "the model has no known head");
+  }
+  return head;
+}
+
 ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   ModuleWriter w(context, *roles.root);
   const std::string backbone = roles.backbone->path;
@@ -297,51 +349,32 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   w.bind(context.evaluation.ids, "inputs");
   w.statement("out = self." + backbone + "(inputs, cache, input_embeddings)");
   w.bind(roles.backbone->outputs.front(), "out");
-  const Frame* head = nullptr;
-  for (const Frame* call : w.graph().calls) {
-    if (call != roles.backbone) {
-      head = call;
-    }
-  }
-  ClassText out;
-  if (head) {
-    w.count_uses({head->outputs.front()});
-    const std::string constructor = constructor_of(context, *head).text;
-    std::string input = "out";
-    for (ValueId id : head->inputs) {
-      if (context.flows.of(id) == Flow::Data) {
-        input = w.value(id).text;
-      }
-    }
-    const Frame* embedding = embedding_call(
-        context, lift::make_graph(context.trace, *roles.backbone));
-    if (can_tie(context) && embedding) {
-      context.fields.insert("tie_word_embeddings");
-      w.statement("if self.args.tie_word_embeddings:");
-      w.statement(
-          "    out = self." + embedding->path + ".as_linear(" + input + ")");
-      w.statement("else:");
-      w.statement("    out = self." + head->path + "(" + input + ")");
-      w.bind(head->outputs.front(), "out");
-      const ValueId logits = context.evaluation.logits;
-      w.count_uses({logits});
-      const Expression result = w.value(logits);
-      w.statement("return " + result.text);
-      out = w.take("Model");
-      out.init.emplace_back("if not args.tie_word_embeddings:");
-      out.init.push_back("    self." + head->path + " = " + constructor);
-    } else {
-      w.initialise(head->path, constructor);
-      w.bind(head->outputs.front(), "out");
-      w.statement("out = self." + head->path + "(" + input + ")");
-      const ValueId logits = context.evaluation.logits;
-      w.count_uses({logits});
-      const Expression result = w.value(logits);
-      w.statement("return " + result.text);
-      out = w.take("Model");
-    }
+  const Head head = find_head(w, roles);
+  w.count_uses({head.input});
+  const std::string input = w.value(head.input).text;
+  const std::string name = head.frame->path;
+  const std::string constructor = constructor_of(context, *head.frame).text;
+  const bool may_tie = can_tie(context);
+  if (may_tie) {
+    context.fields.insert("tie_word_embeddings");
+    w.statement("if self.args.tie_word_embeddings:");
+    w.statement(
+        "    out = self." + context.embedding + ".as_linear(" + input + ")");
+    w.statement("else:");
+    w.statement("    out = self." + name + "(" + input + ")");
   } else {
-    context.hole(roles.root->call, "the model has no known head");
+    w.initialise(name, constructor);
+    w.statement("out = self." + name + "(" + input + ")");
+  }
+  w.bind(head.output, "out");
+  const ValueId logits = context.evaluation.logits;
+  w.count_uses({logits});
+  const Expression result = w.value(logits);
+  w.statement("return " + result.text);
+  ClassText out = w.take("Model");
+  if (may_tie) {
+    out.init.emplace_back("if not args.tie_word_embeddings:");
+    out.init.push_back("    self." + name + " = " + constructor);
   }
   out.call_params = {
       "inputs: mx.array",

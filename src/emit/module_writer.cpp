@@ -165,7 +165,17 @@ Expression ModuleWriter::produce(ValueId id) {
     write_attention();
     return {names_.at(id), kPrimary};
   }
+  if (context_.flows.of(id) == Flow::Constant) {
+    if (const Value scalar_value = buffer_scalar(id); scalar_value.defined()) {
+      return scalar(scalar_value);
+    }
+  }
   if (!info.parameter.empty()) {
+    if (context_.flows.of(id) != Flow::Parameter) {
+      context_.hole(
+          frame_.call,
+          "the buffer '" + info.parameter + "' has no translation");
+    }
     const std::string& prefix = frame_.path;
     const std::string path = prefix.empty()
         ? info.parameter
@@ -268,18 +278,61 @@ Expression ModuleWriter::call_experts(
       kPrimary};
 }
 
-std::optional<std::string> ModuleWriter::linear_module(const OpNode& op) {
-  const std::string path =
-      context_.trace.info(input_of(op, 1)).parameter;
+/// "gate" for the weight of the direct submodule `gate`, else "".
+std::string ModuleWriter::weight_owner(ValueId weight) const {
+  const std::string path = context_.trace.info(weight).parameter;
   const std::string prefix = frame_.path.empty() ? "" : frame_.path + ".";
   if (!path.starts_with(prefix) || !path.ends_with(".weight")) {
-    return {};
+    return "";
   }
   const std::string name = path.substr(
       prefix.size(), path.size() - prefix.size() - std::strlen(".weight"));
-  if (name.empty() || name.find('.') != std::string::npos) {
+  return name.find('.') == std::string::npos ? name : "";
+}
+
+std::optional<std::string> ModuleWriter::embedding_module(const OpNode& op) {
+  const std::string name = weight_owner(input_of(op, 1));
+  if (name.empty()) {
     return {};
   }
+  const Value module = context_.module(
+      frame_.path.empty() ? name : frame_.path + "." + name);
+  auto size = [&](const char* attribute) {
+    return context_.args_text(context_.interp.getattr(module, attribute));
+  };
+  initialise(
+      name,
+      "nn.Embedding(" + size("num_embeddings") + ", " + size("embedding_dim") +
+          ")");
+  return name;
+}
+
+/// What a scalar buffer was made from: torch.tensor(config.hidden_size**0.5).
+Value ModuleWriter::buffer_scalar(ValueId id) const {
+  const auto* tensor = torch::as_tensor(context_.trace.info(id).tensor);
+  if (!tensor || tensor->numel() != 1) {
+    return {};
+  }
+  for (const auto& info : context_.trace.values) {
+    const auto* other = torch::as_tensor(info.tensor);
+    if (other && info.producer && other->shares_storage(*tensor) &&
+        info.producer->inputs.empty()) {
+      for (const Value& arg : info.producer->args) {
+        if (arg.is_number() && !arg.is_bool()) {
+          return arg;
+        }
+      }
+    }
+  }
+  return {};
+}
+
+std::optional<std::string> ModuleWriter::linear_module(const OpNode& op) {
+  const std::string name = weight_owner(input_of(op, 1));
+  if (name.empty()) {
+    return {};
+  }
+  const std::string prefix = frame_.path.empty() ? "" : frame_.path + ".";
   const Value module = context_.module(prefix + name);
   const auto& shape = context_.trace.info(input_of(op, 1)).shape;
   const bool bias = op.args.size() > 2 && torch::as_tensor(op.args[2]);
@@ -555,6 +608,9 @@ ClassText ModuleWriter::take(std::string class_name) {
   out.name = std::move(class_name);
   out.init_params = {"args: ModelArgs"};
   if (layer_index_) {
+    context_.indexed.insert(out.name);
+  }
+  if (context_.indexed.contains(out.name)) {
     out.init_params.emplace_back("layer_idx: int");
   }
   order_init();

@@ -61,6 +61,8 @@ class ModuleWriter {
   /// The name under which a weight's module is made as an nn.Linear, when the
   /// weight is that of a submodule whose forward was opened.
   std::optional<std::string> linear_module(const OpNode& op);
+  /// The same for an nn.Embedding.
+  std::optional<std::string> embedding_module(const OpNode& op);
 
  private:
   friend class Operations;
@@ -76,6 +78,8 @@ class ModuleWriter {
   void write_attention();
   std::string attribute_for(const eval::Value& value);
   std::string child_name(const std::string& path);
+  std::string weight_owner(ValueId weight) const;
+  eval::Value buffer_scalar(ValueId id) const;
   std::vector<ValueId> dependencies(ValueId id) const;
   std::string house_of(ValueId id) const;
 

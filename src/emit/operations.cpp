@@ -271,6 +271,14 @@ Expression linear(Writer& w, const OpNode& op) {
   return given(op, "bias") ? infix(product, "+", operand(w, op, 2)) : product;
 }
 
+Expression embedding(Writer& w, const OpNode& op) {
+  const auto name = w.embedding_module(op);
+  if (!name) {
+    w.context().hole(op.span, "this embedding has no translation");
+  }
+  return call("self." + *name, {operand(w, op, 0).text});
+}
+
 Expression clamp(Writer& w, const OpNode& op) {
   auto bound = [&](std::string_view name) {
     return given(op, name) ? w.scalar(argument(op, name)).text
@@ -312,6 +320,9 @@ Expression to(Writer& w, const OpNode& op) {
       {torch::Dtype::Int32, "mx.int32"},
       {torch::Dtype::Bool, "mx.bool_"}};
   const ValueId input = w.input_of(op, 0);
+  if (w.context().flows.of(input) == lift::Flow::Constant) {
+    return w.value(input); // a Python scalar takes the dtype of its partner
+  }
   const auto from = w.context().trace.info(input).dtype;
   const auto into = w.context().trace.info(op.outputs[0]).dtype;
   if (from == into) {
@@ -382,6 +393,7 @@ struct OperationRules {
     add("stack", stack);
     add("getitem", getitem);
     add("linear", linear);
+    add("embedding", embedding);
     add("clamp", clamp);
     add("where", where);
     add("masked_fill", masked_fill);
@@ -418,7 +430,7 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
     std::string sections = std::to_string(op.outputs.size());
     const auto first = w_.context().trace.info(op.outputs[0]).shape;
     const auto last = w_.context().trace.info(op.outputs.back()).shape;
-    if (first != last || op.outputs.size() > 2) {
+    if (first != last) {
       // Where the parts begin, each a sum of the sizes before it.
       if (name != "split") {
         w_.context().hole(op.span, "chunks of unequal size");

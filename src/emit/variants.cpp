@@ -298,15 +298,9 @@ void join_variants(Context& context, ClassText& a, const ClassText& b) {
     }
   }
   a.init = std::move(init);
-  for (const auto& p : b.init_params) {
-    if (std::find(a.init_params.begin(), a.init_params.end(), p) ==
-        a.init_params.end()) {
-      a.init_params.push_back(p);
-    }
-  }
   for (const auto& line : a.init) {
     if (line.find("layer_idx") != std::string::npos &&
-        a.init_params.size() < 2) {
+        context.indexed.insert(a.name).second) {
       a.init_params.emplace_back("layer_idx: int");
     }
   }

@@ -1,5 +1,7 @@
 #include "lift/graph.h"
 
+#include <functional>
+
 namespace portwright::lift {
 
 Flows::Flows(
@@ -77,6 +79,25 @@ size_t parameter_count(const Trace& trace, const std::string& path) {
 
 namespace {
 
+/// An embedding that does more than look rows up: its caller writes that out.
+bool is_dressed_embedding(const Frame& frame) {
+  size_t ops = 0;
+  bool looks_up = false;
+  std::function<void(const Frame&)> count = [&](const Frame& f) {
+    for (const auto& item : f.items) {
+      if (const auto* node = std::get_if<OpNode>(&item)) {
+        ++ops;
+        looks_up = looks_up || node->op->name == "embedding";
+      } else if (
+          const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+        count(**child);
+      }
+    }
+  };
+  count(frame);
+  return looks_up && ops > 1 && ops < 8;
+}
+
 void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
   for (const auto& item : frame.items) {
     if (const auto* node = std::get_if<OpNode>(&item)) {
@@ -104,7 +125,7 @@ void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
     // caller is where they are used.
     const bool opened = f.is_module() &&
         (parameter_count(trace, f.path) == 0 ||
-         (f.outputs.size() > 1 && !uses_cache(f)));
+         (f.outputs.size() > 1 && !uses_cache(f)) || is_dressed_embedding(f));
     if (f.is_module() && !opened) {
       graph.calls.push_back(&f);
       for (size_t i = 0; i < f.outputs.size(); ++i) {

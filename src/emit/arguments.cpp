@@ -167,6 +167,19 @@ constexpr const char* kRopeForms[] = {
     "    self.rope_scaling = self.rope_parameters",
 };
 
+constexpr const char* kRopeByKind[] = {
+    "if self.rope_parameters is None:",
+    "    if self.rope_scaling is not None:",
+    "        raise ValueError(\"rope_scaling needs rope_parameters by layer "
+    "kind\")",
+    "    rope = {\"rope_type\": \"default\", \"rope_theta\": self.rope_theta}",
+    "    self.rope_parameters = {kind: rope for kind in self.layer_types}",
+    "for rope in self.rope_parameters.values():",
+    "    rope_type = rope.get(\"rope_type\", \"default\")",
+    "    if rope_type not in (\"default\", \"linear\", \"llama3\"):",
+    "        raise ValueError(f\"rope type {rope_type} is not supported\")",
+};
+
 constexpr const char* kRopeGuard[] = {
     "if self.rope_scaling is not None:",
     "    rope_type = self.rope_scaling.get(\"type\") or "
@@ -232,6 +245,17 @@ std::string write_arguments(
     }
   }
   std::vector<std::string> body;
+  for (const auto& s : statements) {
+    std::string line;
+    for (char c : s + "\n") {
+      if (c == '\n') {
+        body.push_back(line);
+        line.clear();
+      } else {
+        line += c;
+      }
+    }
+  }
   if (rope) {
     out += "    rope_theta: float = " + rope_defaults(cls) + "\n";
     out += "    rope_scaling: Optional[Dict[str, Any]] = None\n";
@@ -248,16 +272,14 @@ std::string write_arguments(
     guards.emplace_back(
         "rope types other than default, linear and llama3");
   }
-  for (const auto& s : statements) {
-    std::string line;
-    for (char c : s + "\n") {
-      if (c == '\n') {
-        body.push_back(line);
-        line.clear();
-      } else {
-        line += c;
-      }
-    }
+  if (context.rope_by_kind) {
+    out += "    rope_theta: float = " + rope_defaults(cls) + "\n";
+    out += "    rope_scaling: Optional[Dict[str, Any]] = None\n";
+    out += "    rope_parameters: Optional[Dict[str, Any]] = None\n";
+    body.insert(
+        body.end(), std::begin(kRopeByKind), std::end(kRopeByKind));
+    guards.emplace_back("rope types other than default, linear and llama3");
+    guards.emplace_back("rope_scaling without rope_parameters");
   }
   if (!body.empty()) {
     out += "\n    def __post_init__(self):\n";

@@ -74,6 +74,7 @@ class Context {
   std::set<std::string> indexed;
   /// Model-level facts found on the way.
   bool needs_mask_array = false;
+  bool rope_by_kind = false; // rope_parameters holds one set a layer kind
 
   /// The module object at a path; null Value when absent.
   eval::Value module(const std::string& path) const;

@@ -144,8 +144,14 @@ std::string layer_constructor(Context& context, const Roles& roles) {
   do {
     known = context.indexed.size();
     context.classes.clear();
-    for (const Frame* layer : roles.layer_frames) {
-      made = constructor_of(context, *layer);
+    try {
+      for (const Frame* layer : roles.layer_frames) {
+        made = constructor_of(context, *layer);
+      }
+    } catch (const Hole&) {
+      if (context.indexed.size() == known) {
+        throw;
+      }
     }
   } while (context.indexed.size() != known);
   const size_t open = made.text.find('(');

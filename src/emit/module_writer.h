@@ -56,6 +56,9 @@ class ModuleWriter {
   size_t rank(ValueId id) const {
     return context_.trace.info(id).shape.size();
   }
+  void use_layer_index() {
+    layer_index_ = true;
+  }
   bool needs_shape = false;
   bool needs_depth = false; // D, the last extent of x
   /// The name under which a weight's module is made as an nn.Linear, when the

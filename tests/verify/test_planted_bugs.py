@@ -1,0 +1,150 @@
+"""Ports known to be right pass; with one bug planted, verify fails and says where."""
+
+import pytest
+
+from .conftest import check_of
+
+RIGHT = ["llama", "qwen3", "gemma", "mixtral"]
+
+
+@pytest.mark.parametrize("kind", RIGHT)
+def test_hand_written_port_passes(kind, checkpoint, plant, verify):
+    code, results = verify(checkpoint(kind), "--port", plant(kind))
+    assert code == 0, results
+    assert {c["status"] for c in results["checks"]} <= {"pass", "warn", "skipped"}
+    assert check_of(results, "decode")["value"] < 1e-5
+
+
+# name, port, what is replaced, the failing check, layer, module
+PLANTED = [
+    (
+        "wrong rope base",
+        "llama",
+        [(r"rope_theta,\n", "rope_theta * 1.1,\n")],
+        "logits",
+        0,
+        "self_attn",
+    ),
+    (
+        "dropped norm offset",
+        "gemma",
+        [(r"1\.0 \+ self\.weight", "self.weight")],
+        "logits",
+        0,
+        "input_layernorm",
+    ),
+    (
+        "lost cache offset",
+        "qwen3",
+        [
+            (r"queries, offset=cache.offset", "queries"),
+            (r"keys, offset=cache.offset", "keys"),
+        ],
+        "decode",
+        0,
+        "self_attn",
+    ),
+    (
+        "swapped gate and up",
+        "qwen3",
+        [
+            (
+                r"self\.gate_proj\(x\), self\.up_proj\(x\)",
+                "self.up_proj(x), self.gate_proj(x)",
+            )
+        ],
+        "logits",
+        0,
+        "mlp",
+    ),
+    (
+        "dropped query norm in one layer",
+        "qwen3",
+        [
+            (r"self\.self_attn\(", "self.attend("),
+            (
+                r"class TransformerBlock\(nn\.Module\):\n",
+                "class TransformerBlock(nn.Module):\n"
+                "    def attend(self, *args):\n"
+                "        if getattr(self, 'odd', False):\n"
+                "            self.self_attn.q_norm.eps = 0.5\n"
+                "        return self.self_attn(*args)\n\n",
+            ),
+            (
+                r"(        self\.norm = nn\.RMSNorm\(args\.hidden_size)",
+                "        self.layers[1].odd = True\n\\1",
+            ),
+        ],
+        "logits",
+        1,
+        "self_attn.q_norm",
+    ),
+    (
+        "unnormalised routing weights",
+        "mixtral",
+        [(r"scores = mx\.softmax\(scores", "scores = 0.9 * mx.softmax(scores")],
+        "logits",
+        0,
+        "block_sparse_moe",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "kind, edits, check, layer, module",
+    [p[1:] for p in PLANTED],
+    ids=[p[0].replace(" ", "-") for p in PLANTED],
+)
+def test_planted_bug_is_found(
+    kind, edits, check, layer, module, checkpoint, plant, verify
+):
+    code, results = verify(checkpoint(kind), "--port", plant(kind, *edits))
+    assert code == 1
+    assert results["verdict"] == "fail"
+    found = check_of(results, check)
+    assert found["status"] == "fail"
+    assert (found["place"]["layer"], found["place"]["module"]) == (layer, module)
+    assert found["place"]["port_line"] and found["place"]["source_line"]
+
+
+def test_a_bug_of_single_steps_leaves_the_prefill_right(checkpoint, plant, verify):
+    port = plant(
+        "qwen3",
+        (r"queries, offset=cache.offset", "queries"),
+        (r"keys, offset=cache.offset", "keys"),
+    )
+    _, results = verify(
+        checkpoint("qwen3"), "--port", port, "--checks", "logits,decode"
+    )
+    assert check_of(results, "logits")["status"] == "pass"
+    assert "step 1 is the first" in check_of(results, "decode")["reason"]
+
+
+def test_float32_inside_a_bfloat16_model_is_found(checkpoint, plant, verify):
+    port = plant(
+        "qwen3",
+        (
+            r"return self\.o_proj\(output\)",
+            "return self.o_proj(output).astype(mx.float32)",
+        ),
+    )
+    code, results = verify(checkpoint("qwen3"), "--port", port, "--checks", "dtype")
+    found = check_of(results, "dtype")
+    assert (code, found["status"]) == (1, "fail")
+    assert (found["place"]["layer"], found["place"]["module"]) == (0, "self_attn")
+
+
+def test_sanitize_that_runs_twice_is_found(checkpoint, plant, verify):
+    port = plant(
+        "qwen3",
+        (
+            r"    @property\n    def layers",
+            "    def sanitize(self, weights):\n"
+            "        return {k: v + 1 if 'norm' in k else v for k, v in weights.items()}\n\n"
+            "    @property\n    def layers",
+        ),
+    )
+    _, results = verify(checkpoint("qwen3"), "--port", port, "--checks", "weights")
+    found = check_of(results, "weights")
+    assert found["status"] == "fail"
+    assert "not idempotent" in found["reason"]

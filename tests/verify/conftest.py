@@ -1,14 +1,53 @@
 import importlib.util
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 
+class Bench:
+    """One verify_many process: many verifications by one pair of workers."""
+
+    def __init__(self, root):
+        environment = {
+            **os.environ,
+            "PORTWRIGHT_PYTHON": sys.executable,
+            "PORTWRIGHT_HOME": str(root / "python" / "portwright"),
+        }
+        self.process = subprocess.Popen(
+            [root / "build" / "bin" / "verify_many"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def __call__(self, **request):
+        self.process.stdin.write(json.dumps(request, default=str) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        assert answer["ok"], answer["error"]
+        return answer.get("results")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
 @pytest.fixture(scope="session")
-def checkpoint(portwright, tmp_path_factory):
+def bench(root):
+    process = Bench(root)
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(bench, tmp_path_factory):
     """A tiny checkpoint of a type, with the flat rope keys that hand-written
     ports read; made once."""
     made = {}
@@ -16,8 +55,7 @@ def checkpoint(portwright, tmp_path_factory):
     def make(kind):
         if kind not in made:
             folder = tmp_path_factory.mktemp(kind)
-            done = portwright("synth", kind, "-o", folder, "--flat-rope")
-            assert done.returncode == 0, done.stderr
+            bench(synth=kind, folder=folder, flat_rope=True)
             made[kind] = folder
         return made[kind]
 
@@ -52,15 +90,14 @@ def plant(hand_written, tmp_path):
 
 
 @pytest.fixture
-def verify(portwright, tmp_path):
-    """Runs the battery; returns the exit code and results.json."""
+def verify(bench):
+    """The results of a battery: of `checks`, or of all."""
 
-    def run(model, *arguments):
-        out = tmp_path / "out"
-        done = portwright("verify", model, "-o", out, *arguments)
-        results = out / "results.json"
-        assert results.exists(), done.stderr
-        return done.returncode, json.loads(results.read_text())
+    def run(model, port=None, checks=(), quick=False):
+        request = {"checkpoint": model, "checks": list(checks), "quick": quick}
+        if port is not None:
+            request["port"] = port
+        return bench(**request)
 
     return run
 

@@ -16,9 +16,9 @@ def test_a_nan_weight_is_named(copied, verify):
     weights[name] = weights[name].copy()
     weights[name][3, 4] = np.nan
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    code, results = verify(folder, "--quick")
+    results = verify(folder, quick=True)
     found = check_of(results, "weights")
-    assert (code, results["verdict"], found["status"]) == (1, "fail", "fail")
+    assert (results["verdict"], found["status"]) == ("fail", "fail")
     assert f"{name} holds NaN or infinity" in found["reason"]
     assert (found["place"]["layer"], found["place"]["tensor"]) == (1, name)
 
@@ -30,9 +30,9 @@ def test_a_missing_tensor_is_named(copied, verify):
     weights = load_file(folder / "model.safetensors")
     weights.pop("model.layers.2.self_attn.k_proj.weight")
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    code, results = verify(folder, "--quick")
+    results = verify(folder, quick=True)
     found = check_of(results, "weights")
-    assert (code, found["status"]) == (1, "fail")
+    assert found["status"] == "fail"
     assert "model.layers.2.self_attn.k_proj.weight" in found["reason"]
 
 
@@ -40,9 +40,9 @@ def test_a_truncated_checkpoint_is_named(copied, verify):
     folder = copied("llama")
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:5000])
-    code, results = verify(folder, "--quick")
+    results = verify(folder, quick=True)
     found = check_of(results, "weights")
-    assert (code, found["status"]) == (1, "fail")
+    assert found["status"] == "fail"
     assert "truncated" in found["reason"]
 
 
@@ -51,8 +51,7 @@ def test_a_config_with_text_for_a_number(copied, verify):
     config = json.loads((folder / "config.json").read_text())
     config["num_attention_heads"] = "six"
     (folder / "config.json").write_text(json.dumps(config))
-    code, results = verify(folder, "--quick")
-    assert code == 1
+    results = verify(folder, quick=True)
     assert results["verdict"] in ("fail", "untrusted")
     assert any("num_attention_heads" in c["reason"] for c in results["checks"])
 
@@ -61,17 +60,16 @@ def test_a_port_that_raises_fails_with_its_traceback(checkpoint, plant, verify):
     port = plant(
         "qwen3", (r"return self\.o_proj\(output\)", "return self.absent(output)")
     )
-    code, results = verify(checkpoint("qwen3"), "--port", port, "--quick")
+    results = verify(checkpoint("qwen3"), port, quick=True)
     found = check_of(results, "logits")
-    assert (code, found["status"]) == (1, "fail")
+    assert found["status"] == "fail"
     assert "the port raised AttributeError" in found["reason"]
     assert "absent" in found["detail"]
 
 
 def test_a_port_that_is_no_python(checkpoint, plant, verify):
     port = plant("qwen3", (r"class Attention", "klass Attention"))
-    code, results = verify(checkpoint("qwen3"), "--port", port, "--quick")
-    assert code == 1
+    results = verify(checkpoint("qwen3"), port, quick=True)
     assert "SyntaxError" in check_of(results, "weights")["reason"]
 
 
@@ -121,3 +119,16 @@ def test_a_place_that_cannot_be_written(checkpoint, tmp_path, portwright):
     done = portwright("verify", checkpoint("qwen3"), "-o", tmp_path / "file" / "out")
     assert done.returncode == 4
     assert os.fspath(tmp_path / "file") in done.stderr
+
+
+def test_a_verdict_sets_the_exit_code(checkpoint, plant, tmp_path, portwright):
+    """The whole command once: the exit code, the files, the object on stdout."""
+    port = plant("qwen3", (r"self\.gate_proj\(x\), ", "0.9 * self.gate_proj(x), "))
+    out = tmp_path / "out"
+    done = portwright(
+        "verify", checkpoint("qwen3"), "--port", port, "--quick", "--json", "-o", out
+    )
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == json.loads((out / "results.json").read_text())
+    assert "layer 0, mlp" in (out / "report.md").read_text()
+    assert "qwen3.py is wrong" in (out / "report.html").read_text()

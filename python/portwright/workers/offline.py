@@ -3,7 +3,13 @@
 import os
 import warnings
 
-THREADS = 2
+SMALL = 50_000_000  # parameters; below, a second thread only waits
+
+
+def use_threads_for(parameters):
+    import torch
+
+    torch.set_num_threads(1 if parameters < SMALL else os.cpu_count() or 1)
 
 
 def environment():
@@ -11,6 +17,7 @@ def environment():
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
@@ -21,6 +28,6 @@ def quiet():
     import torch
     from transformers.utils import logging
 
-    torch.set_num_threads(min(THREADS, os.cpu_count() or 1))
+    use_threads_for(0)
     logging.set_verbosity_error()
     logging.disable_progress_bar()

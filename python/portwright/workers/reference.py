@@ -102,6 +102,8 @@ class Reference:
         except (TypeError, ValueError):  # a library or a model without the choice
             model = load(folder, **options)
         self.model = model.eval()
+        self.parameters = sum(p.numel() for p in model.parameters())
+        offline.use_threads_for(self.parameters)
         generation = self.model.generation_config
         if generation is not None:
             generation.eos_token_id = None

@@ -37,8 +37,7 @@ class Service:
         from .reference import Reference
 
         self._models[model] = loaded = Reference(folder, dtype, trust_remote_code)
-        parameters = sum(p.numel() for p in loaded.model.parameters())
-        return {"modules": self._sources(loaded.model), "parameters": parameters}
+        return {"modules": self._sources(loaded.model), "parameters": loaded.parameters}
 
     def _sources(self, model):
         """{path: {class, file, line}} of every module."""

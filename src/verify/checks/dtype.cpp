@@ -28,6 +28,20 @@ std::vector<Leak> find_leaks(const Run& run) {
   return out;
 }
 
+/// The first leak, seen from inside: calls are listed before what they call.
+Leak innermost(const std::vector<Leak>& leaks) {
+  if (leaks.empty()) {
+    return {"", "float32"};
+  }
+  Leak out = leaks.front();
+  for (const auto& leak : leaks) {
+    if (leak.module.starts_with(out.module + ".")) {
+      out = leak;
+    }
+  }
+  return out;
+}
+
 bool is_layer(Session& session, const std::string& module) {
   const auto& layers = session.candidate_layers();
   return std::find(layers.begin(), layers.end(), module) != layers.end();
@@ -44,12 +58,12 @@ CheckResult judge_leaks(Session& session, const Run& run) {
   if (layer == leaks.end() && !wide && leaks.empty()) {
     return passed();
   }
-  const auto& first = leaks.empty() ? Leak{"", "float32"} : leaks.front();
+  const Leak first = innermost(leaks);
   CheckResult out;
   if (layer != leaks.end() || wide) {
     out = failed(fmt::format(
         "a bfloat16 model computes in float32 from {} on",
-        layer != leaks.end() ? layer->module : "its head"));
+        first.module.empty() ? "its head" : first.module));
   } else {
     out = warned(fmt::format(
         "{} takes bfloat16 and gives float32 (its layer casts back)",

@@ -74,6 +74,7 @@ SIZES = [
     (r"linear_head_dim", 16),
     (r"router_hidden_size", 28),
     (r"floor_scale|log_scaling_n_floor", 4),
+    (r"attn_layer_offset", 1),
 ]
 
 LAYER_COUNT = r"num_hidden_layers|n_layers?|num_layers|num_blocks"
@@ -189,13 +190,28 @@ def shrink_fields(fields, layers, variant, top=True):
             out[name] = _list(name, list(value), depth, layers, variant)
         else:
             out[name] = _scalar(name, value, variant)
-    if "kv_lora_rank" in fields and fields.get("kv_lora_rank"):
-        for name in ("num_key_value_heads",):
-            if name in out:
-                out[name] = out["num_attention_heads"]
+    _keep_ties(fields, out)
     if top and "vocab_size" in out:
         _special_tokens(fields, out)
     return out
+
+
+def _keep_ties(fields, out):
+    """Sizes that follow from others in the original follow from them here too."""
+    if fields.get("kv_lora_rank") and "num_key_value_heads" in out:
+        out["num_key_value_heads"] = out["num_attention_heads"]
+    rope_dims = fields.get("qk_rope_head_dim")
+    if rope_dims and fields.get("head_dim") == rope_dims:
+        out["head_dim"] = out["qk_rope_head_dim"]
+    if "num_key_value_heads" in fields and fields["num_key_value_heads"] is None:
+        out["num_key_value_heads"] = 2
+    rope = out.get("rope_parameters")
+    if isinstance(rope, dict) and not any(isinstance(v, dict) for v in rope.values()):
+        if rope.get("rope_theta") is None and "rope_type" in rope:
+            rope["rope_theta"] = 6929.0
+    hidden = fields.get("hidden_size")
+    if hidden and fields.get("attention_hidden_size") == 2 * hidden:
+        out["attention_hidden_size"] = 2 * out["hidden_size"]
 
 
 def _special_tokens(fields, out):
@@ -312,5 +328,12 @@ VARIANTS = [
     {"num_key_value_heads": 6, "num_kv_heads": 6, "kv_n_heads": 6},
     {"head_dim": 16},
     {"head_dim": 16, "num_key_value_heads": 6, "num_kv_heads": 6},
-    {"hidden_size": 64, "num_attention_heads": 4, "num_heads": 4, "head_dim": 16},
+    {
+        "hidden_size": 64,
+        "n_embd": 64,
+        "num_attention_heads": 4,
+        "num_heads": 4,
+        "n_head": 4,
+        "head_dim": 16,
+    },
 ]

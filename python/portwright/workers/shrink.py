@@ -205,6 +205,8 @@ def _keep_ties(fields, out):
         out["head_dim"] = out["qk_rope_head_dim"]
     if "num_key_value_heads" in fields and fields["num_key_value_heads"] is None:
         out["num_key_value_heads"] = 2
+    if "head_dim" in fields and fields["head_dim"] is None:
+        out["head_dim"] = 32
     rope = out.get("rope_parameters")
     if isinstance(rope, dict) and not any(isinstance(v, dict) for v in rope.values()):
         if rope.get("rope_theta") is None and "rope_type" in rope:

@@ -1,0 +1,117 @@
+"""The workers by themselves: protocol, synthesis, the ways of running a model."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+TYPES = (
+    "llama qwen2 qwen3 gemma gemma2 olmo2 olmo3 granite cohere cohere2 glm4 phi3 "
+    "starcoder2 gpt_neox mixtral qwen3_moe olmoe"
+).split()
+IDS = [(i * 37 + 11) % 256 for i in range(27)]
+
+
+class Worker:
+    def __init__(self, root, module):
+        environment = {**os.environ, "PYTHONPATH": str(root / "python")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", f"portwright.workers.{module}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def raw(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def __call__(self, op, **arguments):
+        answer = self.raw(json.dumps({"id": 1, "op": op, **arguments}, default=str))
+        assert answer["ok"], answer["error"]["traceback_tail"]
+        return answer["result"]
+
+
+@pytest.fixture(scope="module")
+def reference(root):
+    worker = Worker(root, "reference_main")
+    yield worker
+    assert worker("shutdown") == "bye"
+    assert worker.process.wait(30) == 0
+
+
+def test_faults_are_answers(reference):
+    answer = reference.raw("no json")
+    assert (answer["ok"], answer["error"]["kind"]) == (False, "bad-request")
+    answer = reference.raw('{"id": 5, "op": "fly"}')
+    assert (answer["id"], answer["error"]["kind"]) == (5, "bad-request")
+    answer = reference.raw(
+        '{"id": 6, "op": "forward", "model": "x", "ids": [], "out": "y"}'
+    )
+    assert answer["error"]["message"] == "no model 'x' is loaded"
+    answer = reference.raw('{"id": 7, "op": "synth", "what": "no_such", "folder": "z"}')
+    assert answer["error"]["kind"] == "synth-failed"
+    assert set(reference("ping")) >= {"torch", "transformers", "python"}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_synthesised_checkpoint_runs_and_decodes(kind, reference, tmp_path):
+    import numpy as np
+    from safetensors.numpy import load_file
+
+    reference("synth", what=kind, folder=tmp_path)
+    for name in (
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ):
+        assert (tmp_path / name).exists()
+    reference("load", model="m", folder=tmp_path)
+    out = tmp_path / "run.safetensors"
+    reference("forward", model="m", ids=[IDS], out=out)
+    whole = load_file(out)["logits"]
+    assert np.isfinite(whole).all() and whole.std() > 0.05
+    reference("decode", model="m", ids=[IDS], prefill=20, out=out)
+    steps = load_file(out)["logits"]
+    assert steps.shape == (1, len(IDS) - 20 + 1, whole.shape[-1])
+    # A prompt cut here or there ends in the same logits at the cut.
+    assert np.abs(steps[0, 0] - whole[0, 19]).max() / np.abs(whole).max() < 1e-5
+    reference("unload", model="m")
+
+
+def test_sizes_are_told_apart_and_nothing_is_neutral(reference, tmp_path):
+    from safetensors.numpy import load_file
+
+    reference("synth", what="qwen2", folder=tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    sizes = [
+        config["hidden_size"],
+        config["intermediate_size"],
+        config["vocab_size"],
+        config["num_attention_heads"],
+        config["num_key_value_heads"],
+    ]
+    assert len(set(sizes)) == len(sizes)
+    assert config["num_key_value_heads"] < config["num_attention_heads"]
+    for name, weight in load_file(tmp_path / "model.safetensors").items():
+        assert weight.std() > 0.01, name
+
+
+def test_the_same_words_give_the_same_bytes(root, reference, tmp_path):
+    reference("synth", what="qwen3", folder=tmp_path / "a")
+    command = [sys.executable, "-m", "portwright.workers.synth", "qwen3"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(root / "python"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+    subprocess.run([*command, tmp_path / "b"], check=True, env=environment)
+    for file in ("config.json", "model.safetensors", "tokenizer.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (
+            tmp_path / "b" / file
+        ).read_bytes()

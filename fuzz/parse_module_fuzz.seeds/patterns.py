@@ -6,3 +6,5 @@ match x, *y:
 type A[T: int = str, *U, **P] = T
 with (a as b, c): pass
 with (a, b) as c, d: pass
+yield (a := b); yield (yield c), d
+x = y = yield from (z := w)

@@ -179,8 +179,10 @@ void Printer::bare(const Expr& expr) {
     case ExprKind::Yield:
       write("yield");
       if (as<ValueExpr>(expr).value != nullptr) {
+        const Expr& value = *as<ValueExpr>(expr).value;
         write(" ");
-        expression(*as<ValueExpr>(expr).value);
+        expression(
+            value, value.kind == ExprKind::Tuple ? Level::Any : Level::Test);
       }
       return;
     case ExprKind::YieldFrom:

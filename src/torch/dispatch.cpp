@@ -191,12 +191,16 @@ Value call_form(
   args.reserve(params.size());
   for (size_t i = 0; i < params.size(); ++i) {
     const int at = form.source[i];
-    if (at < 0) {
-      args.push_back(params[i].default_value);
-    } else if (params[i].kind == Signature::ParamKind::VarArgs) {
-      args.push_back(unpacked(interp, bound[at]));
-    } else {
-      args.push_back(std::move(bound[at]));
+    args.push_back(at < 0 ? params[i].default_value : std::move(bound[at]));
+  }
+  for (const auto& [at, param] : form.aliases) {
+    if (bound[at].defined()) {
+      args[param] = std::move(bound[at]);
+    }
+  }
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (params[i].kind == Signature::ParamKind::VarArgs) {
+      args[i] = unpacked(interp, args[i]);
     }
   }
   return dispatch(state, interp, *op, args);

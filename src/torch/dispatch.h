@@ -35,6 +35,8 @@ struct Form {
   std::vector<int> source;
   /// Positions here of parameters the op lacks.
   std::vector<int> extra;
+  /// Other spellings: position here, position in the op. A given one wins.
+  std::vector<std::pair<int, int>> aliases;
   /// Runs instead when the form's `inplace` parameter is true.
   const Op* in_place = nullptr;
 };

@@ -35,7 +35,7 @@ Elementwise elementwise(
       types.add(*t);
       layouts.push_back({t->sizes, t->strides});
       e.sizes = broadcast_sizes(call, e.sizes, t->sizes);
-    } else if (call.args[i].is_number()) {
+    } else if (call.args[i].is_number() && positions.size() > 1) {
       types.add_number(call.args[i]);
       layouts.push_back({});  // torch makes a 0-dim tensor of it
     } else {

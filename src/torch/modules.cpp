@@ -22,6 +22,41 @@ namespace {
 
 using Args = std::span<Value>;
 
+/// The modules that prelude/surface.py describes as classes.
+constexpr const char* kNamespaces[] = {
+    "jit",
+    "cuda",
+    "xpu",
+    "npu",
+    "mps",
+    "compiler",
+    "_dynamo",
+    "backends",
+    "backends.cuda",
+    "backends.cudnn",
+    "backends.mps",
+    "distributed",
+    "version",
+    "autograd",
+    "autograd.function",
+    "amp",
+    "utils",
+    "utils.checkpoint",
+    "utils.data",
+    "utils._pytree",
+    "utils.hooks",
+    "library",
+    "overrides",
+    "fx",
+    "func",
+    "distributions",
+    "distributions.normal",
+    "profiler",
+    "nested",
+    "random",
+    "types",
+    "multiprocessing"};
+
 /// The forms that live in a module ("torch", "F", "linalg", ...).
 void add_forms(ModuleObject& module, std::string_view where, State* state) {
   for (const Form& form : all_forms()) {
@@ -219,15 +254,13 @@ void fill_torch(Interpreter& interp, ModuleObject& module, State& state) {
   install_random_functions(module);
   const auto surface = interp.import_module("torch._surface");
   copy_names(module, *surface->attrs, false);
-  for (const char* name :
-       {"nn",          "linalg",         "special",   "fft",
-        "jit",         "cuda",           "xpu",       "npu",
-        "mps",         "compiler",       "_dynamo",   "backends",
-        "distributed", "version",        "autograd",  "amp",
-        "utils",       "library",        "overrides", "fx",
-        "func",        "profiler",       "nested",    "random",
-        "types",       "multiprocessing"}) {
+  for (const char* name : {"nn", "linalg", "special", "fft"}) {
     module.set(name, interp.import_module(std::string("torch.") + name));
+  }
+  for (const std::string path : kNamespaces) {
+    if (path.find('.') == path.npos) {
+      module.set(path, interp.import_module("torch." + path));
+    }
   }
   refuse_unknown(module);
 }
@@ -329,37 +362,7 @@ void register_modules(Interpreter& interp, State& state) {
           refuse_unknown(m);
         });
   }
-  for (const char* path :
-       {"jit",
-        "cuda",
-        "xpu",
-        "npu",
-        "mps",
-        "compiler",
-        "_dynamo",
-        "backends",
-        "backends.cuda",
-        "backends.cudnn",
-        "backends.mps",
-        "distributed",
-        "version",
-        "autograd",
-        "autograd.function",
-        "amp",
-        "utils",
-        "utils.checkpoint",
-        "utils.data",
-        "utils._pytree",
-        "utils.hooks",
-        "library",
-        "overrides",
-        "fx",
-        "func",
-        "profiler",
-        "nested",
-        "random",
-        "types",
-        "multiprocessing"}) {
+  for (const char* path : kNamespaces) {
     interp.register_native_module(
         std::string("torch.") + path, [path](Interpreter& i, ModuleObject& m) {
           fill_namespace(i, m, path);

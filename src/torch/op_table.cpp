@@ -32,17 +32,42 @@ std::string last_component(const std::string& name) {
   return name.substr(name.rfind('.') + 1);
 }
 
-/// torch's functions take out=; binding must know it to refuse it.
-std::string with_out(std::string_view parameters) {
-  std::string text(parameters);
-  if (text.find("**") != text.npos || text.find("out=") != text.npos) {
-    return text;
-  }
+/// Adds keyword-only parameters.
+std::string with_keywords(std::string text, std::string_view keywords) {
   const bool keyword_only =
       text.starts_with("*") || text.find(", *") != text.npos;
-  return text + (keyword_only   ? ", out=None"
-                 : text.empty() ? "*, out=None"
-                                : ", *, out=None");
+  const char* join = text.empty() ? "*, " : keyword_only ? ", " : ", *, ";
+  return text + join + std::string(keywords);
+}
+
+/// f(*size) may be called f(size=...): the rest gets another name here.
+std::string with_named_rest(std::string text) {
+  for (size_t at = text.find('*'); at != text.npos;
+       at = text.find('*', at + 1)) {
+    const bool bare = at + 1 == text.size() || text[at + 1] == ',';
+    if (bare || text[at + 1] == '*') {
+      return text;
+    }
+    const size_t end = std::min(text.find(',', at), text.size());
+    const std::string name = text.substr(at + 1, end - at - 1);
+    return text.substr(0, at) + "*rest_of_" + name + ", " + name + "=..." +
+           text.substr(end);
+  }
+  return text;
+}
+
+/// The parameters by which a form is called: torch's functions take out= (to
+/// be refused), reductions numpy's names too.
+std::string form_parameters(std::string text, bool function) {
+  const bool reduction = text.find("keepdim=") != text.npos;
+  text = with_named_rest(std::move(text));
+  if (reduction) {
+    text = with_keywords(std::move(text), "axis=..., keepdims=...");
+  }
+  if (function && text.find("out=") == text.npos) {
+    text = with_keywords(std::move(text), "out=None");
+  }
+  return text;
 }
 
 struct Table {
@@ -135,18 +160,38 @@ struct Table {
 
   static void map_parameters(Form& form) {
     const auto& own = form.signature.params;
-    std::vector<bool> used(own.size());
-    for (const auto& param : form.op->signature.params) {
-      int at = -1;
+    const auto& params = form.op->signature.params;
+    const auto position = [&](std::string_view name) {
       for (size_t i = 0; i < own.size(); ++i) {
-        if (own[i].name == param.name) {
-          at = static_cast<int>(i);
-          used[i] = true;
+        if (own[i].name.str() == name) {
+          return static_cast<int>(i);
         }
       }
+      return -1;
+    };
+    std::vector<bool> used(own.size());
+    for (size_t p = 0; p < params.size(); ++p) {
+      const std::string& name = params[p].name.str();
+      int at = position(name);
+      const std::string numpy = name == "dim"       ? "axis"
+                                : name == "keepdim" ? "keepdims"
+                                                    : "";
+      const int rest = position("rest_of_" + name);
+      const int other = rest >= 0 ? at : position(numpy);
+      if (rest >= 0) {
+        at = rest;
+      }
+      if (other >= 0) {
+        form.aliases.emplace_back(other, static_cast<int>(p));
+        used[other] = true;
+      }
       PW_CHECK(
-          at >= 0 || param.default_value.defined(),
-          "form without " + param.name.str() + " of " + form.op->name);
+          at >= 0 || params[p].default_value.defined() ||
+              params[p].kind == Signature::ParamKind::VarArgs,
+          "form without " + name + " of " + form.op->name);
+      if (at >= 0) {
+        used[at] = true;
+      }
       form.source.push_back(at);
     }
     for (size_t i = 0; i < own.size(); ++i) {

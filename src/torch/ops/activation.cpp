@@ -88,6 +88,22 @@ mx::array elu_of(const mx::array& x, double alpha, double scale, double inner) {
       mx::expm1(x * like(inner, x)) * like(alpha * scale, x));
 }
 
+/// The slope is one number, or one per channel (axis 1).
+Value prelu(Call& call) {
+  const Tensor& weight = call.tensor(1);
+  return activation(call, [&](const mx::array& x) {
+    mx::array slope = cast_array(weight.array(), compute_dtype(weight.dtype));
+    mx::Shape shape(x.ndim(), 1);
+    if (x.ndim() > 1) {
+      shape[1] = static_cast<int>(weight.numel());
+    } else if (x.ndim() == 1) {
+      shape[0] = static_cast<int>(weight.numel());
+    }
+    slope = mx::reshape(slope, shape);
+    return mx::where(mx::greater(x, zero_of(x)), x, x * slope);
+  });
+}
+
 Value elu(Call& call) {
   return activation(
       call, [&](const mx::array& x) { return elu_of(x, call.real(1), 1, 1); });
@@ -221,6 +237,7 @@ constexpr OpSpec kOps[] = {
     {"leaky_relu(input, negative_slope=0.01)",
      leaky_relu,
      "F(input, negative_slope=0.01, inplace=False)"},
+    {"prelu(input, weight)", prelu, "F; torch"},
     {"elu(input, alpha=1.0)", elu, "F(input, alpha=1.0, inplace=False)"},
     {"selu(input)", selu, "F(input, inplace=False); torch"},
     {"celu(input, alpha=1.0)", celu, "F(input, alpha=1.0, inplace=False)"},

@@ -41,7 +41,7 @@ Value bitwise(Call& call) {
   auto e = elementwise(call, {0, 1});
   if (is_inexact(e.dtype)) {
     call.raise(
-        "RuntimeError",
+        "NotImplementedError",
         "\"" + call.op.name + "_cpu\" not implemented for floating point");
   }
   return finish(call, e, F(e.in[0], e.in[1], {}));

@@ -6,7 +6,7 @@
 // What a function that makes a tensor takes besides what it makes.
 #define FACTORY                                                        \
   "out=None, dtype=None, layout=None, device=None, pin_memory=False, " \
-  "requires_grad=False"
+  "requires_grad=False, memory_format=None"
 #define LIKE                                                               \
   "(input, *, dtype=None, layout=None, device=None, requires_grad=False, " \
   "memory_format=None)"
@@ -122,7 +122,7 @@ Value new_(Call& call) {
 Value arange(Call& call) {
   const Value zero = Value::integer(0), one = Value::integer(1);
   const bool only_end = !call.has(1);
-  const Value& start = only_end ? zero : call.args[0];
+  const Value& start = only_end || !call.has(0) ? zero : call.args[0];
   const Value& end = only_end ? call.args[0] : call.args[1];
   const Value& step = call.has(2) ? call.args[2] : one;
   bool integers = true;
@@ -322,9 +322,7 @@ Value complex_of(Call& call) {
 constexpr OpSpec kOps[] = {
     {"zeros(*size, dtype=None)", zeros, "torch(*size, " FACTORY ")"},
     {"ones(*size, dtype=None)", ones, "torch(*size, " FACTORY ")"},
-    {"empty(*size, dtype=None)",
-     zeros,
-     "torch(*size, memory_format=None, " FACTORY ")"},
+    {"empty(*size, dtype=None)", zeros, "torch(*size, " FACTORY ")"},
     {"full(size, fill_value, dtype=None)",
      full,
      "torch(size, fill_value, *, " FACTORY ")"},
@@ -333,7 +331,7 @@ constexpr OpSpec kOps[] = {
     {"empty_like(input, dtype=None)", zeros_like, "torch" LIKE},
     {"full_like(input, fill_value, dtype=None)",
      full_like,
-     "torch(input, fill_value, *, memory_format=None, " FACTORY ")"},
+     "torch(input, fill_value, *, " FACTORY ")"},
     {"new_zeros(input, *size, dtype=None)",
      new_zeros,
      "tensor(input, *size, dtype=None, device=None, requires_grad=False, "
@@ -350,9 +348,9 @@ constexpr OpSpec kOps[] = {
      new_full,
      "tensor(input, size, fill_value, " NEW_LIKE},
     {"new(input, *size)", new_, "tensor"},
-    {"arange(start, end=None, step=None, dtype=None)",
+    {"arange(start=None, end=None, step=None, dtype=None)",
      arange,
-     "torch(start, end=None, step=None, *, " FACTORY ")"},
+     "torch(start=None, end=None, step=None, *, " FACTORY ")"},
     {"linspace(start, end, steps, dtype=None)",
      linspace,
      "torch(start, end, steps, *, " FACTORY ")"},

@@ -249,6 +249,47 @@ Value bincount(Call& call) {
       0));
 }
 
+/// Where runs of equal elements begin: a flag each, and their positions.
+std::pair<mx::array, mx::array> runs_of(Call& call, const mx::array& line) {
+  const int n = line.shape(0);
+  const mx::array fresh = mx::concatenate(
+      {mx::array({true}),
+       mx::not_equal(mx::slice(line, {1}, {n}), mx::slice(line, {0}, {n - 1}))},
+      0);
+  const Value flags = call.make(fresh, Dtype::Bool);
+  return {fresh, mx::reshape(nonzero_positions(call, *as_tensor(flags)), {-1})};
+}
+
+mx::array run_lengths(const mx::array& starts, int n) {
+  const mx::array ends = mx::concatenate(
+      {mx::slice(starts, {1}, {starts.shape(0)}), mx::array({n}, mx::int64)},
+      0);
+  return ends - starts;
+}
+
+mx::array run_numbers(const mx::array& fresh) {
+  return mx::cumsum(mx::astype(fresh, mx::int64), 0) -
+         mx::array(int64_t{1}, mx::int64);
+}
+
+Value unique_consecutive(Call& call) {
+  const Tensor& input = call.tensor(0);
+  const mx::array flat = mx::reshape(input.array(), {-1});
+  if (call.has(3) || flat.size() == 0) {
+    call.refuse_operation("unique_consecutive along an axis, or of nothing");
+  }
+  const auto [fresh, starts] = runs_of(call, flat);
+  std::vector<Value> out{call.make(mx::take(flat, starts, 0), input.dtype)};
+  if (call.boolean(1)) {
+    out.push_back(
+        call.make(mx::reshape(run_numbers(fresh), input.array().shape())));
+  }
+  if (call.boolean(2)) {
+    out.push_back(call.make(run_lengths(starts, flat.shape(0))));
+  }
+  return out.size() == 1 ? out[0] : eval::tuple(std::move(out));
+}
+
 /// Sorted distinct elements; with inverse and counts on demand.
 Value unique(Call& call) {
   const Tensor& input = call.tensor(0);
@@ -266,27 +307,17 @@ Value unique(Call& call) {
   const mx::array order = sorted_order(flat, 0, false);
   const mx::array sorted = mx::take(flat, order, 0);
   const int n = sorted.shape(0);
-  const mx::array fresh = mx::concatenate(
-      {mx::array({true}),
-       mx::not_equal(
-           mx::slice(sorted, {1}, {n}), mx::slice(sorted, {0}, {n - 1}))},
-      0);
-  const Value starts = call.make(fresh, Dtype::Bool);
-  const mx::array at =
-      mx::reshape(nonzero_positions(call, *as_tensor(starts)), {-1});
-  std::vector<Value> out{call.make(mx::take(sorted, at, 0), input.dtype)};
+  const auto [fresh, starts] = runs_of(call, sorted);
+  std::vector<Value> out{call.make(mx::take(sorted, starts, 0), input.dtype)};
   if (inverse) {
-    const mx::array group = mx::cumsum(mx::astype(fresh, mx::int64), 0) -
-                            mx::array(int64_t{1}, mx::int64);
+    const mx::array group = run_numbers(fresh);
     out.push_back(call.make(mx::reshape(
         mx::scatter(
             mx::zeros({n}, mx::int64), order, mx::reshape(group, {n, 1}), 0),
         input.array().shape())));
   }
   if (counts) {
-    const mx::array ends = mx::concatenate(
-        {mx::slice(at, {1}, {at.shape(0)}), mx::array({n}, mx::int64)}, 0);
-    out.push_back(call.make(ends - at));
+    out.push_back(call.make(run_lengths(starts, n)));
   }
   return out.size() == 1 ? out[0] : eval::tuple(std::move(out));
 }
@@ -319,6 +350,10 @@ constexpr OpSpec kOps[] = {
     {"unique(input, sorted=True, return_inverse=False, return_counts=False, "
      "dim=None)",
      unique,
+     "torch; tensor"},
+    {"unique_consecutive(input, return_inverse=False, return_counts=False, "
+     "dim=None)",
+     unique_consecutive,
      "torch; tensor"},
 };
 

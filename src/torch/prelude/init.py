@@ -9,7 +9,8 @@ uniform_ = normal_ = trunc_normal_ = dirac_ = eye_ = sparse_ = _as_it_is
 xavier_uniform_ = xavier_normal_ = orthogonal_ = _as_it_is
 kaiming_uniform_ = kaiming_normal_ = _as_it_is
 xavier_uniform = xavier_normal = kaiming_uniform = kaiming_normal = _as_it_is
-_no_grad_trunc_normal_ = _as_it_is
+_no_grad_trunc_normal_ = variance_scaling_ = _as_it_is
+lecun_normal_ = default_flax_embed_init_ = _as_it_is
 
 
 def constant_(tensor, val):

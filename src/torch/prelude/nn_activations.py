@@ -1,6 +1,7 @@
 """Activation functions as modules."""
 
 import torch.nn.functional as F
+from torch._native import Parameter
 from torch._nn.module import Module
 
 import torch
@@ -103,6 +104,16 @@ class LeakyReLU(Module):
 
     def forward(self, input):
         return F.leaky_relu(input, self.negative_slope)
+
+
+class PReLU(Module):
+    def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
+        super().__init__()
+        self.num_parameters = num_parameters
+        self.weight = Parameter(torch.full((num_parameters,), init, dtype=dtype))
+
+    def forward(self, input):
+        return F.prelu(input, self.weight)
 
 
 class ELU(Module):

@@ -173,6 +173,11 @@ class SymFloat:
     pass
 
 
+class Stream:
+    def __init__(self, *args, **kwargs):
+        refuse("torch.Stream runs on another device")
+
+
 class _Format:
     def __init__(self, name):
         self.name = name
@@ -182,6 +187,7 @@ class _Format:
 
 
 preserve_format = _Format("preserve_format")
+legacy_contiguous_format = _Format("legacy_contiguous_format")
 contiguous_format = _Format("contiguous_format")
 strided = _Format("strided")
 layout = _Format
@@ -328,6 +334,9 @@ class _NoDevice:
 
 
 class cuda(Namespace, _NoDevice):
+    Stream = Stream
+    default_generators = ()
+
     @staticmethod
     def is_current_stream_capturing():
         return False
@@ -689,6 +698,29 @@ class func(Namespace):
 class profiler(Namespace):
     record_function = _Switch
     profile = _Switch
+
+
+class _Normal:
+    def __init__(self, loc, scale, validate_args=None):
+        self.loc = torch.as_tensor(loc, dtype=torch.get_default_dtype())
+        self.scale = torch.as_tensor(scale, dtype=torch.get_default_dtype())
+
+    def icdf(self, value):
+        return self.loc + self.scale * torch.erfinv(2 * value - 1) * 2**0.5
+
+    def sample(self, *args, **kwargs):
+        refuse("torch.distributions draws random numbers")
+
+
+class distributions(Namespace):
+    Normal = _Normal
+
+    class normal:
+        Normal = _Normal
+
+    class Categorical:
+        def __init__(self, *args, **kwargs):
+            refuse("torch.distributions draws random numbers")
 
 
 class nested(Namespace):

@@ -88,3 +88,14 @@ def in_place_activation():
     F.silu(z, inplace=True)
     torch.relu_(w := floats(3))
     return x, y, z, w
+
+
+@case
+def learned_slopes():
+    x = floats(2, 3, 4)
+    return (
+        F.prelu(x, floats(1)),
+        F.prelu(x, floats(3)),
+        torch.nn.PReLU()(x),
+        torch.distributions.normal.Normal(0, 1).icdf(torch.tensor([0.5, 0.95])),
+    )

@@ -151,6 +151,16 @@ def counting():
 
 
 @case
+def runs():
+    x = torch.tensor([1, 1, 2, 2, 2, 1, 3])
+    return (
+        torch.unique_consecutive(x),
+        torch.unique_consecutive(x, return_inverse=True, return_counts=True),
+        x.unique_consecutive(return_counts=True),
+    )
+
+
+@case
 def router():
     logits = floats(6, 8)
     weights = torch.softmax(logits, dim=-1, dtype=torch.float32)

@@ -290,17 +290,17 @@ Value element(Dtype dtype, const mx::array& array) {
 }
 
 mx::array number_array(const Value& number, Dtype dtype) {
-  if (is_integral(dtype, true) && number.is_integral()) {
-    return dtype == Dtype::Bool
-               ? mx::array(number.as_int() != 0)
-               : mx::astype(
-                     mx::array(number.as_int(), mx::int64), to_mlx(dtype));
+  if (dtype == Dtype::Bool) {
+    return mx::array(number.as_double() != 0);
+  }
+  if (is_integral(dtype)) {
+    const int64_t whole = number.is_integral()
+                              ? number.as_int()
+                              : static_cast<int64_t>(number.as_double());
+    return mx::astype(mx::array(whole, mx::int64), to_mlx(dtype));
   }
   if (dtype == Dtype::Float64) {
     return mx::array(number.as_double(), mx::float64);
-  }
-  if (is_integral(dtype, true)) {
-    return cast_array(mx::array(number.as_double(), mx::float64), dtype);
   }
   return mx::array(
       number.is_float() ? static_cast<float>(number.as_double())

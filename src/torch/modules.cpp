@@ -169,6 +169,32 @@ void add_type_functions(ModuleObject& module) {
   });
 }
 
+/// torch.LongTensor and its like: constructors, and names in annotations.
+void add_tensor_type(
+    Interpreter& interp,
+    ModuleObject& module,
+    State& state,
+    Dtype dtype) {
+  Class* cls = interp.define_class(
+      tensor_type_name(dtype),
+      {state.tensor_class},
+      eval::Kind::Tensor,
+      "torch");
+  cls->def_static(
+      "__new__(cls, *args, **kwargs)", [dtype](Interpreter& interp, Args a) {
+        const auto& items = a[1].get<eval::Tuple>()->items;
+        const bool data = items.size() == 1 && !items[0].is_integral();
+        const Value args[] = {
+            data ? items[0] : a[1], dtype_value(interp, dtype)};
+        return dispatch(
+            state_of(interp),
+            interp,
+            *find_op(data ? "tensor" : "zeros"),
+            args);
+      });
+  module.set(tensor_type_name(dtype), type_object(cls));
+}
+
 void add_types(Interpreter& interp, ModuleObject& module, State& state) {
   module.set("Tensor", type_object(state.tensor_class));
   module.set("Size", type_object(state.size_class));
@@ -178,19 +204,7 @@ void add_types(Interpreter& interp, ModuleObject& module, State& state) {
     const auto dtype = static_cast<Dtype>(i);
     module.set(name(dtype), dtype_value(interp, dtype));
     if (!tensor_type_name(dtype).empty()) {
-      module.def(
-          std::string(tensor_type_name(dtype)) + "(*args)",
-          [dtype](Interpreter& interp, Args a) {
-            const auto& items = a[0].get<eval::Tuple>()->items;
-            const bool data = items.size() == 1 && !items[0].is_integral();
-            const Value args[] = {
-                data ? items[0] : a[0], dtype_value(interp, dtype)};
-            return dispatch(
-                state_of(interp),
-                interp,
-                *find_op(data ? "tensor" : "zeros"),
-                args);
-          });
+      add_tensor_type(interp, module, state, dtype);
     }
   }
   for (const char* alias :

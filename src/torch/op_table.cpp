@@ -33,39 +33,45 @@ std::string last_component(const std::string& name) {
 }
 
 /// Adds keyword-only parameters.
-std::string with_keywords(std::string text, std::string_view keywords) {
+std::string with_keywords(std::string_view text, std::string_view keywords) {
   const bool keyword_only =
-      text.starts_with("*") || text.find(", *") != text.npos;
-  const char* join = text.empty() ? "*, " : keyword_only ? ", " : ", *, ";
-  return text + join + std::string(keywords);
+      text.starts_with('*') || text.find(", *") != text.npos;
+  return fmt::format(
+      "{}{}{}",
+      text,
+      text.empty()   ? "*, "
+      : keyword_only ? ", "
+                     : ", *, ",
+      keywords);
 }
 
 /// f(*size) may be called f(size=...): the rest gets another name here.
-std::string with_named_rest(std::string text) {
-  for (size_t at = text.find('*'); at != text.npos;
-       at = text.find('*', at + 1)) {
-    const bool bare = at + 1 == text.size() || text[at + 1] == ',';
-    if (bare || text[at + 1] == '*') {
-      return text;
-    }
-    const size_t end = std::min(text.find(',', at), text.size());
-    const std::string name = text.substr(at + 1, end - at - 1);
-    return text.substr(0, at) + "*rest_of_" + name + ", " + name + "=..." +
-           text.substr(end);
+std::string with_named_rest(std::string_view text) {
+  const size_t at = text.find('*');
+  if (at == text.npos || at + 1 == text.size() || text[at + 1] == ',' ||
+      text[at + 1] == '*') {
+    return std::string(text);
   }
-  return text;
+  const std::string_view before = text.substr(0, at);
+  const std::string_view rest = text.substr(at + 1);
+  const size_t length = std::min(rest.find(','), rest.size());
+  return fmt::format(
+      "{}*rest_of_{}, {}=...{}",
+      before,
+      rest.substr(0, length),
+      rest.substr(0, length),
+      rest.substr(length));
 }
 
 /// The parameters by which a form is called: torch's functions take out= (to
 /// be refused), reductions numpy's names too.
-std::string form_parameters(std::string text, bool function) {
-  const bool reduction = text.find("keepdim=") != text.npos;
-  text = with_named_rest(std::move(text));
-  if (reduction) {
-    text = with_keywords(std::move(text), "axis=..., keepdims=...");
+std::string form_parameters(std::string_view given, bool function) {
+  std::string text = with_named_rest(given);
+  if (given.find("keepdim=") != given.npos) {
+    text = with_keywords(text, "axis=..., keepdims=...");
   }
-  if (function && text.find("out=") == text.npos) {
-    text = with_keywords(std::move(text), "out=None");
+  if (function && given.find("out=") == given.npos) {
+    text = with_keywords(text, "out=None");
   }
   return text;
 }
@@ -152,8 +158,7 @@ struct Table {
     if (own_signature.empty()) {
       own_signature = parameters;
     }
-    form.signature =
-        Signature::parse(function ? with_out(own_signature) : own_signature);
+    form.signature = Signature::parse(form_parameters(own_signature, function));
     map_parameters(form);
     forms.push_back(std::move(form));
   }

@@ -1,3 +1,4 @@
+#include "torch/backend.h"
 #include "torch/dispatch.h"
 #include "torch/elementwise.h"
 #include "torch/matmul.h"
@@ -38,7 +39,7 @@ Value solve_triangular(Call& call) {
     return mx::contiguous(mx::broadcast_to(x, shape));
   };
   mx::array out = mx::linalg::solve_triangular(
-      with(matrix), with(right), is_upper, mx::Device::cpu);
+      with(matrix), with(right), is_upper, Backend::factorizations());
   if (!left) {
     out = mx::swapaxes(out, -1, -2);
   }
@@ -48,7 +49,8 @@ Value solve_triangular(Call& call) {
 Value inv(Call& call) {
   const Tensor& a = call.tensor(0);
   return call.cast(
-      mx::linalg::inv(cast_array(a.array(), Dtype::Float32), mx::Device::cpu),
+      mx::linalg::inv(
+          cast_array(a.array(), Dtype::Float32), Backend::factorizations()),
       a.dtype);
 }
 

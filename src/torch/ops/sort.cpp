@@ -1,3 +1,4 @@
+#include "torch/backend.h"
 #include "torch/dispatch.h"
 #include "torch/elementwise.h"
 #include "torch/indexing.h"
@@ -234,9 +235,10 @@ Value bincount(Call& call) {
   }
   const int n = static_cast<int>(count);
   const Tensor* weights = call.tensor_or_null(1);
-  const mx::Dtype type = !weights                           ? mx::int64
-                         : weights->dtype == Dtype::Float32 ? mx::float32
-                                                            : mx::float64;
+  const mx::Dtype type = !weights ? mx::int64
+                         : weights->dtype == Dtype::Float32
+                             ? mx::float32
+                             : Backend::widest_float();
   if (x.size() == 0) {
     return call.make(mx::zeros({n}, type));
   }

@@ -292,10 +292,6 @@ class _Refused(Module):
         refuse("nn." + type(self).__name__ + " is not supported")
 
 
-class PReLU(_Refused):
-    pass
-
-
 class CrossEntropyLoss(_Refused):
     pass
 

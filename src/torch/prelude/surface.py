@@ -586,10 +586,6 @@ class utils(Namespace):
 
     class _pytree:
         @staticmethod
-        def _dict_flatten_with_keys(d):
-            raise NotImplementedError("torch.utils._pytree is not evaluated")
-
-        @staticmethod
         def register_pytree_node(*args, **kwargs):
             return None
 

@@ -1,6 +1,7 @@
-import torch
 import torch.nn.functional as F
 from support import bools, case, floats, ints, over
+
+import torch
 
 
 @case

@@ -1,3 +1,5 @@
+#include <functional>
+
 #include "emit/emit.h"
 
 #include "eval/code.h"
@@ -56,18 +58,22 @@ class Derived {
     if (!syntax) {
       return;
     }
+    bool past_super = false;
     for (const ast::Stmt* s : ast::as<ast::FunctionDef>(*syntax).body) {
       const std::string text = ast::print(*s);
       FieldUses uses(text);
+      past_super = past_super || text.starts_with("super().");
       if (uses.self_contained && assigns(text)) {
-        statements_.push_back({text, uses.fields});
+        statements_.push_back({text, uses.fields, past_super});
       }
     }
   }
 
   /// Those that assign a field in `fields`, in order; the fields they read
   /// are added.
-  std::vector<std::string> for_fields(std::set<std::string>& fields) const {
+  std::vector<std::string> for_fields(
+      std::set<std::string>& fields,
+      const std::function<bool(const std::string&)>& declared) const {
     std::vector<bool> kept(statements_.size());
     for (bool changed = true; changed;) {
       changed = false;
@@ -91,10 +97,34 @@ class Derived {
     std::vector<std::string> out;
     for (size_t i = 0; i < statements_.size(); ++i) {
       if (kept[i]) {
-        out.push_back(statements_[i].text);
+        const std::string& text = statements_[i].text;
+        const std::string target = plain_target(text);
+        if (!target.empty() && !statements_[i].past_super &&
+            !declared(target)) {
+          out.push_back("if self." + target + " is None:\n    " + text);
+        } else {
+          out.push_back(text);
+        }
       }
     }
     return out;
+  }
+
+  /// "x" for the plain assignment `self.x = ...`, else "".
+  static std::string plain_target(const std::string& text) {
+    const size_t equals = text.find(" = ");
+    return text.starts_with("self.") && equals != std::string::npos &&
+            text.find('\n') == std::string::npos
+        ? text.substr(5, equals - 5)
+        : "";
+  }
+
+  /// The undeclared fields that a statement kept gives a default.
+  bool gives_default(const std::string& field) const {
+    return std::any_of(
+        statements_.begin(), statements_.end(), [&](const Statement& s) {
+          return plain_target(s.text) == field && !s.past_super;
+        });
   }
 
  private:
@@ -102,6 +132,9 @@ class Derived {
   struct Statement {
     std::string text;
     std::set<std::string> fields;
+    /// Extra keys of config.json are set by super().__post_init__(): what
+    /// stands before it only gives them a default.
+    bool past_super;
   };
   static bool assigns(const std::string& text) {
     return text.find("self.") != std::string::npos &&
@@ -197,7 +230,10 @@ std::string write_arguments(
   std::set<std::string> fields = context.fields;
   const bool rope = fields.contains("rope_theta");
   const Derived derived(context);
-  const auto statements = derived.for_fields(fields);
+  const auto statements = derived.for_fields(
+      fields, [&](const std::string& name) {
+        return !field_of(cls, name).annotation.empty();
+      });
   std::set<std::string> rope_fields;
   for (const char* name :
        {"rope_theta", "rope_scaling", "partial_rotary_factor"}) {
@@ -239,8 +275,12 @@ std::string write_arguments(
     if (std::find(ordered.begin(), ordered.end(), name) == ordered.end()) {
       const Value v =
           context.interp.try_getattr(context.evaluation.config, name);
-      const bool plain = v.defined() && (!v.is_object() || v.is_str());
-      out += "    " + name + ": " + type_text("", v) + " = " +
+      const bool plain = v.defined() && (!v.is_object() || v.is_str()) &&
+          !derived.gives_default(name);
+      out += "    " + name + ": " +
+          (derived.gives_default(name) && v.is_int() ? "Optional[int]"
+                                                     : type_text("", v)) +
+          " = " +
           (plain ? literal(context.interp, v) : std::string("None")) + "\n";
     }
   }
@@ -254,6 +294,22 @@ std::string write_arguments(
       } else {
         line += c;
       }
+    }
+  }
+  // What the config class computes in ways not translated must be given.
+  for (const auto& name : ordered) {
+    const Value& by_default = field_of(cls, name).default_value;
+    const Value v =
+        context.interp.try_getattr(context.evaluation.config, name);
+    const bool assigned = std::any_of(
+        statements.begin(), statements.end(), [&](const auto& s) {
+          return s.find("self." + name + " = ") != std::string::npos;
+        });
+    if (by_default.is_none() && v.defined() && !v.is_none() && !assigned) {
+      body.push_back("if self." + name + " is None:");
+      body.push_back(
+          "    raise ValueError(\"config.json must give " + name + "\")");
+      guards.push_back("a config without " + name);
     }
   }
   if (rope) {

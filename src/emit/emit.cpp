@@ -78,6 +78,10 @@ std::string import_lines(
   local["base"].insert("BaseModelArgs");
   for (const auto& entry : context.imports) {
     const size_t colon = entry.find(':');
+    if (colon == std::string::npos) { // a module of the standard library
+      out = "import " + entry + "\n" + out;
+      continue;
+    }
     local[entry.substr(0, colon)].insert(entry.substr(colon + 1));
   }
   for (const auto& [module, names] : local) {

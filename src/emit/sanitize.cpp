@@ -1,3 +1,6 @@
+#include <cstring>
+#include <optional>
+
 #include "emit/emit.h"
 
 namespace portwright::emit {
@@ -52,8 +55,43 @@ std::vector<Rule> conversion_rules(Context& context) {
   return out;
 }
 
-bool is_plain_text(const std::string& pattern) {
-  return pattern.find_first_of("^$*+?()[]{}|\\") == std::string::npos;
+/// "w." for the pattern "w\."; nothing when it is more than a literal text.
+std::optional<std::string> literal_text(std::string pattern) {
+  std::string out;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '\\' && i + 1 < pattern.size() &&
+        pattern[i + 1] == '.') {
+      out += pattern[++i];
+    } else if (std::strchr("^$*+?()[]{}|\\", pattern[i])) {
+      return {};
+    } else {
+      out += pattern[i];
+    }
+  }
+  return out;
+}
+
+/// One renaming of all keys, as a statement; "" when it has no translation.
+std::string renaming(Context& context, const Rule& rule) {
+  const std::string& source = rule.sources[0];
+  const std::string& target = rule.targets[0];
+  if (!literal_text(target)) {
+    return "";
+  }
+  if (source.starts_with("^")) {
+    if (const auto prefix = literal_text(source.substr(1))) {
+      return "    weights = {(\"" + target + "\" + k[" +
+          std::to_string(prefix->size()) + ":] if k.startswith(\"" + *prefix +
+          "\") else k): v for k, v in weights.items()}\n";
+    }
+  }
+  if (const auto text = literal_text(source)) {
+    return "    weights = {k.replace(\"" + *text + "\", \"" + target +
+        "\"): v for k, v in weights.items()}\n";
+  }
+  context.imports.insert("re");
+  return "    weights = {re.sub(r\"" + source + "\", \"" + target +
+      "\", k, count=1): v for k, v in weights.items()}\n";
 }
 
 /// "w1" of ".experts.*.w1.weight".
@@ -141,10 +179,8 @@ std::string write_sanitize(Context& context) {
         "        weights.pop(\"lm_head.weight\", None)\n";
   }
   for (const Rule& r : rules) {
-    if (!r.converts && r.sources.size() == 1 && r.targets.size() == 1 &&
-        is_plain_text(r.sources[0]) && is_plain_text(r.targets[0])) {
-      body += "    weights = {k.replace(\"" + r.sources[0] + "\", \"" +
-          r.targets[0] + "\"): v for k, v in weights.items()}\n";
+    if (!r.converts && r.sources.size() == 1 && r.targets.size() == 1) {
+      body += renaming(context, r);
     }
   }
   for (const auto& experts : context.experts) {

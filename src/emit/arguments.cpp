@@ -1,6 +1,7 @@
 #include <functional>
 
 #include "emit/emit.h"
+#include "emit/guards.h"
 
 #include "eval/code.h"
 #include "syntax/printer.h"
@@ -227,6 +228,7 @@ std::string write_arguments(
     Context& context,
     std::vector<std::string>& guards) {
   const eval::Class& cls = *context.evaluation.config.object()->cls;
+  const auto choices = find_guards(context);
   std::set<std::string> fields = context.fields;
   const bool rope = fields.contains("rope_theta");
   const Derived derived(context);
@@ -336,6 +338,11 @@ std::string write_arguments(
         body.end(), std::begin(kRopeByKind), std::end(kRopeByKind));
     guards.emplace_back("rope types other than default, linear and llama3");
     guards.emplace_back("rope_scaling without rope_parameters");
+  }
+  for (const Guard& g : choices) {
+    body.push_back("if not (" + g.condition + "):");
+    body.push_back("    raise ValueError(f\"" + g.message + "\")");
+    guards.push_back(g.message);
   }
   if (!body.empty()) {
     out += "\n    def __post_init__(self):\n";

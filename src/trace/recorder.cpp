@@ -109,6 +109,12 @@ void Recorder::on_enter(
     std::span<const Value> args,
     const base::Span& call) {
   start_construction(function, args);
+  if (function.name == "__getitem__" && args.size() == 2 && args[1].is_str() &&
+      args[1].provenance() &&
+      args[1].provenance()->kind == eval::Provenance::Kind::Config) {
+    trace_->selectors.emplace(
+        args[1].provenance()->name.str(), args[1].str());
+  }
   // Of our own preludes only the forwards of nn modules matter.
   bool is_forward = function.name == "forward" && !args.empty() &&
       args[0].is_object() && module_paths_.contains(args[0].object());

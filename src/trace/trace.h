@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -90,6 +91,9 @@ struct Trace {
   std::vector<std::pair<std::string, eval::Value>> modules;
   /// By module object, when the construction was recorded too.
   std::unordered_map<const eval::Object*, Construction> constructions;
+  /// Config fields (by path) whose text picked something out of a mapping, as
+  /// in ACT2FN[config.hidden_act], with that text.
+  std::map<std::string, std::string> selectors;
 
   const ValueInfo& info(ValueId id) const {
     return values[id];

@@ -13,9 +13,9 @@ namespace portwright::emit {
 /// or behind a statement. Magic trailing commas are kept; at most one blank
 /// line inside functions and two at module level survive.
 ///
-/// Not served: `# fmt:` and `# isort:` switches, `# type:` comments, `match`,
-/// type parameters and form feeds. Fails when the source is not valid Python
-/// or holds one of those statements; the Error says where.
+/// Not served: `# fmt:` and `# isort:` switches, `# type:` comments other than
+/// `ignore`, `match`, type parameters and form feeds. Fails when the source is
+/// not valid Python or holds one of those statements; the Error says where.
 base::Result<std::string> layout(std::string_view source);
 
 }  // namespace portwright::emit

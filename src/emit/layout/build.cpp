@@ -145,6 +145,7 @@ Node* Builder::take() {
   const uint32_t here = line(first.begin);
   out->blank_lines =
       here > last_line_ + 1 ? static_cast<int>(here - last_line_ - 1) : 0;
+  out->line = here;
   last_line_ = line(end > first.begin ? end - 1 : end);
   at_ = last + 1;
   while (comment_ < lexed_.comments.size() &&

@@ -6,7 +6,7 @@
 namespace portwright::emit::printing {
 
 /// Walks the AST in source order beside its tokens; each method takes the
-/// tokens of its construct. build_statement.cpp and build_expression.cpp.
+/// tokens of its construct. Split by theme over the build_*.cpp files.
 class Builder {
  public:
   explicit Builder(const syntax::Tree& parsed);
@@ -86,7 +86,10 @@ class Builder {
   Node* binary(const syntax::BinOp& e);
   void binary_chain(const syntax::BinOp& e, Kind kind, Nodes& out);
   Node* comparison(const syntax::Compare& e);
-  Node* lambda(const syntax::Lambda& e);
+  Node* strings(const syntax::Expr& e);
+  Node* yield(const syntax::Expr& e);
+
+  // ---- build_display.cpp ----
   Node* tuple(const syntax::Sequence& e, Kind kind);
   Node* items(syntax::Exprs elts, Kind kind);
   Node* dict(const syntax::Dict& e);
@@ -96,8 +99,9 @@ class Builder {
       syntax::Seq<syntax::Comprehension> generators,
       size_t from,
       Kind kind);
-  Node* strings(const syntax::Expr& e);
-  Node* yield(const syntax::Expr& e);
+
+  // ---- build_parameters.cpp ----
+  Node* lambda(const syntax::Lambda& e);
   Node* parameters(const syntax::Arguments& args, Kind kind, TK close);
   void parameter(const syntax::Arg& arg, bool starred, Nodes& out);
 

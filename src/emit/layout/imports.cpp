@@ -13,6 +13,7 @@ namespace {
 
 enum class Section { Future, Standard, ThirdParty, Local };
 constexpr int kSections = 4;
+constexpr size_t kLineLength = 88;
 
 std::string lowered(std::string_view text) {
   std::string out(text);
@@ -363,9 +364,18 @@ void Sorter::collect(const Stmt& stmt, Group (&groups)[kSections]) const {
       name.plain = true;
     }
   }
+  size_t length = stmt.span.begin - line_begin(stmt.span.begin) +
+                  std::string_view("from  import ").size() + module.size();
+  for (const Alias& alias : import.names) {
+    length += alias.name.str().size() +
+              (alias.asname ? alias.asname.str().size() + 4 : 0) +
+              (&alias == &import.names.back() ? 0 : 2);
+  }
   const std::string_view source = stmt.span.text();
   const size_t last = source.find_last_not_of(") \n\t");
-  entry.exploded = entry.exploded || source[last] == ',';
+  // black would put a comma behind the names of a long line.
+  entry.exploded =
+      entry.exploded || source[last] == ',' || length > kLineLength;
 }
 
 void Sorter::sort(Stmts run, const Stmt* next, bool top) {
@@ -391,6 +401,11 @@ void Sorter::sort(Stmts run, const Stmt* next, bool top) {
     }
   }
   uint32_t end = run.back()->span.end;
+  const std::string_view below =
+      text_.substr(std::min<size_t>(end + 1, text_.size()));
+  if (!top && (below.starts_with("import ") || below.starts_with("from "))) {
+    out += '\n';  // the block ends here
+  }
   if (top && next) {
     // One blank line below, two above a definition.
     const size_t following = text_.find_first_not_of("\n", end);

@@ -203,6 +203,29 @@ bool Line::has_multiline_strings() const {
   });
 }
 
+bool Line::has_type_ignore() const {
+  if (comments.empty()) {
+    return false;
+  }
+  const auto placed = [](const Node* leaf) { return leaf->line != 0; };
+  const auto first = std::find_if(leaves.begin(), leaves.end(), placed);
+  const auto last = std::find_if(leaves.rbegin(), leaves.rend(), placed);
+  if (first != leaves.end() && (*first)->line != (*last)->line) {
+    return false;
+  }
+  // A comma or an invisible parenthesis may have come behind the commented
+  // leaf.
+  for (size_t i = leaves.size() > 2 ? leaves.size() - 2 : 0; i < leaves.size();
+       ++i) {
+    for (const auto& [owner, comment] : comments) {
+      if (owner == leaves[i] && comment->value.starts_with("# type: ignore")) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 bool fits(const Line& line, size_t width) {
   return fits(line, line.text(), width);
 }

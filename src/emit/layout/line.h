@@ -64,6 +64,9 @@ struct Line {
   bool opens_block() const;
   bool has_standalone_comments() const;
   bool has_multiline_strings() const;
+  /// A `# type: ignore` behind what was one line of the source holds for all
+  /// of it.
+  bool has_type_ignore() const;
 
  private:
   void add(Node* leaf, bool track);

@@ -130,6 +130,10 @@ bool can_omit_parentheses(const RightHandSplit& split) {
 bool prefer_inner_split(
     const RightHandSplit& inner,
     const RightHandSplit& split) {
+  if (inner.head.has_type_ignore() || inner.body.has_type_ignore() ||
+      inner.tail.has_type_ignore()) {
+    return true;
+  }
   const auto& head = split.head.leaves;
   const auto is_bracket = [](const Node* leaf) {
     return is_opening(leaf->kind) || is_closing(leaf->kind);

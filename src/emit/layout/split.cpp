@@ -111,7 +111,8 @@ Split transformed(
   if (features.force_parentheses || way != Way::RightHand ||
       invisible.empty() ||
       std::any_of(invisible.begin(), invisible.end(), is_visible) ||
-      line.has_multiline_strings() || result.empty() || fits(result[0]) ||
+      line.has_multiline_strings() || result.empty() ||
+      result[0].has_type_ignore() || fits(result[0]) ||
       std::any_of(line.leaves.begin(), line.leaves.end(), is_loose)) {
     return result;
   }
@@ -139,7 +140,7 @@ void split_line(Tree& tree, Line line, const Features& features, Lines& out) {
   const std::string hugged_text = hugged ? (*hugged)[0].text() : text;
   std::vector<Way> ways;
   if (!line.should_split && !line.magic_trailing_comma &&
-      fits(line, hugged_text) &&
+      (fits(line, hugged_text) || line.has_type_ignore()) &&
       !(line.inside_brackets && line.has_standalone_comments()) &&
       !has_commented_strings(line)) {
     ways = {};

@@ -5,8 +5,16 @@
 
 namespace portwright::emit::printing {
 
+Node& Tree::make() {
+  constexpr size_t kBlock = 512;
+  if (blocks_.empty() || blocks_.back().size() == kBlock) {
+    blocks_.emplace_back().reserve(kBlock);
+  }
+  return blocks_.back().emplace_back();
+}
+
 Node* Tree::leaf(Kind kind, std::string_view value) {
-  Node& out = nodes_.emplace_back();
+  Node& out = make();
   out.kind = kind;
   out.value = value;
   return &out;
@@ -26,7 +34,7 @@ Node* Tree::node(Kind kind, std::vector<Node*> children) {
   if (children.size() == 1) {
     return children[0];
   }
-  Node& out = nodes_.emplace_back();
+  Node& out = make();
   out.kind = kind;
   out.children = std::move(children);
   reindex(&out);

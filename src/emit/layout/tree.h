@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -144,6 +143,7 @@ struct Node {
   std::string value;
   /// What is printed before it within a line: at most two blanks.
   std::string_view space;
+  uint32_t line = 0;  // of the source; 0 for leaves put in
   /// Blank lines above, where it begins a line.
   int blank_lines = 0;
   std::vector<CommentText> comments;
@@ -202,7 +202,9 @@ class Tree {
   Node* detached(const Node& leaf);
 
  private:
-  std::deque<Node> nodes_;
+  Node& make();
+
+  std::vector<std::vector<Node>> blocks_;  // never grown past their capacity
 };
 
 /// Inserts into `parent`, which becomes the child's.

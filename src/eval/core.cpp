@@ -145,14 +145,15 @@ void install_core(Interpreter& interp) {
 }
 
 Value instance_dict(Interpreter&, const Value& object) {
-  // A snapshot is what reading code needs; writing through it is rare enough
-  // to be refused by the dict's class having no link back.
+  // What is written to it reaches the instance; what the instance gets later
+  // shows in the next one.
   auto out = dict();
   if (object.object()->attrs) {
     for (const auto& [key, value] : object.object()->attrs->entries()) {
       out->set(key.str(), value);
     }
   }
+  out->owner = Ref<Object>(object.object());
   return Value(out);
 }
 

@@ -23,24 +23,39 @@ bool key_equal(Interpreter* interp, const Value& a, const Value& b) {
   return interp && interp->equal(a, b);
 }
 
-} // namespace
+}  // namespace
 
 Dict::Dict() : Object(Kind::Dict) {}
 
 void Dict::clear() {
   Object::clear();
+  owner = {};
   remove_all();
 }
 
+// Null: the key is gone.
+void Dict::tell_owner(const Value& key, const Value* value) {
+  if (!owner || !key.is_str()) {
+    return;
+  }
+  if (!owner->attrs) {
+    owner->attrs = new AttrMap;
+  }
+  const Symbol name(key.str());
+  value ? owner->attrs->set(name, *value) : (void)owner->attrs->erase(name);
+}
+
 void Dict::remove_all() {
+  if (owner && owner->attrs) {
+    owner->attrs->clear();
+  }
   auto dying = std::move(entries_);
   entries_.clear();
   table_.clear();
   live_ = 0;
 }
 
-int64_t Dict::locate(Interpreter* interp, const Value& key, size_t hash)
-    const {
+int64_t Dict::locate(Interpreter* interp, const Value& key, size_t hash) const {
   if (table_.empty()) {
     for (size_t i = 0; i < entries_.size(); ++i) {
       const Entry& e = entries_[i];
@@ -103,6 +118,7 @@ Value* Dict::find(Interpreter& interp, const Value& key) {
 void Dict::set(Interpreter& interp, const Value& key, Value value) {
   const size_t hash = key_hash(interp, key);
   const int64_t i = locate(&interp, key, hash);
+  tell_owner(key, &value);
   if (i >= 0) {
     entries_[i].value = std::move(value);
   } else {
@@ -115,31 +131,32 @@ bool Dict::erase(Interpreter& interp, const Value& key) {
   if (i < 0) {
     return false;
   }
+  tell_owner(key, nullptr);
   // The hash stays, so that probing goes on past the gap.
   Value dying_key = std::exchange(entries_[i].key, Value());
   Value dying_value = std::exchange(entries_[i].value, Value());
   if (--live_ == 0) {
-    remove_all();
+    entries_.clear();
+    table_.clear();
   }
   return true;
 }
 
 Value* Dict::find(std::string_view key) {
-  const size_t hash = string_hash(key);
-  for (auto& e : entries_) {
-    if (e.hash == hash && e.key.is_str() && e.key.str() == key) {
-      return &e.value;
-    }
-  }
-  return nullptr;
+  const int64_t i =
+      locate(nullptr, eval::str(std::string(key)), string_hash(key));
+  return i < 0 ? nullptr : &entries_[i].value;
 }
 
 void Dict::set(std::string_view key, Value value) {
-  if (Value* present = find(key)) {
-    *present = std::move(value);
+  const Value name = eval::str(std::string(key));
+  tell_owner(name, &value);
+  const size_t hash = string_hash(key);
+  if (const int64_t i = locate(nullptr, name, hash); i >= 0) {
+    entries_[i].value = std::move(value);
   } else {
-    insert_new(eval::str(std::string(key)), std::move(value), string_hash(key));
+    insert_new(name, std::move(value), hash);
   }
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -83,8 +83,11 @@ struct Dict : Object {
     return entries_;
   }
   void remove_all();
+  /// Of an instance's `__dict__`: what is written here becomes its attribute.
+  Ref<Object> owner;
 
  private:
+  void tell_owner(const Value& key, const Value* value);
   int64_t locate(Interpreter* interp, const Value& key, size_t hash) const;
   void insert_new(const Value& key, Value value, size_t hash);
   void reindex();

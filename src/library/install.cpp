@@ -10,10 +10,12 @@
 namespace portwright::library {
 
 #define PW_PRELUDES(X) \
+  X(associative_scan)  \
   X(auto_factory)      \
   X(docstrings)        \
   X(dynamic_modules)   \
   X(flash_attention)   \
+  X(flex_attention)    \
   X(futures)           \
   X(generation)        \
   X(hub)               \
@@ -86,6 +88,8 @@ const Prelude kPreludes[] = {
     {"huggingface_hub", embedded_hub_root, true},
     {"huggingface_hub.dataclasses", embedded_hub_dataclasses},
     {"huggingface_hub.errors", embedded_hub_errors},
+    {"torch._higher_order_ops.associative_scan", embedded_associative_scan},
+    {"torch.nn.attention.flex_attention", embedded_flex_attention},
     {"concurrent.futures", embedded_futures},
     {"packaging", embedded_packaging, true},
     {"packaging.version", embedded_versions},

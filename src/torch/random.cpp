@@ -121,12 +121,29 @@ void install_random_functions(eval::ModuleObject& module) {
               interp, constant(t->sizes, maker.value, dtype), dtype));
         });
   }
+  module.def(
+      "normal(mean=0.0, std=1.0, size=..., *, generator=None, out=None, "
+      "dtype=None, layout=None, device=None, requires_grad=False)",
+      [](Interpreter& interp, Args a) {
+        check_building(interp, "torch.normal");
+        if (const Tensor* t = as_tensor(a[0])) {
+          return Value(make_tensor(interp, t->array(), t->dtype));
+        }
+        const Dtype dtype =
+            as_dtype(interp, a[5]).value_or(default_dtype(interp));
+        return Value(make_tensor(
+            interp,
+            constant(
+                sizes_of(interp, eval::tuple({a[2]})),
+                number_or(a[0], 0),
+                dtype),
+            dtype));
+      });
   for (const char* name :
        {"bernoulli",
         "multinomial",
         "randint",
         "randperm",
-        "normal",
         "poisson",
         "randint_like"}) {
     module.def(

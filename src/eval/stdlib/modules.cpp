@@ -1,3 +1,5 @@
+#include <numbers>
+
 #include "eval/stdlib/modules.h"
 
 #include "eval/builtins/support.h"
@@ -76,6 +78,16 @@ void define_numpy(Interpreter& interp, ModuleObject& m) {
         name,
         class_value(interp.define_class(name, {}, Kind::Instance, "numpy")));
   }
+  // Of plain numbers, as math computes them.
+  for (const char* name : {"sqrt", "exp", "log", "cos", "sin"}) {
+    m.def(
+        std::string(name) + "(x)",
+        [name](Interpreter& interp, std::span<Value> a) {
+          const Value math{interp.import_module("math")};
+          return interp.call(interp.getattr(math, name), {a[0]});
+        });
+  }
+  m.set("pi", Value::real(std::numbers::pi));
 }
 
 void define_gc(Interpreter&, ModuleObject& m) {

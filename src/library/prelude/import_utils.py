@@ -80,6 +80,10 @@ def is_cuda_stream_capturing():
     return False
 
 
+def is_torch_flex_attn_available():
+    return True  # part of torch; models name its classes
+
+
 def is_grouped_mm_available():
     return False
 

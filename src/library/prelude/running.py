@@ -10,6 +10,13 @@ def _accepts(model, name):
     return name in set(inspect.signature(model.forward).parameters)
 
 
+def _passes_on(model, name):
+    """Accepts it by name, or hands keywords it does not know to its inner model."""
+    parameters = inspect.signature(model.forward).parameters
+    kinds = {parameter.kind for parameter in parameters.values()}
+    return name in parameters or inspect.Parameter.VAR_KEYWORD in kinds
+
+
 def _positions(mask):
     return (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)
 
@@ -23,7 +30,7 @@ def forward(model, ids, mask):
     kwargs = {"use_cache": False}
     if mask is not None:
         kwargs["attention_mask"] = mask
-        if _accepts(model, "position_ids"):
+        if _passes_on(model, "position_ids"):
             kwargs["position_ids"] = _positions(mask)
     with torch.no_grad():
         return _logits(model(input_ids=ids, **kwargs))

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+
 #include "torch/backend.h"
 #include "torch/dispatch.h"
 #include "torch/elementwise.h"
@@ -72,8 +75,46 @@ mx::array first_of(const mx::array& x, int axis, int count) {
   return mx::slice(x, mx::Shape(stop.size(), 0), stop);
 }
 
-/// Always sorted here. Of equal elements the first ones come first; torch
-/// leaves their order open.
+/// Of each row of `x` (n, size) the k best, in order. Which of equal elements
+/// are taken, torch leaves to the C++ library's selection, and so do we.
+mx::array best_of_rows(const mx::array& x, int k, bool largest) {
+  mx::array rows = mx::contiguous(mx::astype(x, mx::float32));
+  rows.eval();
+  const int count = rows.shape(0), size = rows.shape(1);
+  using Entry = std::pair<float, int64_t>;
+  const auto before = [largest](const Entry& a, const Entry& b) {
+    const bool a_nan = std::isnan(a.first), b_nan = std::isnan(b.first);
+    return largest ? (a_nan && !b_nan) || a.first > b.first
+                   : (!a_nan && b_nan) || a.first < b.first;
+  };
+  std::vector<int64_t> out;
+  out.reserve(static_cast<size_t>(count) * k);
+  std::vector<Entry> queue(size);
+  for (int r = 0; r < count && k > 0; ++r) {
+    const float* row = rows.data<float>() + static_cast<size_t>(r) * size;
+    for (int i = 0; i < size; ++i) {
+      queue[i] = {row[i], i};
+    }
+    if (int64_t{k} * 64 <= size) {
+      std::partial_sort(queue.begin(), queue.begin() + k, queue.end(), before);
+    } else {
+      std::nth_element(
+          queue.begin(), queue.begin() + k - 1, queue.end(), before);
+      std::sort(queue.begin(), queue.begin() + k - 1, before);
+    }
+    for (int i = 0; i < k; ++i) {
+      out.push_back(queue[i].second);
+    }
+  }
+  return mx::array(out.data(), {count, k}, mx::int64);
+}
+
+/// Whether float32 holds every element of the type.
+bool fits_float32(Dtype dtype) {
+  return dtype == Dtype::Float32 || is_half(dtype);
+}
+
+/// Always sorted here.
 Value topk(Call& call) {
   const Tensor& input = call.tensor(0);
   const int axis = call.axis(2, input.dim());
@@ -85,14 +126,24 @@ Value topk(Call& call) {
   if (input.dim() == 0) {
     return scalar_pair(call, input);
   }
+  const bool largest = call.boolean(3, true);
+  if (!fits_float32(input.dtype) || input.numel() == 0) {
+    return pair_of(
+        call,
+        input,
+        first_of(
+            sorted_order(input.array(), axis, largest),
+            axis,
+            static_cast<int>(k)),
+        axis);
+  }
+  const mx::array last = mx::moveaxis(input.array(), axis, -1);
+  mx::Shape shape = last.shape();
+  const mx::array best = best_of_rows(
+      mx::reshape(last, {-1, shape.back()}), static_cast<int>(k), largest);
+  shape.back() = static_cast<int>(k);
   return pair_of(
-      call,
-      input,
-      first_of(
-          sorted_order(input.array(), axis, call.boolean(3, true)),
-          axis,
-          static_cast<int>(k)),
-      axis);
+      call, input, mx::moveaxis(mx::reshape(best, shape), -1, axis), axis);
 }
 
 Value kthvalue(Call& call) {

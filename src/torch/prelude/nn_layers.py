@@ -380,8 +380,15 @@ class Upsample(_Refused):
     pass
 
 
-class ZeroPad2d(_Refused):
-    pass
+class ZeroPad2d(Module):
+    """(left, right, top, bottom); what is negative is cut off."""
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
+
+    def forward(self, input):
+        return F.pad(input, self.padding)
 
 
 class DataParallel(_Refused):

@@ -18,8 +18,7 @@ SourceFile::SourceFile(std::string path, std::string text)
 SourceFile::Position SourceFile::position(uint32_t offset) const {
   auto it =
       std::upper_bound(line_starts_.begin(), line_starts_.end(), offset) - 1;
-  return {
-      static_cast<uint32_t>(it - line_starts_.begin()) + 1, offset - *it};
+  return {static_cast<uint32_t>(it - line_starts_.begin()) + 1, offset - *it};
 }
 
 std::string_view SourceFile::line(uint32_t number) const {
@@ -27,8 +26,8 @@ std::string_view SourceFile::line(uint32_t number) const {
     return {};
   }
   const uint32_t begin = line_starts_[number - 1];
-  const size_t end = number < line_starts_.size() ? line_starts_[number]
-                                                  : text_.size();
+  const size_t end =
+      number < line_starts_.size() ? line_starts_[number] : text_.size();
   std::string_view line = std::string_view(text_).substr(begin, end - begin);
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) {
     line.remove_suffix(1);
@@ -42,7 +41,7 @@ std::string to_string(const Span& span) {
   }
   const auto at = span.file->position(span.begin);
   return span.file->path() + ":" + std::to_string(at.line) + ":" +
-      std::to_string(at.column + 1);
+         std::to_string(at.column + 1);
 }
 
-} // namespace portwright::base
+}  // namespace portwright::base

@@ -23,4 +23,4 @@ Symbol::Symbol(std::string_view text) {
   text_ = &*it;
 }
 
-} // namespace portwright::base
+}  // namespace portwright::base

@@ -57,8 +57,7 @@ ExitCode refuse_with_draft(
   }
   fs::path draft = file;
   draft.replace_extension(".holes.py");
-  if (auto written = base::write_file(draft, compiled.emitted.text);
-      !written) {
+  if (auto written = base::write_file(draft, compiled.emitted.text); !written) {
     return console.fail(written.error());
   }
   console.say(fmt::format(
@@ -76,4 +75,4 @@ ExitCode refuse_with_draft(
   return ExitCode::Refused;
 }
 
-} // namespace portwright::cli
+}  // namespace portwright::cli

@@ -24,7 +24,7 @@ std::string mark(Status status, const Console& console) {
   return padded;
 }
 
-} // namespace
+}  // namespace
 
 void show_results(const verify::Results& results, Console& console) {
   for (const auto& check : results.checks) {
@@ -44,8 +44,8 @@ void show_results(const verify::Results& results, Console& console) {
 ExitCode exit_code_of(const verify::Results& results) {
   const auto verdict = results.verdict();
   return verdict == Status::Pass || verdict == Status::Warn
-      ? ExitCode::Done
-      : ExitCode::VerdictFailed;
+             ? ExitCode::Done
+             : ExitCode::VerdictFailed;
 }
 
 base::Result<verify::Results> prove(
@@ -60,4 +60,4 @@ base::Result<verify::Results> prove(
   return verify::run_battery(**session, options, console.progress());
 }
 
-} // namespace portwright::cli
+}  // namespace portwright::cli

@@ -91,8 +91,7 @@ run_compile(const Options& options, const Common& common, Console& console) {
     proof = {{"by", "mlx_lm"}, {"verdict", name(results->verdict())}};
     code = exit_code_of(*results);
   }
-  if (auto written = base::write_file(file, compiled->emitted.text);
-      !written) {
+  if (auto written = base::write_file(file, compiled->emitted.text); !written) {
     return console.fail(written.error());
   }
   console.say(fmt::format(
@@ -115,7 +114,7 @@ run_compile(const Options& options, const Common& common, Console& console) {
   return code;
 }
 
-} // namespace
+}  // namespace
 
 Run verb_compile(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
@@ -131,4 +130,4 @@ Run verb_compile(CLI::App& app, const Common& common) {
   };
 }
 
-} // namespace portwright::cli
+}  // namespace portwright::cli

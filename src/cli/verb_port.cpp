@@ -25,8 +25,8 @@ base::Result<void> copy_checkpoint(const fs::path& from, const fs::path& to) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(from, error)) {
     const auto extension = entry.path().extension();
-    if (!entry.is_regular_file() || extension == ".py" ||
-        extension == ".bin" || extension == ".pth") {
+    if (!entry.is_regular_file() || extension == ".py" || extension == ".bin" ||
+        extension == ".pth") {
       continue;
     }
     fs::copy_file(
@@ -139,9 +139,9 @@ run_port(const Options& options, const Common& common, Console& console) {
   subject.checkpoint = checkpoint;
   subject.port = out / name;
   verify::BatteryOptions battery;
-  battery.mode = options.quick ? verify::Mode::Quick
-      : options.full           ? verify::Mode::Full
-                               : verify::Mode::Normal;
+  battery.mode = options.quick  ? verify::Mode::Quick
+                 : options.full ? verify::Mode::Full
+                                : verify::Mode::Normal;
   auto results = prove(*workers, subject, battery, console);
   if (!results) {
     return console.fail(results.error());
@@ -164,7 +164,7 @@ run_port(const Options& options, const Common& common, Console& console) {
   return exit_code_of(report.results);
 }
 
-} // namespace
+}  // namespace
 
 Run verb_port(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
@@ -183,4 +183,4 @@ Run verb_port(CLI::App& app, const Common& common) {
   };
 }
 
-} // namespace portwright::cli
+}  // namespace portwright::cli

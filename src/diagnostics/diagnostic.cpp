@@ -39,8 +39,8 @@ void append_excerpt(std::string& out, const base::Span& span, bool color) {
   const std::string gutter(number.size(), ' ');
   const size_t column = std::min<size_t>(begin.column, line.size());
   const size_t stop = end.line == begin.line
-      ? std::min<size_t>(end.column, line.size())
-      : line.size();
+                          ? std::min<size_t>(end.column, line.size())
+                          : line.size();
   const size_t width =
       std::max<size_t>(1, code_points(line.substr(column, stop - column)));
   std::string pad;
@@ -59,7 +59,7 @@ void append_excerpt(std::string& out, const base::Span& span, bool color) {
   out.append("\n");
 }
 
-} // namespace
+}  // namespace
 
 std::string render_text(const Diagnostic& d, bool color) {
   std::string out;
@@ -108,10 +108,10 @@ std::string render_json(const Diagnostic& d) {
     out["column"] = nullptr;
   }
   out["construct"] = !d.construct.empty() || !d.span
-      ? d.construct
-      : std::string(d.span.text());
+                         ? d.construct
+                         : std::string(d.span.text());
   out["hint"] = d.hint;
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-} // namespace portwright::diagnostics
+}  // namespace portwright::diagnostics

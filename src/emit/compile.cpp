@@ -46,8 +46,7 @@ Value tensor(eval::Interpreter& interp, const mx::array& a) {
 
 mx::array positions(int64_t from, int64_t to, int64_t batch) {
   return mx::broadcast_to(
-      mx::arange(
-          static_cast<double>(from), static_cast<double>(to), mx::int64),
+      mx::arange(static_cast<double>(from), static_cast<double>(to), mx::int64),
       {static_cast<int>(batch), static_cast<int>(to - from)});
 }
 
@@ -65,8 +64,7 @@ Value call_model(
   const Value position_ids = tensor(interp, positions(from, to, batch));
   const Value mask = tensor(
       interp,
-      mx::ones(
-          {static_cast<int>(batch), static_cast<int>(to)}, mx::int64));
+      mx::ones({static_cast<int>(batch), static_cast<int>(to)}, mx::int64));
   eval::CallArgs args;
   auto add = [&](const char* name, Value v) {
     args.keywords.emplace_back(base::Symbol(name), std::move(v));
@@ -116,7 +114,7 @@ Value value_or_throw(library::Evaluated<Value> v) {
   return *v;
 }
 
-} // namespace
+}  // namespace
 
 library::Evaluated<Recording> record(
     eval::Interpreter& interp,
@@ -159,9 +157,8 @@ library::Evaluated<Emitted> compile(
   }
   const auto recorded = Clock::now();
   recording->evaluation.trace = recording->trace.get();
-  auto emitted = library::guarded(interp, [&] {
-    return emit_model(interp, recording->evaluation);
-  });
+  auto emitted = library::guarded(
+      interp, [&] { return emit_model(interp, recording->evaluation); });
   if (timings) {
     auto ms = [](auto d) {
       return std::chrono::duration<double, std::milli>(d).count();
@@ -172,4 +169,4 @@ library::Evaluated<Emitted> compile(
   return emitted;
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

@@ -33,4 +33,4 @@ library::Evaluated<Emitted> compile(
     const nlohmann::json& config,
     Timings* timings = nullptr);
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

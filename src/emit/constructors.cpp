@@ -51,8 +51,7 @@ std::string linear(Context& context, const Value& module) {
       argument_text(context, module, "in_features", "in_features"),
       argument_text(context, module, "out_features", "out_features")};
   const Value bias = construction_argument(context, module, "bias");
-  const bool has_bias =
-      !context.interp.getattr(module, "bias").is_none();
+  const bool has_bias = !context.interp.getattr(module, "bias").is_none();
   if (bias.defined() && bias.provenance()) {
     args.push_back("bias=" + context.args_text(bias));
   } else if (!has_bias) {
@@ -101,10 +100,8 @@ std::string offset_norm(Context& context) {
   return norm.name;
 }
 
-std::string norm_text(
-    Context& context,
-    const Value& module,
-    const lift::Norm& norm) {
+std::string
+norm_text(Context& context, const Value& module, const lift::Norm& norm) {
   const std::string dims = dims_text(context, module, norm.dims);
   const std::string eps = context.args_text(norm.eps);
   switch (norm.kind) {
@@ -164,7 +161,7 @@ std::string add_class(Context& context, ClassText text) {
   return text.name;
 }
 
-} // namespace
+}  // namespace
 
 Constructor constructor_of(Context& context, const Frame& frame) {
   const Value& module = frame.module;
@@ -174,8 +171,7 @@ Constructor constructor_of(Context& context, const Frame& frame) {
   if (is_torch_class(context, module, "Embedding")) {
     return {
         "nn.Embedding(" +
-            argument_text(
-                context, module, "num_embeddings", "num_embeddings") +
+            argument_text(context, module, "num_embeddings", "num_embeddings") +
             ", " +
             argument_text(context, module, "embedding_dim", "embedding_dim") +
             ")",
@@ -187,8 +183,7 @@ Constructor constructor_of(Context& context, const Frame& frame) {
   ClassText text = ModuleWriter(context, frame).write();
   const std::string name = add_class(context, std::move(text));
   const bool needs_index = context.indexed.contains(name);
-  return {
-      name + (needs_index ? "(args, layer_idx)" : "(args)"), needs_index};
+  return {name + (needs_index ? "(args, layer_idx)" : "(args)"), needs_index};
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

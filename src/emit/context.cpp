@@ -40,7 +40,7 @@ std::optional<std::string> rope_field(const Provenance& p) {
   return p.right->text.substr(1, p.right->text.size() - 2);
 }
 
-} // namespace
+}  // namespace
 
 std::string Context::args_text(const Provenance* provenance) {
   return eval::to_string(
@@ -107,27 +107,38 @@ void Context::hole(
 
 std::string Context::short_name(const std::string& class_name) const {
   return !family.empty() && class_name.starts_with(family) &&
-          class_name.size() > family.size()
-      ? class_name.substr(family.size())
-      : class_name;
+                 class_name.size() > family.size()
+             ? class_name.substr(family.size())
+             : class_name;
 }
 
 std::string house_name(const std::string& source_name) {
   static const std::map<std::string, std::string> kNames = {
-      {"hidden_states", "h"},     {"query_states", "queries"},
-      {"query", "queries"},       {"q", "queries"},
-      {"key_states", "keys"},     {"key", "keys"},
-      {"k", "keys"},              {"value_states", "values"},
-      {"value", "values"},        {"v", "values"},
-      {"attn_output", "output"},  {"attn_weights", "scores"},
-      {"residual", "r"},          {"router_logits", "gates"},
-      {"routing_weights", "scores"}, {"top_k_weights", "scores"},
+      {"hidden_states", "h"},
+      {"query_states", "queries"},
+      {"query", "queries"},
+      {"q", "queries"},
+      {"key_states", "keys"},
+      {"key", "keys"},
+      {"k", "keys"},
+      {"value_states", "values"},
+      {"value", "values"},
+      {"v", "values"},
+      {"attn_output", "output"},
+      {"attn_weights", "scores"},
+      {"residual", "r"},
+      {"router_logits", "gates"},
+      {"routing_weights", "scores"},
+      {"top_k_weights", "scores"},
       {"router_scores", "scores"},
       {"router_top_value", "scores"},
-      {"selected_experts", "inds"},  {"top_k_index", "inds"},
+      {"selected_experts", "inds"},
+      {"top_k_index", "inds"},
       {"router_indices", "inds"},
-      {"inputs_embeds", "h"},     {"logits", "out"},
-      {"up_states", "up"},        {"hidden_states_reshaped", "x"},
+      {"inputs_embeds", "h"},
+      {"logits", "out"},
+      {"up_states", "up"},
+      {"hidden_states_reshaped", "x"},
   };
   auto it = kNames.find(source_name);
   return it == kNames.end() ? source_name : it->second;
@@ -156,4 +167,4 @@ std::string literal(eval::Interpreter& interp, const Value& value) {
   return interp.repr(value);
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

@@ -34,7 +34,7 @@ std::string class_source(const ClassText& c) {
     out += ", " + p;
   }
   out += ") -> mx.array:\n";
-  bool blank = true; // no blank line first, none doubled
+  bool blank = true;  // no blank line first, none doubled
   for (const auto& line : c.call) {
     if (line.empty()) {
       out += blank ? "" : "\n";
@@ -50,9 +50,7 @@ std::string class_source(const ClassText& c) {
   return out + "\n\n";
 }
 
-std::string import_lines(
-    const Context& context,
-    const std::string& body) {
+std::string import_lines(const Context& context, const std::string& body) {
   std::string out = "from dataclasses import dataclass\n";
   std::vector<std::string> typing;
   for (const char* name : {"Any", "Dict", "List", "Optional", "Union"}) {
@@ -61,9 +59,9 @@ std::string import_lines(
     while ((at = body.find(name, at)) != std::string::npos) {
       const char after = body[at + std::string_view(name).size()];
       const char before = at ? body[at - 1] : ' ';
-      used = used ||
-          (!std::isalnum(static_cast<unsigned char>(after)) &&
-           !std::isalnum(static_cast<unsigned char>(before)) && after != '_');
+      used = used || (!std::isalnum(static_cast<unsigned char>(after)) &&
+                      !std::isalnum(static_cast<unsigned char>(before)) &&
+                      after != '_');
       ++at;
     }
     if (used) {
@@ -78,20 +76,20 @@ std::string import_lines(
   local["base"].insert("BaseModelArgs");
   for (const auto& entry : context.imports) {
     const size_t colon = entry.find(':');
-    if (colon == std::string::npos) { // a module of the standard library
+    if (colon == std::string::npos) {  // a module of the standard library
       out = "import " + entry + "\n" + out;
       continue;
     }
     local[entry.substr(0, colon)].insert(entry.substr(colon + 1));
   }
   for (const auto& [module, names] : local) {
-    out += "from ." + module + " import " +
-        join({names.begin(), names.end()}) + "\n";
+    out += "from ." + module + " import " + join({names.begin(), names.end()}) +
+           "\n";
   }
   return out + "\n\n";
 }
 
-} // namespace
+}  // namespace
 
 Emitted emit_model(eval::Interpreter& interp, const Evaluation& evaluation) {
   Emitted out;
@@ -117,4 +115,4 @@ Emitted emit_model(eval::Interpreter& interp, const Evaluation& evaluation) {
   return out;
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

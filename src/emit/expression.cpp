@@ -28,7 +28,7 @@ int precedence_of(std::string_view op) {
   return kComparison;
 }
 
-} // namespace
+}  // namespace
 
 std::string join(const std::vector<std::string>& items) {
   std::string out;
@@ -38,16 +38,13 @@ std::string join(const std::vector<std::string>& items) {
   return out;
 }
 
-Expression infix(
-    const Expression& left,
-    std::string_view op,
-    const Expression& right) {
+Expression
+infix(const Expression& left, std::string_view op, const Expression& right) {
   const int own = precedence_of(op);
   // ** binds to the right, comparisons chain, the rest binds to the left.
   const int l = own == kPower || own == kComparison ? own + 1 : own;
   const int r = own == kPower ? kUnary : own + 1;
-  return {
-      left.at(l) + " " + std::string(op) + " " + right.at(r), own};
+  return {left.at(l) + " " + std::string(op) + " " + right.at(r), own};
 }
 
 Expression call(std::string_view function, std::vector<std::string> args) {
@@ -67,4 +64,4 @@ Expression attribute(const Expression& object, std::string_view name) {
   return {object.at(kPrimary) + "." + std::string(name), kPrimary};
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

@@ -35,8 +35,8 @@ struct Expression {
   }
 };
 
-Expression infix(
-    const Expression& left, std::string_view op, const Expression& right);
+Expression
+infix(const Expression& left, std::string_view op, const Expression& right);
 Expression call(std::string_view function, std::vector<std::string> args);
 /// object.method(args)
 Expression method(
@@ -47,4 +47,4 @@ Expression attribute(const Expression& object, std::string_view name);
 
 std::string join(const std::vector<std::string>& items);
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

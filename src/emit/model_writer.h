@@ -9,15 +9,15 @@ namespace portwright::emit {
 struct Roles {
   const Frame* root = nullptr;
   const Frame* backbone = nullptr;
-  std::string layers; // attribute of the backbone: "layers", "h"
-  std::vector<const Frame*> layer_frames; // in order
+  std::string layers;  // attribute of the backbone: "layers", "h"
+  std::vector<const Frame*> layer_frames;  // in order
 };
 
 Roles find_roles(Context& context);
 
 /// The kinds of mask the layers read, by layer: "full", "sliding", ...
 struct Masks {
-  std::vector<std::string> kinds; // one per layer
+  std::vector<std::string> kinds;  // one per layer
   bool any_sliding = false;
   bool any_full = false;
 };
@@ -28,4 +28,4 @@ Masks find_masks(Context& context, const Roles& roles);
 /// before them in `context.classes`.
 void write_model(Context& context);
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

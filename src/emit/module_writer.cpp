@@ -32,7 +32,8 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
     : context_(context),
       frame_(frame),
       graph_(lift::make_graph(context.trace, frame)) {
-  used_names_ = {"self", "x", "mask", "cache", "B", "L", "D", "args", "mx", "nn"};
+  used_names_ = {
+      "self", "x", "mask", "cache", "B", "L", "D", "args", "mx", "nn"};
   classify_inputs();
 }
 
@@ -136,7 +137,7 @@ namespace {
 /// Longer expressions get a name where the source gave one.
 constexpr size_t kInlineLength = 64;
 
-} // namespace
+}  // namespace
 
 Expression ModuleWriter::value(ValueId id) {
   if (auto it = names_.find(id); it != names_.end()) {
@@ -144,13 +145,12 @@ Expression ModuleWriter::value(ValueId id) {
   }
   Expression e = produce(id);
   if (auto it = names_.find(id); it != names_.end()) {
-    return {it->second, kPrimary}; // bound together with its siblings
+    return {it->second, kPrimary};  // bound together with its siblings
   }
   const bool trivial = e.precedence == kPrimary &&
-      e.text.find_first_of("( ") == std::string::npos;
-  if ((uses_[id] > 1 && !trivial) ||
-      (e.text.size() > kInlineLength &&
-       !context_.trace.info(id).names.empty())) {
+                       e.text.find_first_of("( ") == std::string::npos;
+  if ((uses_[id] > 1 && !trivial) || (e.text.size() > kInlineLength &&
+                                      !context_.trace.info(id).names.empty())) {
     const std::string name = fresh(house_of(id));
     statement(name + " = " + e.text);
     names_[id] = name;
@@ -178,8 +178,8 @@ Expression ModuleWriter::produce(ValueId id) {
     }
     const std::string& prefix = frame_.path;
     const std::string path = prefix.empty()
-        ? info.parameter
-        : info.parameter.substr(prefix.size() + 1);
+                                 ? info.parameter
+                                 : info.parameter.substr(prefix.size() + 1);
     return {"self." + path, kPrimary};
   }
   auto it = graph_.producers.find(id);
@@ -257,13 +257,13 @@ Expression ModuleWriter::call_experts(
   auto below_layer = [&](const std::string& path) {
     const size_t dot = path.find('.', layer.size());
     return path.starts_with(layer) && dot != std::string::npos
-        ? path.substr(dot + 1)
-        : path;
+               ? path.substr(dot + 1)
+               : path;
   };
   ExpertWeights weights{
       below_layer(child.path),
-      below_layer(frame_.path.empty() ? "switch_mlp"
-                                      : frame_.path + ".switch_mlp"),
+      below_layer(
+          frame_.path.empty() ? "switch_mlp" : frame_.path + ".switch_mlp"),
       experts.gate_up,
       experts.down};
   const bool known = std::any_of(
@@ -295,8 +295,8 @@ std::optional<std::string> ModuleWriter::embedding_module(const OpNode& op) {
   if (name.empty()) {
     return {};
   }
-  const Value module = context_.module(
-      frame_.path.empty() ? name : frame_.path + "." + name);
+  const Value module =
+      context_.module(frame_.path.empty() ? name : frame_.path + "." + name);
   auto size = [&](const char* attribute) {
     return context_.args_text(context_.interp.getattr(module, attribute));
   };
@@ -366,7 +366,7 @@ Expression ModuleWriter::operation(const OpNode& op, size_t index) {
 
 void ModuleWriter::outputs_together(const OpNode& op) {
   std::vector<std::string> parts = Operations(*this).translate_many(op);
-  if (parts.size() == op.outputs.size()) { // one expression each
+  if (parts.size() == op.outputs.size()) {  // one expression each
     for (size_t i = 0; i < parts.size(); ++i) {
       const std::string name = fresh(house_of(op.outputs[i]));
       statement(name + " = " + parts[i]);
@@ -392,8 +392,8 @@ std::string ModuleWriter::attribute_for(const Value& v) {
               eval::to_string(v.provenance())) {
         const std::string house = house_attribute(name.str());
         initialise(house, text);
-        layer_index_ = layer_index_ ||
-            text.find("layer_idx") != std::string::npos;
+        layer_index_ =
+            layer_index_ || text.find("layer_idx") != std::string::npos;
         return house;
       }
     }
@@ -402,14 +402,13 @@ std::string ModuleWriter::attribute_for(const Value& v) {
   std::string name = "value";
   if (v.provenance()->kind == Provenance::Kind::Config) {
     name = house_attribute(v.provenance()->name.str());
-  } else if (
-      v.provenance()->kind == Provenance::Kind::Binary) {
+  } else if (v.provenance()->kind == Provenance::Kind::Binary) {
     name = "factor";
   }
   std::string candidate = name;
   for (int i = 2; init_names_.contains(candidate); ++i) {
-    auto same = std::find(
-        init_.begin(), init_.end(), std::make_pair(candidate, text));
+    auto same =
+        std::find(init_.begin(), init_.end(), std::make_pair(candidate, text));
     if (same != init_.end()) {
       return candidate;
     }
@@ -456,12 +455,10 @@ void ModuleWriter::write_attention() {
   // Reserve the house names before the parts are computed.
   used_names_.insert({"queries", "keys", "values", "output"});
   auto named = [&](ValueId id, const char* name) {
-    const Expression e = names_.contains(id)
-        ? Expression{names_[id], kPrimary}
-        : produce(id);
-    const auto bound = names_.find(id); // with its siblings, by produce
-    const std::string& text =
-        bound == names_.end() ? e.text : bound->second;
+    const Expression e =
+        names_.contains(id) ? Expression{names_[id], kPrimary} : produce(id);
+    const auto bound = names_.find(id);  // with its siblings, by produce
+    const std::string& text = bound == names_.end() ? e.text : bound->second;
     if (text != name) {
       statement(std::string(name) + " = " + text);
     }
@@ -520,18 +517,15 @@ void ModuleWriter::write_attention() {
     statement("B, n_heads, L, D = queries.shape");
     statement("n_kv_heads = keys.shape[1]");
     statement(
-        "queries = (queries * " + scale +
-        ").reshape(B, n_kv_heads, -1, L, D)");
-    statement(
-        "scores = queries @ mx.expand_dims(keys, 2).swapaxes(-1, -2)");
+        "queries = (queries * " + scale + ").reshape(B, n_kv_heads, -1, L, D)");
+    statement("scores = queries @ mx.expand_dims(keys, 2).swapaxes(-1, -2)");
     statement("scores = mx.tanh(scores / " + cap + ") * " + cap);
     statement("if mask is not None:");
     statement("    if mask.ndim == 4:");
     statement("        mask = mx.expand_dims(mask, 2)");
     statement("    if mask.dtype == mx.bool_:");
-    statement(
-        "        scores = mx.where(mask, scores, "
-        "mx.finfo(scores.dtype).min)");
+    statement("        scores = mx.where(mask, scores, "
+              "mx.finfo(scores.dtype).min)");
     statement("    else:");
     statement("        scores = scores + mask");
     statement("scores = mx.softmax(scores, axis=-1, precise=True)");
@@ -567,11 +561,19 @@ ClassText ModuleWriter::write() {
               "' changes keys or values between cache and attention");
     }
     query_rope_ = lift::lift_rope(
-        context_.interp, context_.trace, context_.flows, graph_,
-        context_.evaluation.positions, attention_->queries);
+        context_.interp,
+        context_.trace,
+        context_.flows,
+        graph_,
+        context_.evaluation.positions,
+        attention_->queries);
     key_rope_ = lift::lift_rope(
-        context_.interp, context_.trace, context_.flows, graph_,
-        context_.evaluation.positions, keys_before_);
+        context_.interp,
+        context_.trace,
+        context_.flows,
+        graph_,
+        context_.evaluation.positions,
+        keys_before_);
     write_rope(*this, frame_, query_rope_, key_rope_);
   }
   count_uses({frame_.outputs.front()});
@@ -595,7 +597,7 @@ void ModuleWriter::order_init() {
       return it->second;
     }
     const bool made = line.second.find('(') != std::string::npos &&
-        (line.first == "rope" || line.first == "switch_mlp");
+                      (line.first == "rope" || line.first == "switch_mlp");
     return made ? 1000 : 0;
   };
   std::stable_sort(init_.begin(), init_.end(), [&](auto& a, auto& b) {
@@ -629,9 +631,9 @@ ClassText ModuleWriter::take(std::string class_name) {
   if (needs_shape) {
     const size_t dims = data_inputs_.empty() ? 3 : rank(data_inputs_.front());
     out.call.push_back(
-        needs_depth     ? "B, L, D = x.shape"
-            : dims == 3 ? "B, L, _ = x.shape"
-                        : "B, L = x.shape[:2]");
+        needs_depth ? "B, L, D = x.shape"
+        : dims == 3 ? "B, L, _ = x.shape"
+                    : "B, L = x.shape[:2]");
     out.call.emplace_back("");
   }
   out.call.insert(out.call.end(), statements_.begin(), statements_.end());
@@ -639,4 +641,4 @@ ClassText ModuleWriter::take(std::string class_name) {
   return out;
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

@@ -60,7 +60,7 @@ class ModuleWriter {
     layer_index_ = true;
   }
   bool needs_shape = false;
-  bool needs_depth = false; // D, the last extent of x
+  bool needs_depth = false;  // D, the last extent of x
   /// The name under which a weight's module is made as an nn.Linear, when the
   /// weight is that of a submodule whose forward was opened.
   std::optional<std::string> linear_module(const OpNode& op);
@@ -111,7 +111,7 @@ class ModuleWriter {
 /// How a module is made in its parent's __init__, and what of it must exist:
 /// nn.Linear(...), nn.RMSNorm(...), or a class of the file.
 struct Constructor {
-  std::string text; // "nn.Linear(args.hidden_size, 8, bias=False)"
+  std::string text;  // "nn.Linear(args.hidden_size, 8, bias=False)"
   bool needs_layer_index = false;
 };
 Constructor constructor_of(Context& context, const Frame& call);
@@ -119,4 +119,4 @@ Constructor constructor_of(Context& context, const Frame& call);
 /// True when the frame reads the mask, calls inside included.
 bool uses_mask(const Context& context, const Frame& frame);
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

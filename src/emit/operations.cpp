@@ -138,8 +138,8 @@ Expression unsqueeze(Writer& w, const OpNode& op) {
 Expression squeeze(Writer& w, const OpNode& op) {
   const Expression x = w.value(w.input_of(op, 0));
   return given(op, "dim")
-      ? method(x, "squeeze", {w.scalar(argument(op, "dim")).text})
-      : method(x, "squeeze", {});
+             ? method(x, "squeeze", {w.scalar(argument(op, "dim")).text})
+             : method(x, "squeeze", {});
 }
 
 std::string axis_argument(Writer& w, const OpNode& op) {
@@ -148,9 +148,8 @@ std::string axis_argument(Writer& w, const OpNode& op) {
     return "axis=" + std::to_string(dim.as_int());
   }
   std::vector<std::string> axes;
-  w.context().interp.for_each(dim, [&](Value v) {
-    axes.push_back(std::to_string(v.as_int()));
-  });
+  w.context().interp.for_each(
+      dim, [&](Value v) { axes.push_back(std::to_string(v.as_int())); });
   return axes.size() == 1 ? "axis=" + axes.front()
                           : "axis=(" + join(axes) + ")";
 }
@@ -181,8 +180,7 @@ Expression gelu(Writer& w, const OpNode& op) {
   const Value& approximate = argument(op, "approximate");
   const bool tanh = approximate.is_str() && approximate.str() == "tanh";
   return call(
-      tanh ? "nn.gelu_approx" : "nn.gelu",
-      {w.value(w.input_of(op, 0)).text});
+      tanh ? "nn.gelu_approx" : "nn.gelu", {w.value(w.input_of(op, 0)).text});
 }
 
 Expression power(Writer& w, const OpNode& op) {
@@ -219,7 +217,7 @@ bool is_full(const Value& v) {
   const bool from_start =
       s->lower.is_none() || (s->lower.is_int() && s->lower.as_int() == 0);
   return from_start && s->upper.is_none() &&
-      (s->step.is_none() || s->step.as_int() == 1);
+         (s->step.is_none() || s->step.as_int() == 1);
 }
 
 std::string index_text(Writer& w, const OpNode& op, const Value& v) {
@@ -247,8 +245,8 @@ Expression getitem(Writer& w, const OpNode& op) {
   const Expression x = w.value(w.input_of(op, 0));
   const Value& index = op.args[1];
   std::vector<Value> items = index.is(eval::Kind::Tuple)
-      ? index.get<eval::Tuple>()->items
-      : std::vector<Value>{index};
+                                 ? index.get<eval::Tuple>()->items
+                                 : std::vector<Value>{index};
   if (std::all_of(items.begin(), items.end(), is_full)) {
     return x;
   }
@@ -285,8 +283,7 @@ Expression clamp(Writer& w, const OpNode& op) {
                            : std::string("None");
   };
   return call(
-      "mx.clip",
-      {w.value(w.input_of(op, 0)).text, bound("min"), bound("max")});
+      "mx.clip", {w.value(w.input_of(op, 0)).text, bound("min"), bound("max")});
 }
 
 Expression negate(Writer& w, const OpNode& op) {
@@ -321,7 +318,7 @@ Expression to(Writer& w, const OpNode& op) {
       {torch::Dtype::Bool, "mx.bool_"}};
   const ValueId input = w.input_of(op, 0);
   if (w.context().flows.of(input) == lift::Flow::Constant) {
-    return w.value(input); // a Python scalar takes the dtype of its partner
+    return w.value(input);  // a Python scalar takes the dtype of its partner
   }
   const auto from = w.context().trace.info(input).dtype;
   const auto into = w.context().trace.info(op.outputs[0]).dtype;
@@ -335,7 +332,7 @@ Expression to(Writer& w, const OpNode& op) {
   return method(w.value(input), "astype", {name->second});
 }
 
-} // namespace
+}  // namespace
 
 struct OperationRules {
   static std::map<std::string_view, Operations::Rule> make() {
@@ -367,8 +364,19 @@ struct OperationRules {
       add(name, to);
     }
     for (auto name :
-         {"tanh", "sigmoid", "exp", "log", "sqrt", "rsqrt", "square", "abs",
-          "sin", "cos", "erf", "log1p", "reciprocal"}) {
+         {"tanh",
+          "sigmoid",
+          "exp",
+          "log",
+          "sqrt",
+          "rsqrt",
+          "square",
+          "abs",
+          "sin",
+          "cos",
+          "erf",
+          "log1p",
+          "reciprocal"}) {
       static std::map<std::string, std::string> spelled;
       auto& text = spelled[name] = std::string("mx.") + name;
       add(name, function_rule(text));
@@ -448,10 +456,10 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
         sections = "[" + join(starts) + "]";
       }
     }
-    return {
-        call("mx.split",
-             {w_.value(input).text, sections, "axis=" + std::to_string(dim)})
-            .text};
+    return {call(
+                "mx.split",
+                {w_.value(input).text, sections, "axis=" + std::to_string(dim)})
+                .text};
   }
   if (name == "unbind") {
     const ValueId input = w_.input_of(op, 0);
@@ -465,8 +473,7 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
       for (int64_t axis = 0; axis < dim; ++axis) {
         index += ":, ";
       }
-      out.push_back(
-          x.at(kPrimary) + "[" + index + std::to_string(i) + "]");
+      out.push_back(x.at(kPrimary) + "[" + index + std::to_string(i) + "]");
     }
     return out;
   }
@@ -479,8 +486,7 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
         " - 1, axis=-1)[..., :" + k + "]");
     return {"mx.take_along_axis(" + x.text + ", " + inds + ", axis=-1)", inds};
   }
-  w_.context().hole(
-      op.span, "torch's '" + name + "' has no translation yet");
+  w_.context().hole(op.span, "torch's '" + name + "' has no translation yet");
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

@@ -30,4 +30,4 @@ void write_rope(
     const std::optional<lift::Rope>& queries,
     const std::optional<lift::Rope>& keys);
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

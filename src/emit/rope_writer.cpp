@@ -55,8 +55,8 @@ std::optional<double> theta_of(const Value& parameters) {
 int64_t layer_of(const Context& context, const Frame& frame) {
   const std::string prefix = context.layers_path + ".";
   return frame.path.starts_with(prefix)
-      ? std::atoll(frame.path.c_str() + prefix.size())
-      : -1;
+             ? std::atoll(frame.path.c_str() + prefix.size())
+             : -1;
 }
 
 /// Where the rotation's parameters stand in ModelArgs: "" for rope_theta and
@@ -71,7 +71,7 @@ std::string matching_parameters(
   const Value parameters = interp.try_getattr(config, "rope_parameters");
   auto fits = [&](std::optional<double> theta) {
     return theta && rope.has_base(*theta) &&
-        std::abs(rope.magnitude - 1) < 1e-6;
+           std::abs(rope.magnitude - 1) < 1e-6;
   };
   if (fits(theta_of(parameters))) {
     return "";
@@ -92,7 +92,7 @@ std::string matching_parameters(
           "' is not the default one of its rope_theta");
 }
 
-} // namespace
+}  // namespace
 
 void write_rope(
     ModuleWriter& writer,
@@ -110,9 +110,8 @@ void write_rope(
   }
   const std::string source = matching_parameters(context, frame, *queries);
   const auto* provenance = dims_provenance(context.trace.root, queries->dims);
-  const std::string dims =
-      provenance ? context.args_text(provenance)
-                 : std::to_string(queries->dims);
+  const std::string dims = provenance ? context.args_text(provenance)
+                                      : std::to_string(queries->dims);
   context.fields.insert("max_position_embeddings");
   context.imports.insert("rope_utils:initialize_rope");
   const bool by_kind = !source.empty();
@@ -133,4 +132,4 @@ void write_rope(
           ", max_position_embeddings=args.max_position_embeddings)");
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

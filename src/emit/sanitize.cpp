@@ -13,7 +13,7 @@ namespace {
 struct Rule {
   bool converts = false;
   std::vector<std::string> sources, targets;
-  std::vector<std::string> operations; // class names
+  std::vector<std::string> operations;  // class names
 };
 
 std::vector<std::string> strings(eval::Interpreter& interp, const Value& v) {
@@ -29,7 +29,7 @@ std::vector<Rule> conversion_rules(Context& context) {
   std::vector<Rule> out;
   eval::Interpreter& interp = context.interp;
   if (!interp.can_import("transformers.conversion_mapping")) {
-    return out; // an older library: checkpoints hold the model's own names
+    return out;  // an older library: checkpoints hold the model's own names
   }
   const Value function = interp.getattr(
       Value(interp.import_module("transformers.conversion_mapping")),
@@ -41,10 +41,10 @@ std::vector<Rule> conversion_rules(Context& context) {
     Rule r;
     const Value operations = interp.try_getattr(rule, "operations");
     r.converts = operations.defined();
-    r.sources = strings(
-        interp, interp.getattr(rule, "_original_source_patterns"));
-    r.targets = strings(
-        interp, interp.getattr(rule, "_original_target_patterns"));
+    r.sources =
+        strings(interp, interp.getattr(rule, "_original_source_patterns"));
+    r.targets =
+        strings(interp, interp.getattr(rule, "_original_target_patterns"));
     if (r.converts) {
       interp.for_each(operations, [&](Value op) {
         r.operations.push_back(interp.class_of(op)->name);
@@ -59,8 +59,7 @@ std::vector<Rule> conversion_rules(Context& context) {
 std::optional<std::string> literal_text(std::string pattern) {
   std::string out;
   for (size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] == '\\' && i + 1 < pattern.size() &&
-        pattern[i + 1] == '.') {
+    if (pattern[i] == '\\' && i + 1 < pattern.size() && pattern[i + 1] == '.') {
       out += pattern[++i];
     } else if (std::strchr("^$*+?()[]{}|\\", pattern[i])) {
       return {};
@@ -81,27 +80,26 @@ std::string renaming(Context& context, const Rule& rule) {
   if (source.starts_with("^")) {
     if (const auto prefix = literal_text(source.substr(1))) {
       return "    weights = {(\"" + target + "\" + k[" +
-          std::to_string(prefix->size()) + ":] if k.startswith(\"" + *prefix +
-          "\") else k): v for k, v in weights.items()}\n";
+             std::to_string(prefix->size()) + ":] if k.startswith(\"" +
+             *prefix + "\") else k): v for k, v in weights.items()}\n";
     }
   }
   if (const auto text = literal_text(source)) {
     return "    weights = {k.replace(\"" + *text + "\", \"" + target +
-        "\"): v for k, v in weights.items()}\n";
+           "\"): v for k, v in weights.items()}\n";
   }
   context.imports.insert("re");
   return "    weights = {re.sub(r\"" + source + "\", \"" + target +
-      "\", k, count=1): v for k, v in weights.items()}\n";
+         "\", k, count=1): v for k, v in weights.items()}\n";
 }
 
 /// "w1" of ".experts.*.w1.weight".
 std::string expert_part(const std::string& pattern) {
   const size_t star = pattern.find("*.");
   const size_t end = pattern.rfind(".weight");
-  return star == std::string::npos || end == std::string::npos ||
-          end < star + 2
-      ? ""
-      : pattern.substr(star + 2, end - star - 2);
+  return star == std::string::npos || end == std::string::npos || end < star + 2
+             ? ""
+             : pattern.substr(star + 2, end - star - 2);
 }
 
 /// The checkpoint's names of gate, up and down of single experts.
@@ -145,38 +143,37 @@ std::string expert_code(
   const std::string to = "{prefix}." + experts.target;
   if (!names.gate.empty() && !names.up.empty() && !names.down.empty()) {
     out += "        for n, m in [(\"" + names.gate + "\", \"gate_proj\"), (\"" +
-        names.up + "\", \"up_proj\"), (\"" + names.down +
-        "\", \"down_proj\")]:\n";
+           names.up + "\", \"up_proj\"), (\"" + names.down +
+           "\", \"down_proj\")]:\n";
     out += "            if f\"" + from + ".0.{n}.weight\" in weights:\n";
     out += "                experts = []\n";
     out += "                while f\"" + from +
-        ".{len(experts)}.{n}.weight\" in weights:\n";
+           ".{len(experts)}.{n}.weight\" in weights:\n";
     out += "                    experts.append(weights.pop(f\"" + from +
-        ".{len(experts)}.{n}.weight\"))\n";
+           ".{len(experts)}.{n}.weight\"))\n";
     out += "                weights[f\"" + to +
-        ".{m}.weight\"] = mx.stack(experts)\n";
+           ".{m}.weight\"] = mx.stack(experts)\n";
   }
   out += "        if f\"" + from + "." + experts.gate_up + "\" in weights:\n";
   out += "            gate_up = weights.pop(f\"" + from + "." +
-      experts.gate_up + "\")\n";
+         experts.gate_up + "\")\n";
   out += "            gate, up = mx.split(gate_up, 2, axis=-2)\n";
   out += "            weights[f\"" + to + ".gate_proj.weight\"] = gate\n";
   out += "            weights[f\"" + to + ".up_proj.weight\"] = up\n";
   out += "            weights[f\"" + to +
-      ".down_proj.weight\"] = weights.pop(f\"" + from + "." + experts.down +
-      "\")\n";
+         ".down_proj.weight\"] = weights.pop(f\"" + from + "." + experts.down +
+         "\")\n";
   return out;
 }
 
-} // namespace
+}  // namespace
 
 std::string write_sanitize(Context& context) {
   const auto rules = conversion_rules(context);
   std::string body;
   if (context.fields.contains("tie_word_embeddings")) {
-    body +=
-        "    if self.args.tie_word_embeddings:\n"
-        "        weights.pop(\"lm_head.weight\", None)\n";
+    body += "    if self.args.tie_word_embeddings:\n"
+            "        weights.pop(\"lm_head.weight\", None)\n";
   }
   for (const Rule& r : rules) {
     if (!r.converts && r.sources.size() == 1 && r.targets.size() == 1) {
@@ -188,13 +185,12 @@ std::string write_sanitize(Context& context) {
   }
   if (context.fields.contains("rope_theta")) {
     // Old checkpoints carry the frequencies, which are computed here.
-    body +=
-        "    return {k: v for k, v in weights.items() if "
-        "\"rotary_emb.inv_freq\" not in k}\n";
+    body += "    return {k: v for k, v in weights.items() if "
+            "\"rotary_emb.inv_freq\" not in k}\n";
   } else if (!body.empty()) {
     body += "    return weights\n";
   }
   return body.empty() ? "" : "def sanitize(self, weights):\n" + body;
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

@@ -11,12 +11,12 @@ namespace {
 
 bool contains(const base::Span& outer, const base::Span& inner) {
   return outer.file == inner.file && outer.begin <= inner.begin &&
-      outer.end >= inner.end;
+         outer.end >= inner.end;
 }
 
 struct Decision {
   base::Span span;
-  bool outcome_a; // of the first instance
+  bool outcome_a;  // of the first instance
 };
 
 /// The first condition with two outcomes; the whole test it is a part of.
@@ -60,12 +60,19 @@ std::vector<Branch> branches_of(const Frame& frame) {
 }
 
 /// The source's condition in terms of ModelArgs and the layer index.
-std::optional<std::string> condition_text(
-    Context& context,
-    const base::Span& span,
-    const Value& module) {
+std::optional<std::string>
+condition_text(Context& context, const base::Span& span, const Value& module) {
   static const std::set<std::string> kKept = {
-      "and", "or", "not", "in", "is", "None", "True", "False", "if", "else",
+      "and",
+      "or",
+      "not",
+      "in",
+      "is",
+      "None",
+      "True",
+      "False",
+      "if",
+      "else",
       "len"};
   const std::string text(span.text());
   static const std::regex kName(
@@ -86,8 +93,7 @@ std::optional<std::string> condition_text(
     if (name.starts_with("self.config.")) {
       name = name.substr(5);
     }
-    if (name.starts_with("config.") &&
-        name.find('.', 7) == std::string::npos) {
+    if (name.starts_with("config.") && name.find('.', 7) == std::string::npos) {
       context.fields.insert(name.substr(7));
       out += "args." + name.substr(7);
       continue;
@@ -108,8 +114,8 @@ std::optional<std::string> condition_text(
       return {};
     }
     const std::string written = context.args_text(v);
-    out += written.find(' ') == std::string::npos ? written
-                                                  : "(" + written + ")";
+    out +=
+        written.find(' ') == std::string::npos ? written : "(" + written + ")";
   }
   return out + text.substr(last);
 }
@@ -117,8 +123,8 @@ std::optional<std::string> condition_text(
 std::string attribute_of(const std::string& line) {
   const size_t equals = line.find(" = ");
   return line.starts_with("self.") && equals != std::string::npos
-      ? line.substr(5, equals - 5)
-      : "";
+             ? line.substr(5, equals - 5)
+             : "";
 }
 
 void conditional(
@@ -144,8 +150,8 @@ void conditional(
   }
 }
 
-[[noreturn]] void give_up(Context& context, const ClassText& a,
-                          const ClassText& b) {
+[[noreturn]] void
+give_up(Context& context, const ClassText& a, const ClassText& b) {
   context.hole(
       b.frames.front()->call,
       "'" + b.frames.front()->path + "' computes something else than '" +
@@ -159,8 +165,7 @@ bool covers(const ClassText& joined, const ClassText& b) {
                    const std::vector<std::string>& part) {
     size_t at = 0;
     for (const auto& line : part) {
-      while (at < all.size() && all[at] != line &&
-             all[at] != "    " + line) {
+      while (at < all.size() && all[at] != line && all[at] != "    " + line) {
         ++at;
       }
       if (at++ == all.size()) {
@@ -172,7 +177,7 @@ bool covers(const ClassText& joined, const ClassText& b) {
   return joined.variants > 1 && within(joined.call, b.call);
 }
 
-} // namespace
+}  // namespace
 
 void join_variants(Context& context, ClassText& a, const ClassText& b) {
   const Frame* first = a.frames.front();
@@ -263,15 +268,12 @@ void join_variants(Context& context, ClassText& a, const ClassText& b) {
                b.call[b.call.size() - 1 - tail]) {
       ++tail;
     }
-    while (tail > 0 &&
-           a.call[a.call.size() - tail].starts_with("    ")) {
+    while (tail > 0 && a.call[a.call.size() - tail].starts_with("    ")) {
       --tail;
     }
     std::vector<std::string> call(a.call.begin(), a.call.begin() + head);
-    std::vector<std::string> of_a(
-        a.call.begin() + head, a.call.end() - tail);
-    std::vector<std::string> of_b(
-        b.call.begin() + head, b.call.end() - tail);
+    std::vector<std::string> of_a(a.call.begin() + head, a.call.end() - tail);
+    std::vector<std::string> of_b(b.call.begin() + head, b.call.end() - tail);
     if (!flag_is_a) {
       std::swap(of_a, of_b);
     }
@@ -307,4 +309,4 @@ void join_variants(Context& context, ClassText& a, const ClassText& b) {
   a.variants = 2;
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

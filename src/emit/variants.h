@@ -9,4 +9,4 @@ namespace portwright::emit {
 /// found.
 void join_variants(Context& context, ClassText& a, const ClassText& b);
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

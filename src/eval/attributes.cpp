@@ -72,7 +72,7 @@ bool is_data_descriptor(const Value& attribute) {
     return true;
   }
   return attribute.is(Kind::Instance) &&
-      user_hook(attribute.object()->cls, names().set);
+         user_hook(attribute.object()->cls, names().set);
 }
 
 Value module_getattr(Interpreter& interp, ModuleObject& module, Symbol name) {
@@ -109,7 +109,8 @@ Value module_getattr(Interpreter& interp, ModuleObject& module, Symbol name) {
 Value class_getattr(Interpreter& interp, Class* cls, Symbol name) {
   const Names& n = names();
   if (cls->metaclass) {
-    if (const Value* v = cls->metaclass->lookup(name); v && v->is(Kind::Property)) {
+    if (const Value* v = cls->metaclass->lookup(name);
+        v && v->is(Kind::Property)) {
       return interp.call(
           v->get<Property>()->getter, {Value(static_cast<Object*>(cls))});
     }
@@ -161,7 +162,7 @@ Value super_getattr(Interpreter& interp, SuperObject& super, Symbol name) {
     if (past) {
       if (const Value* v = c->dict.find(name)) {
         const bool on_class = super.self.is(Kind::Class) &&
-            super.self.get<Class>() == super.start;
+                              super.self.get<Class>() == super.start;
         return bind_attribute(
             interp,
             *v,
@@ -247,16 +248,23 @@ Value from_config(
     return value;
   }
   const bool carries = !value.is_object() || value.is_str() ||
-      value.is(Kind::List) || value.is(Kind::Tuple) || value.is(Kind::Dict);
+                       value.is(Kind::List) || value.is(Kind::Tuple) ||
+                       value.is(Kind::Dict);
   if (!carries) {
     return value;
   }
   return value.with(interp.provenance(
-      {Provenance::Kind::Config, Symbol(path), "", 0, 0, nullptr, nullptr,
+      {Provenance::Kind::Config,
+       Symbol(path),
+       "",
+       0,
+       0,
+       nullptr,
+       nullptr,
        nullptr}));
 }
 
-} // namespace
+}  // namespace
 
 Value Interpreter::generic_getattr(const Value& object, Symbol name) {
   if (object.is_object()) {
@@ -285,8 +293,8 @@ Value Interpreter::generic_getattr(const Value& object, Symbol name) {
   if (from_class && is_data_descriptor(*from_class)) {
     Value v = bind_attribute(*this, *from_class, object, cls);
     return object.is_object() && object.object()->is_config
-        ? from_config(*this, object, name, v)
-        : v;
+               ? from_config(*this, object, name, v)
+               : v;
   }
   if (object.is_object() && object.object()->attrs) {
     if (const Value* v = object.object()->attrs->find(name)) {
@@ -297,9 +305,9 @@ Value Interpreter::generic_getattr(const Value& object, Symbol name) {
   if (from_class) {
     Value v = bind_attribute(*this, *from_class, object, cls);
     return object.is_object() && object.object()->is_config &&
-            !v.is(Kind::BoundMethod)
-        ? from_config(*this, object, name, v)
-        : v;
+                   !v.is(Kind::BoundMethod)
+               ? from_config(*this, object, name, v)
+               : v;
   }
   if (name == names().class_) {
     return Value(static_cast<Object*>(cls));
@@ -378,10 +386,7 @@ Value Interpreter::getattr(const Value& object, Symbol name) {
   raise_no_attribute(*this, object, name);
 }
 
-void raise_no_attribute(
-    Interpreter& interp,
-    const Value& object,
-    Symbol name) {
+void raise_no_attribute(Interpreter& interp, const Value& object, Symbol name) {
   if (object.is(Kind::Module)) {
     const auto* module = object.get<ModuleObject>();
     if (module->file.empty() || module->file.starts_with("<portwright>")) {
@@ -446,7 +451,8 @@ void Interpreter::generic_setattr(
       }
     }
   }
-  if (o->kind == Kind::Function && set_function_attribute(object, name, value)) {
+  if (o->kind == Kind::Function &&
+      set_function_attribute(object, name, value)) {
     return;
   }
   if (name == names().class_ && value.is(Kind::Class)) {
@@ -464,8 +470,7 @@ void Interpreter::setattr(
     Symbol name,
     const Value& value) {
   if (object.is_object() && object.object()->kind != Kind::Class) {
-    if (const Value* hook =
-            user_hook(object.object()->cls, names().setattr)) {
+    if (const Value* hook = user_hook(object.object()->cls, names().setattr)) {
       call(*hook, {object, str(name.str()), value});
       return;
     }
@@ -494,8 +499,7 @@ void generic_delattr(Interpreter& interp, const Value& object, Symbol name) {
 
 void Interpreter::delattr(const Value& object, Symbol name) {
   if (object.is_object() && object.object()->kind != Kind::Class) {
-    if (const Value* hook =
-            user_hook(object.object()->cls, names().delattr)) {
+    if (const Value* hook = user_hook(object.object()->cls, names().delattr)) {
       call(*hook, {object, str(name.str())});
       return;
     }
@@ -503,4 +507,4 @@ void Interpreter::delattr(const Value& object, Symbol name) {
   generic_delattr(*this, object, name);
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

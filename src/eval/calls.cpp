@@ -44,7 +44,7 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-} // namespace
+}  // namespace
 
 Signature Signature::parse(std::string_view text) {
   Signature out;
@@ -98,8 +98,7 @@ namespace {
   interp.raise(
       "TypeError",
       callee + "() takes " + std::to_string(takes) +
-          " positional arguments but " + std::to_string(given) +
-          " were given");
+          " positional arguments but " + std::to_string(given) + " were given");
 }
 
 /// Places keyword arguments; unknown ones go to `extra` or are an error.
@@ -144,7 +143,7 @@ void bind_keywords(
   }
 }
 
-} // namespace
+}  // namespace
 
 std::vector<Value> bind_arguments(
     Interpreter& interp,
@@ -247,8 +246,8 @@ Value Interpreter::call(const Value& callable, CallArgs args) {
       }
       case Kind::Native: {
         auto* function = callable.get<Native>();
-        auto bound =
-            bind_arguments(*this, function->signature, {}, args, function->name);
+        auto bound = bind_arguments(
+            *this, function->signature, {}, args, function->name);
         charge();
         return function->body(*this, bound);
       }
@@ -264,16 +263,14 @@ Value Interpreter::call(const Value& callable, CallArgs args) {
       case Kind::Lazy:
         return call(resolve_lazy(*this, callable), std::move(args));
       default:
-        if (const Value* hook =
-                callable.object()->cls->lookup(names().call)) {
+        if (const Value* hook = callable.object()->cls->lookup(names().call)) {
           args.positional.insert(args.positional.begin(), callable);
           return call(*hook, std::move(args));
         }
     }
   }
   raise(
-      "TypeError",
-      "'" + class_of(callable)->name + "' object is not callable");
+      "TypeError", "'" + class_of(callable)->name + "' object is not callable");
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -39,15 +39,15 @@ namespace {
 
 std::string qualified(const Class& cls) {
   return cls.module.empty() || cls.module == "builtins"
-      ? cls.name
-      : cls.module + "." + cls.name;
+             ? cls.name
+             : cls.module + "." + cls.name;
 }
 
 Symbol leading_name(std::string_view signature) {
   return Symbol(signature.substr(0, signature.find('(')));
 }
 
-} // namespace
+}  // namespace
 
 void Class::def(std::string_view signature, Native::Body body) {
   dict.set(
@@ -123,7 +123,7 @@ std::vector<Class*> linearize(Class* cls) {
   }
 }
 
-} // namespace
+}  // namespace
 
 Class* Interpreter::define_class(
     std::string_view name,
@@ -171,8 +171,8 @@ std::vector<Class*> base_classes(
     if (!entries.defined()) {
       interp.refuse(
           diagnostics::Kind::UnsupportedSyntax,
-          "class '" + name + "' has a base that is no class: " +
-              interp.repr(base));
+          "class '" + name +
+              "' has a base that is no class: " + interp.repr(base));
     }
     for (const Value& entry :
          interp.to_vector(interp.call(entries, {tuple(values)}))) {
@@ -208,7 +208,7 @@ Class* metaclass_of(
   return nullptr;
 }
 
-} // namespace
+}  // namespace
 
 Value Interpreter::make_class(
     std::string name,
@@ -254,7 +254,8 @@ Value Interpreter::make_class(
   // Python makes these implicit.
   for (Symbol implicit : {n.init_subclass, Symbol("__class_getitem__")}) {
     if (const Value* v = cls->dict.find(implicit); v && v->is(Kind::Function)) {
-      cls->dict.set(implicit, Value(make<MethodWrapper>(Kind::ClassMethod, *v)));
+      cls->dict.set(
+          implicit, Value(make<MethodWrapper>(Kind::ClassMethod, *v)));
     }
   }
   if (const Value* v = cls->dict.find(n.new_); v && v->is(Kind::Function)) {
@@ -273,8 +274,8 @@ Value Interpreter::make_class(
   for (size_t i = 1; i < cls->mro.size(); ++i) {
     if (const Value* hook = cls->mro[i]->dict.find(n.init_subclass)) {
       const Value& function = hook->is(Kind::ClassMethod)
-          ? hook->get<MethodWrapper>()->function
-          : *hook;
+                                  ? hook->get<MethodWrapper>()->function
+                                  : *hook;
       CallArgs args{{result}, {}};
       for (const auto& kw : keywords) {
         if (kw.first.str() != "metaclass") {
@@ -334,7 +335,7 @@ bool any_class(Interpreter& interp, const Value& classinfo, const Test& test) {
     }
     return false;
   }
-  if (info.is_none()) { // a member of `int | None`
+  if (info.is_none()) {  // a member of `int | None`
     return test(interp.types.none_type);
   }
   if (Value args = interp.try_getattr(info, Symbol("__args__"));
@@ -351,7 +352,7 @@ bool any_class(Interpreter& interp, const Value& classinfo, const Test& test) {
       "isinstance() arg 2 must be a type, a tuple of types, or a union");
 }
 
-} // namespace
+}  // namespace
 
 bool Interpreter::isinstance(const Value& value, const Value& classinfo) {
   const Value object = resolve_lazy(*this, value);
@@ -360,11 +361,12 @@ bool Interpreter::isinstance(const Value& value, const Value& classinfo) {
       return true;
     }
     for (const Class* owner : {cls->metaclass, cls}) {
-      const Value* hook = owner ? owner->lookup(names().instancecheck) : nullptr;
+      const Value* hook =
+          owner ? owner->lookup(names().instancecheck) : nullptr;
       if (hook) {
         const Value function = hook->is(Kind::ClassMethod)
-            ? hook->get<MethodWrapper>()->function
-            : *hook;
+                                   ? hook->get<MethodWrapper>()->function
+                                   : *hook;
         return truthy(
             call(function, {Value(static_cast<Object*>(cls)), object}));
       }
@@ -416,10 +418,10 @@ Value instantiate(Interpreter& interp, Class* cls, CallArgs args) {
   if (const Value* hook = cls->lookup(n.class_call)) {
     args.positional.insert(
         args.positional.begin(), Value(static_cast<Object*>(cls)));
-    const Value function = hook->is(Kind::ClassMethod) ||
-            hook->is(Kind::StaticMethod)
-        ? hook->get<MethodWrapper>()->function
-        : *hook;
+    const Value function =
+        hook->is(Kind::ClassMethod) || hook->is(Kind::StaticMethod)
+            ? hook->get<MethodWrapper>()->function
+            : *hook;
     return interp.call(function, std::move(args));
   }
   const Value* maker = cls->lookup(n.new_);
@@ -448,4 +450,4 @@ Value instantiate(Interpreter& interp, Class* cls, CallArgs args) {
   return object;
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -9,8 +9,8 @@ namespace {
 
 struct Argument {
   ExprPtr value;
-  Symbol keyword; // null: positional
-  bool spread = false; // *value or **value
+  Symbol keyword;       // null: positional
+  bool spread = false;  // *value or **value
 };
 
 void spread_mapping(Interpreter& interp, const Value& mapping, CallArgs& out) {
@@ -38,7 +38,7 @@ CallArgs evaluate_arguments(
     const std::vector<Argument>& arguments,
     const base::Span& span) {
   CallArgs out;
-  out.positional.reserve(arguments.size() + 1); // a method adds its self
+  out.positional.reserve(arguments.size() + 1);  // a method adds its self
   for (const Argument& argument : arguments) {
     Value v = argument.value->eval(frame);
     if (argument.keyword) {
@@ -101,10 +101,10 @@ class SuperCode : public ExprCode {
       frame.interp.raise("RuntimeError", "super(): no arguments");
     }
     Class* after = cls.get<Class>();
-    Class* start = self.is(Kind::Class) &&
-            self.get<Class>()->is_subclass_of(after)
-        ? self.get<Class>()
-        : frame.interp.class_of(self);
+    Class* start =
+        self.is(Kind::Class) && self.get<Class>()->is_subclass_of(after)
+            ? self.get<Class>()
+            : frame.interp.class_of(self);
     return Value(make<SuperObject>(after, self, start));
   }
 
@@ -112,7 +112,7 @@ class SuperCode : public ExprCode {
   uint32_t class_slot_;
 };
 
-} // namespace
+}  // namespace
 
 ExprPtr Compiler::zero_argument_super(const ast::Call& e) {
   if (e.func->kind != ast::ExprKind::Name ||
@@ -146,4 +146,4 @@ ExprPtr Compiler::call(const ast::Call& e) {
       e.span, std::move(function), std::move(positional), std::move(keywords));
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -77,8 +77,12 @@ class Loops {
 
 class CollectionComp : public ExprCode {
  public:
-  CollectionComp(base::Span span, ast::ExprKind kind, Loops loops,
-                 ExprPtr element, ExprPtr value)
+  CollectionComp(
+      base::Span span,
+      ast::ExprKind kind,
+      Loops loops,
+      ExprPtr element,
+      ExprPtr value)
       : ExprCode(span),
         kind_(kind),
         loops_(std::move(loops)),
@@ -88,8 +92,7 @@ class CollectionComp : public ExprCode {
   Value eval(Frame& frame) const override {
     if (kind_ == ast::ExprKind::ListComp) {
       std::vector<Value> items;
-      loops_.run(
-          frame, span, [&] { items.push_back(element_->eval(frame)); });
+      loops_.run(frame, span, [&] { items.push_back(element_->eval(frame)); });
       return list(std::move(items));
     }
     if (kind_ == ast::ExprKind::SetComp) {
@@ -120,7 +123,7 @@ class Generator : public GeneratorState {
       : frame_(&frame), loops_(loops), element_(element) {}
 
   Value next(Interpreter& interp) override {
-    if (!frame_) { // the frame has ended: serve what it left
+    if (!frame_) {  // the frame has ended: serve what it left
       return at_ < rest_.size() ? rest_[at_++] : Value();
     }
     return advance(interp);
@@ -175,7 +178,9 @@ class Generator : public GeneratorState {
 class GeneratorCode : public ExprCode {
  public:
   GeneratorCode(base::Span span, Loops loops, ExprPtr element)
-      : ExprCode(span), loops_(std::move(loops)), element_(std::move(element)) {}
+      : ExprCode(span),
+        loops_(std::move(loops)),
+        element_(std::move(element)) {}
 
   Value eval(Frame& frame) const override {
     loops_.renew(frame);
@@ -194,7 +199,7 @@ class GeneratorCode : public ExprCode {
   ExprPtr element_;
 };
 
-} // namespace
+}  // namespace
 
 ExprPtr Compiler::comprehension(const ast::Expr& e) {
   const bool is_dict = e.kind == ast::ExprKind::DictComp;
@@ -254,4 +259,4 @@ ExprPtr Compiler::comprehension(const ast::Expr& e) {
       e.span, e.kind, std::move(loops), std::move(element), std::move(value));
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -89,8 +89,8 @@ class With : public StmtCode {
 };
 
 struct Handler {
-  ExprPtr type; // null: any
-  TargetPtr target; // null: unnamed
+  ExprPtr type;      // null: any
+  TargetPtr target;  // null: unnamed
   Block body;
 };
 
@@ -199,8 +199,7 @@ class RaiseCode : public StmtCode {
       v = interp.call(v);
     }
     if (!interp.isinstance(v, interp.types.base_exception)) {
-      interp.raise(
-          "TypeError", "exceptions must derive from BaseException");
+      interp.raise("TypeError", "exceptions must derive from BaseException");
     }
     throw_python(interp, v);
   }
@@ -229,7 +228,7 @@ class Assertion : public StmtCode {
   ExprPtr condition_, message_;
 };
 
-} // namespace
+}  // namespace
 
 StmtPtr Compiler::with(const ast::With& s) {
   // with a, b: body  =  with a: with b: body
@@ -288,4 +287,4 @@ StmtPtr Compiler::assertion(const ast::Assert& s) {
       s.span, std::move(condition), optional(s.msg));
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

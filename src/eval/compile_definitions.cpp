@@ -12,8 +12,7 @@ Value make_function(
     Frame& frame,
     const std::shared_ptr<FunctionCode>& code,
     const std::vector<ExprPtr>& defaults) {
-  auto function =
-      make<Function>(code, Ref<ModuleObject>(&frame.globals));
+  auto function = make<Function>(code, Ref<ModuleObject>(&frame.globals));
   function->name = code->name.str();
   function->qualname = code->qualname;
   function->defaults.resize(defaults.size());
@@ -85,7 +84,9 @@ class LambdaCode : public ExprCode {
       base::Span span,
       std::shared_ptr<FunctionCode> code,
       std::vector<ExprPtr> defaults)
-      : ExprCode(span), code_(std::move(code)), defaults_(std::move(defaults)) {}
+      : ExprCode(span),
+        code_(std::move(code)),
+        defaults_(std::move(defaults)) {}
   Value eval(Frame& frame) const override {
     return make_function(frame, code_, defaults_);
   }
@@ -229,7 +230,7 @@ class DefineClass : public StmtCode {
   TargetPtr target_;
 };
 
-} // namespace
+}  // namespace
 
 Value run_function(
     Interpreter& interp,
@@ -343,7 +344,7 @@ std::string qualified_name(const Scope& outer, Symbol name) {
   return name.str();
 }
 
-} // namespace
+}  // namespace
 
 StmtPtr Compiler::function(const ast::FunctionDef& s) {
   if (s.kind == ast::StmtKind::AsyncFunctionDef) {
@@ -427,9 +428,15 @@ StmtPtr Compiler::class_def(const ast::ClassDef& s) {
     code->body = block(s.body);
   }
   return std::make_unique<DefineClass>(
-      s.span, std::move(code), module_name_, std::move(decorators),
-      std::move(bases), std::move(starred), std::move(keywords),
-      std::move(annotations), store(s.name));
+      s.span,
+      std::move(code),
+      module_name_,
+      std::move(decorators),
+      std::move(bases),
+      std::move(starred),
+      std::move(keywords),
+      std::move(annotations),
+      store(s.name));
 }
 
 std::shared_ptr<FunctionCode> Compiler::module(const ast::Tree& tree) {
@@ -448,4 +455,4 @@ std::shared_ptr<FunctionCode> compile_module(
   return Compiler(interp, module.name, module.is_package).module(tree);
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -101,7 +101,7 @@ class DictDisplay : public ExprCode {
   }
 
  private:
-  std::vector<ExprPtr> keys_; // null for **mapping
+  std::vector<ExprPtr> keys_;  // null for **mapping
   std::vector<ExprPtr> values_;
 };
 
@@ -149,8 +149,7 @@ class MakeSlice : public ExprCode {
     };
     Value lower = part(lower_);
     Value upper = part(upper_);
-    return Value(
-        make<Slice>(std::move(lower), std::move(upper), part(step_)));
+    return Value(make<Slice>(std::move(lower), std::move(upper), part(step_)));
   }
 
  private:
@@ -158,8 +157,8 @@ class MakeSlice : public ExprCode {
 };
 
 struct Piece {
-  std::string text; // literal, or ...
-  ExprPtr value; // ... a replacement field
+  std::string text;  // literal, or ...
+  ExprPtr value;     // ... a replacement field
   int conversion = -1;
   ExprPtr format_spec;
 };
@@ -224,7 +223,7 @@ class YieldCode : public ExprCode {
       frame.interp.for_each(
           v, [&](Value item) { frame.yielded->push_back(std::move(item)); });
     }
-    return Value::none(); // nothing can be sent into an eager generator
+    return Value::none();  // nothing can be sent into an eager generator
   }
 
  private:
@@ -232,7 +231,7 @@ class YieldCode : public ExprCode {
   bool from_;
 };
 
-} // namespace
+}  // namespace
 
 void Compiler::unsupported(base::Span span, std::string what) {
   throw Refusal{
@@ -398,4 +397,4 @@ ExprPtr Compiler::expr(const ast::Expr& e) {
   unsupported(e.span, "this expression");
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -11,16 +11,13 @@ namespace {
 /// parts of the library it reaches. Where a `try` guards the import, or in a
 /// function, it happens at once.
 struct ImportItem {
-  std::string module; // absolute
-  Symbol name; // null: the module itself
+  std::string module;  // absolute
+  Symbol name;         // null: the module itself
   bool eager;
   TargetPtr target;
 };
 
-Value import_name(
-    Interpreter& interp,
-    const std::string& module,
-    Symbol name) {
+Value import_name(Interpreter& interp, const std::string& module, Symbol name) {
   const Value m{interp.import_module(module)};
   if (!name) {
     return m;
@@ -111,12 +108,12 @@ class ImportAll : public StmtCode {
   std::string module_;
 };
 
-} // namespace
+}  // namespace
 
 StmtPtr Compiler::import(const ast::Import& s) {
   std::vector<ImportItem> items;
-  const bool eager = scope_->kind != Scope::Kind::Module ||
-      scope_->try_depth > 0;
+  const bool eager =
+      scope_->kind != Scope::Kind::Module || scope_->try_depth > 0;
   for (const ast::Alias& alias : s.names) {
     const std::string& dotted = alias.name.str();
     const std::string top = dotted.substr(0, dotted.find('.'));
@@ -144,8 +141,8 @@ StmtPtr Compiler::import_from(const ast::ImportFrom& s) {
     return std::make_unique<ImportAll>(s.span, module);
   }
   std::vector<ImportItem> items;
-  const bool eager = scope_->kind != Scope::Kind::Module ||
-      scope_->try_depth > 0;
+  const bool eager =
+      scope_->kind != Scope::Kind::Module || scope_->try_depth > 0;
   for (const ast::Alias& alias : s.names) {
     items.push_back(
         {module,
@@ -156,4 +153,4 @@ StmtPtr Compiler::import_from(const ast::ImportFrom& s) {
   return std::make_unique<ImportCode>(s.span, std::move(items));
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -158,7 +158,7 @@ class MatchCode : public StmtCode {
   std::vector<Case> cases_;
 };
 
-} // namespace
+}  // namespace
 
 StmtPtr Compiler::match(const ast::Match& s) {
   std::function<PatternPtr(const ast::Pattern&)> compile =
@@ -215,8 +215,7 @@ StmtPtr Compiler::match(const ast::Match& s) {
           attributes.emplace_back(
               cls.kwd_attrs[i], compile(*cls.kwd_patterns[i]));
         }
-        return std::make_unique<ClassOf>(
-            expr(*cls.cls), std::move(attributes));
+        return std::make_unique<ClassOf>(expr(*cls.cls), std::move(attributes));
       }
       case ast::PatternKind::MatchMapping:
         unsupported(p.span, "a mapping pattern");
@@ -236,4 +235,4 @@ StmtPtr Compiler::match(const ast::Match& s) {
       s.span, std::move(subject), std::move(cases));
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -167,8 +167,7 @@ class Unpack : public TargetCode {
       }
       const size_t rest = items.size() - (wanted - 1);
       targets_[i]->store(
-          frame,
-          list({items.begin() + next, items.begin() + next + rest}));
+          frame, list({items.begin() + next, items.begin() + next + rest}));
       next += rest;
     }
   }
@@ -246,15 +245,16 @@ class DeleteOther : public StmtCode {
   Symbol name_;
 };
 
-} // namespace
+}  // namespace
 
 ExprPtr Compiler::load(Symbol given, base::Span span) {
   const Symbol name = scope_->mangled(given);
   const auto slot = scope_->slot(name);
-  const bool block_variable = slot && std::any_of(
-      scope_->blocks.begin(), scope_->blocks.end(), [&](const auto& b) {
-        return b.contains(name);
-      });
+  const bool block_variable =
+      slot && std::any_of(
+                  scope_->blocks.begin(),
+                  scope_->blocks.end(),
+                  [&](const auto& b) { return b.contains(name); });
   if (block_variable || (slot && scope_->kind == Scope::Kind::Function)) {
     return std::make_unique<LoadSlot>(span, *slot, name);
   }
@@ -272,7 +272,7 @@ TargetPtr Compiler::store(Symbol given) {
     if (const auto slot = scope_->slot(name)) {
       return std::make_unique<StoreSlot>(*slot, name);
     }
-    return std::make_unique<StoreName>(name, false); // declared global
+    return std::make_unique<StoreName>(name, false);  // declared global
   }
   return std::make_unique<StoreName>(name, true);
 }
@@ -335,4 +335,4 @@ StmtPtr Compiler::remove(const ast::Expr& e) {
   }
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

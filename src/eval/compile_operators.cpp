@@ -187,10 +187,18 @@ class Conditional : public ExprCode {
 
 Symbol inplace_method(ast::BinaryOperator op) {
   static const Symbol kNames[] = {
-      Symbol("__iadd__"), Symbol("__isub__"), Symbol("__imul__"),
-      Symbol("__imatmul__"), Symbol("__itruediv__"), Symbol("__imod__"),
-      Symbol("__ipow__"), Symbol("__ilshift__"), Symbol("__irshift__"),
-      Symbol("__ior__"), Symbol("__ixor__"), Symbol("__iand__"),
+      Symbol("__iadd__"),
+      Symbol("__isub__"),
+      Symbol("__imul__"),
+      Symbol("__imatmul__"),
+      Symbol("__itruediv__"),
+      Symbol("__imod__"),
+      Symbol("__ipow__"),
+      Symbol("__ilshift__"),
+      Symbol("__irshift__"),
+      Symbol("__ior__"),
+      Symbol("__ixor__"),
+      Symbol("__iand__"),
       Symbol("__ifloordiv__")};
   return kNames[static_cast<size_t>(op)];
 }
@@ -279,7 +287,7 @@ class Augmented : public StmtCode {
   ExprPtr value_;
 };
 
-} // namespace
+}  // namespace
 
 ExprPtr Compiler::bool_op(const ast::BoolOp& e) {
   return std::make_unique<BoolOp>(
@@ -287,8 +295,7 @@ ExprPtr Compiler::bool_op(const ast::BoolOp& e) {
 }
 
 ExprPtr Compiler::binary(const ast::BinOp& e) {
-  return std::make_unique<Binary>(
-      e.span, e.op, expr(*e.left), expr(*e.right));
+  return std::make_unique<Binary>(e.span, e.op, expr(*e.left), expr(*e.right));
 }
 
 ExprPtr Compiler::unary(const ast::UnaryOp& e) {
@@ -325,8 +332,14 @@ StmtPtr Compiler::augmented(const ast::AugAssign& s) {
     store = target(*s.target);
   }
   return std::make_unique<Augmented>(
-      s.span, s.op, std::move(object), std::move(index), attribute,
-      std::move(name), std::move(store), expr(*s.value));
+      s.span,
+      s.op,
+      std::move(object),
+      std::move(index),
+      attribute,
+      std::move(name),
+      std::move(store),
+      expr(*s.value));
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -119,11 +119,7 @@ class While : public StmtCode {
 
 class For : public StmtCode {
  public:
-  For(base::Span span,
-      TargetPtr target,
-      ExprPtr iter,
-      Block body,
-      Block orelse)
+  For(base::Span span, TargetPtr target, ExprPtr iter, Block body, Block orelse)
       : StmtCode(span),
         target_(std::move(target)),
         iter_(std::move(iter)),
@@ -170,7 +166,7 @@ class Sequence : public StmtCode {
   Block block_;
 };
 
-} // namespace
+}  // namespace
 
 Block Compiler::block(ast::Stmts body) {
   Block out;
@@ -188,19 +184,17 @@ StmtPtr Compiler::assign(const ast::Assign& s) {
   for (const ast::Expr* t : s.targets) {
     targets.push_back(target(*t));
   }
-  return std::make_unique<Assign>(
-      s.span, std::move(targets), std::move(value));
+  return std::make_unique<Assign>(s.span, std::move(targets), std::move(value));
 }
 
 StmtPtr Compiler::annotated(const ast::AnnAssign& s) {
   if (!s.value) {
-    return nullptr; // class annotations are read from the syntax
+    return nullptr;  // class annotations are read from the syntax
   }
   auto value = expr(*s.value);
   std::vector<TargetPtr> targets;
   targets.push_back(target(*s.target));
-  return std::make_unique<Assign>(
-      s.span, std::move(targets), std::move(value));
+  return std::make_unique<Assign>(s.span, std::move(targets), std::move(value));
 }
 
 StmtPtr Compiler::for_loop(const ast::For& s) {
@@ -273,7 +267,7 @@ StmtPtr Compiler::stmt(const ast::Stmt& s) {
     case StmtKind::Expr: {
       const auto& value = *as<ast::ExprStmt>(s).value;
       if (value.kind == ast::ExprKind::Constant) {
-        return nullptr; // a docstring
+        return nullptr;  // a docstring
       }
       return std::make_unique<Evaluate>(s.span, expr(value));
     }
@@ -295,4 +289,4 @@ StmtPtr Compiler::stmt(const ast::Stmt& s) {
   unsupported(s.span, "this statement");
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -41,11 +41,10 @@ void install_object(Interpreter& interp) {
       [](Interpreter& interp, std::span<Value> a) {
         // As CPython: surplus arguments are an error unless __new__ took them.
         Class* cls = interp.class_of(a[0]);
-        const bool surplus = !a[1].get<Tuple>()->items.empty() ||
-            a[2].get<Dict>()->size() > 0;
+        const bool surplus =
+            !a[1].get<Tuple>()->items.empty() || a[2].get<Dict>()->size() > 0;
         const Value* init = cls->lookup(names().init);
-        const Value* object_init =
-            interp.types.object->dict.find(names().init);
+        const Value* object_init = interp.types.object->dict.find(names().init);
         if (surplus && init && init->same(*object_init) &&
             !cls->lookup(names().new_)) {
           interp.raise("TypeError", cls->name + "() takes no arguments");
@@ -66,17 +65,18 @@ void install_type(Interpreter& interp) {
     }
     return list(std::move(out));
   });
-  type->def("__subclasses__(self)", [](Interpreter& interp, std::span<Value> a) {
-    std::vector<Value> out;
-    for (const auto& c : interp.state().classes) {
-      const auto& bases = c->bases;
-      if (std::find(bases.begin(), bases.end(), a[0].get<Class>()) !=
-          bases.end()) {
-        out.emplace_back(c);
-      }
-    }
-    return list(std::move(out));
-  });
+  type->def(
+      "__subclasses__(self)", [](Interpreter& interp, std::span<Value> a) {
+        std::vector<Value> out;
+        for (const auto& c : interp.state().classes) {
+          const auto& bases = c->bases;
+          if (std::find(bases.begin(), bases.end(), a[0].get<Class>()) !=
+              bases.end()) {
+            out.emplace_back(c);
+          }
+        }
+        return list(std::move(out));
+      });
 }
 
 void install_super(Interpreter& interp) {
@@ -89,10 +89,11 @@ void install_super(Interpreter& interp) {
               "super() is only understood inside a method, or with a class "
               "and an object");
         }
-        Class* start = a[2].is(Kind::Class) &&
-                a[2].get<Class>()->is_subclass_of(a[1].get<Class>())
-            ? a[2].get<Class>()
-            : interp.class_of(a[2]);
+        Class* start =
+            a[2].is(Kind::Class) &&
+                    a[2].get<Class>()->is_subclass_of(a[1].get<Class>())
+                ? a[2].get<Class>()
+                : interp.class_of(a[2]);
         return Value(make<SuperObject>(a[1].get<Class>(), a[2], start));
       });
 }
@@ -128,14 +129,18 @@ void install_functions(Interpreter& interp) {
       "_GeneratorContextManager", Value(static_cast<Object*>(manager)));
   interp.register_native_module(
       "__future__", [](Interpreter&, ModuleObject& m) {
-        for (auto name : {"annotations", "division", "absolute_import",
-                          "print_function", "unicode_literals"}) {
+        for (auto name :
+             {"annotations",
+              "division",
+              "absolute_import",
+              "print_function",
+              "unicode_literals"}) {
           m.set(name, Value::none());
         }
       });
 }
 
-} // namespace
+}  // namespace
 
 void install_core(Interpreter& interp) {
   install_object(interp);
@@ -167,7 +172,7 @@ Value code_object(Interpreter& interp, const Function& function) {
   for (const auto& p : function.code->signature.params) {
     varnames.push_back(str(p.name.str()));
     positional += p.kind == Signature::ParamKind::Normal ||
-        p.kind == Signature::ParamKind::PositionalOnly;
+                  p.kind == Signature::ParamKind::PositionalOnly;
   }
   for (size_t i = varnames.size(); i < function.code->slot_names.size(); ++i) {
     varnames.push_back(str(function.code->slot_names[i].str()));
@@ -178,12 +183,9 @@ Value code_object(Interpreter& interp, const Function& function) {
   return Value(code);
 }
 
-} // namespace
+}  // namespace
 
-Value function_attribute(
-    Interpreter& interp,
-    Function& function,
-    Symbol name) {
+Value function_attribute(Interpreter& interp, Function& function, Symbol name) {
   const Names& n = names();
   if (name == n.code) {
     return code_object(interp, function);
@@ -205,8 +207,7 @@ Value function_attribute(
   if (name == n.annotations) {
     auto out = dict();
     if (function.code->syntax) {
-      const auto& def =
-          syntax::as<syntax::FunctionDef>(*function.code->syntax);
+      const auto& def = syntax::as<syntax::FunctionDef>(*function.code->syntax);
       auto add = [&](const syntax::Arg* arg) {
         if (arg && arg->annotation) {
           out->set(
@@ -249,4 +250,4 @@ bool set_function_attribute(
   return false;
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

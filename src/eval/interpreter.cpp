@@ -53,7 +53,7 @@ void make_types(Interpreter& interp) {
   t.exception = interp.define_class("Exception", {t.base_exception});
 }
 
-} // namespace
+}  // namespace
 
 Interpreter::Interpreter(Limits limits) : state_(std::make_unique<State>()) {
   state_->limits = limits;
@@ -83,7 +83,7 @@ const Limits& Interpreter::limits() const {
 void Interpreter::charge(uint64_t n) {
   state_->steps += n;
   if (state_->steps > state_->limits.steps) {
-    state_->steps = 0; // so that reporting can evaluate again
+    state_->steps = 0;  // so that reporting can evaluate again
     refuse(
         diagnostics::Kind::LimitExceeded,
         "the evaluation took more than " +
@@ -134,7 +134,7 @@ void Interpreter::raise(std::string_view type, std::string message) {
 bool Interpreter::matches(const PythonError& error, std::string_view type) {
   const Value* cls = state_->builtins->attrs->find(Symbol(type));
   return cls && cls->is(Kind::Class) &&
-      class_of(error.value)->is_subclass_of(cls->get<Class>());
+         class_of(error.value)->is_subclass_of(cls->get<Class>());
 }
 
 void Interpreter::refuse(
@@ -174,4 +174,4 @@ void throw_python(Interpreter& interp, const Value& exception) {
   throw PythonError{exception};
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -12,8 +12,8 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Found {
-  const ModuleSource* source = nullptr; // of ours, or ...
-  std::string file; // ... on disc
+  const ModuleSource* source = nullptr;  // of ours, or ...
+  std::string file;                      // ... on disc
   bool is_package = false;
   explicit operator bool() const {
     return source || !file.empty();
@@ -63,10 +63,8 @@ std::string read_file(Interpreter& interp, const std::string& path) {
   return std::move(text).str();
 }
 
-const syntax::Tree& parse(
-    Interpreter& interp,
-    const std::string& path,
-    std::string text) {
+const syntax::Tree&
+parse(Interpreter& interp, const std::string& path, std::string text) {
   auto parsed = syntax::parse_module(path, std::move(text));
   auto& trees = interp.state().trees;
   trees.push_back(std::move(parsed.tree));
@@ -76,22 +74,23 @@ const syntax::Tree& parse(
   return trees.back();
 }
 
-Ref<ModuleObject> new_module(
-    const std::string& name,
-    const std::string& file,
-    bool is_package) {
+Ref<ModuleObject>
+new_module(const std::string& name, const std::string& file, bool is_package) {
   auto module = make<ModuleObject>(name, file);
   module->is_package = is_package;
   module->attrs->set(names().file, str(file));
   module->attrs->set(
       names().package,
-      str(is_package ? name : name.substr(0, name.find('.') == std::string::npos
-                                                 ? 0
-                                                 : name.rfind('.'))));
+      str(is_package
+              ? name
+              : name.substr(
+                    0,
+                    name.find('.') == std::string::npos ? 0
+                                                        : name.rfind('.'))));
   return module;
 }
 
-} // namespace
+}  // namespace
 
 void Interpreter::register_native_module(std::string name, ModuleBody body) {
   state_->sources[std::move(name)] = {std::move(body), {}, true};
@@ -113,7 +112,7 @@ void Interpreter::register_package(std::string name, std::string directory) {
 bool Interpreter::can_import(std::string_view name) {
   const std::string key(name);
   return state_->modules.contains(key) ||
-      static_cast<bool>(find_module(*state_, key));
+         static_cast<bool>(find_module(*state_, key));
 }
 
 Ref<ModuleObject> Interpreter::import_module(std::string_view name) {
@@ -132,8 +131,7 @@ Ref<ModuleObject> Interpreter::import_module(std::string_view name) {
     found.source->body(*this, *module);
     return module;
   }
-  const std::string path =
-      found.source ? "<portwright>/" + key : found.file;
+  const std::string path = found.source ? "<portwright>/" + key : found.file;
   auto module = new_module(key, path, found.is_package);
   state_->modules[key] = module;
   try {
@@ -150,10 +148,8 @@ Ref<ModuleObject> Interpreter::import_module(std::string_view name) {
   return module;
 }
 
-Ref<ModuleObject> Interpreter::run_source(
-    std::string name,
-    std::string path,
-    std::string text) {
+Ref<ModuleObject>
+Interpreter::run_source(std::string name, std::string path, std::string text) {
   auto module = new_module(name, path, false);
   state_->modules[name] = module;
   execute_module(*this, parse(*this, path, std::move(text)), module);
@@ -169,4 +165,4 @@ Value resolve_lazy(Interpreter& interp, const Value& value) {
   return resolve_lazy(interp, out);
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

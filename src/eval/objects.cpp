@@ -55,7 +55,7 @@ Class* builtin_class(Kind kind) {
   }
 }
 
-} // namespace
+}  // namespace
 
 ObjectList::~ObjectList() {
   std::vector<Object*> all;
@@ -69,7 +69,7 @@ ObjectList::~ObjectList() {
     o->clear();
   }
   for (Object* o : all) {
-    o->list_ = nullptr; // whoever still refers to it frees it
+    o->list_ = nullptr;  // whoever still refers to it frees it
   }
   for (Object* o : all) {
     o->release();
@@ -302,8 +302,7 @@ ModuleObject::ModuleObject(std::string name, std::string file)
 
 void ModuleObject::def(std::string_view signature, Native::Body body) {
   auto function = native(name, signature, std::move(body));
-  attrs->set(
-      Symbol(signature.substr(0, signature.find('('))), Value(function));
+  attrs->set(Symbol(signature.substr(0, signature.find('('))), Value(function));
 }
 
 void ModuleObject::set(std::string_view key, Value value) {
@@ -359,8 +358,7 @@ Ref<Native> native(
   name += signature.substr(0, open);
   return make<Native>(
       std::move(name),
-      Signature::parse(
-          signature.substr(open + 1, signature.size() - open - 2)),
+      Signature::parse(signature.substr(open + 1, signature.size() - open - 2)),
       std::move(body));
 }
 
@@ -381,10 +379,10 @@ bool Value::same(const Value& other) const {
       return payload_.real == other.payload_.real;
     case Tag::Object:
       return payload_.object == other.payload_.object ||
-          (is_str() && other.is_str() && str() == other.str());
+             (is_str() && other.is_str() && str() == other.str());
     default:
       return true;
   }
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -52,10 +52,8 @@ struct Text {
 
 Text render(const Provenance* p, const Spelling& spelling);
 
-std::string at_least(
-    const Provenance* p,
-    int precedence,
-    const Spelling& spelling) {
+std::string
+at_least(const Provenance* p, int precedence, const Spelling& spelling) {
   Text t = render(p, spelling);
   return t.precedence >= precedence ? t.text : "(" + t.text + ")";
 }
@@ -67,7 +65,9 @@ Text binary(const Provenance& p, const Spelling& spelling) {
   const int left = own == kPower || own == kComparison ? own + 1 : own;
   const int right = own == kPower ? kUnary : own + 1;
   return {
-      at_least(p.left, left, spelling) + " " + op + " " + at_least(p.right, right, spelling), own};
+      at_least(p.left, left, spelling) + " " + op + " " +
+          at_least(p.right, right, spelling),
+      own};
 }
 
 Text call(const Provenance& p, const Spelling& spelling) {
@@ -120,18 +120,22 @@ Text render(const Provenance* p, const Spelling& spelling) {
     case Provenance::Kind::Unary:
       return p->name.str() == "not"
                  ? Text{"not " + at_least(p->left, kNot, spelling), kNot}
-                 : Text{p->name.str() + at_least(p->left, kUnary, spelling), kUnary};
+                 : Text{
+                       p->name.str() + at_least(p->left, kUnary, spelling),
+                       kUnary};
     case Provenance::Kind::Binary:
       return binary(*p, spelling);
     case Provenance::Kind::Index:
       return {
-          at_least(p->left, kPrimary, spelling) + "[" + render(p->right, spelling).text + "]",
+          at_least(p->left, kPrimary, spelling) + "[" +
+              render(p->right, spelling).text + "]",
           kPrimary};
     case Provenance::Kind::Call:
       return call(*p, spelling);
     case Provenance::Kind::Conditional:
       return {
-          at_least(p->left, kOr, spelling) + " if " + at_least(p->test, kOr, spelling) + " else " +
+          at_least(p->left, kOr, spelling) + " if " +
+              at_least(p->test, kOr, spelling) + " else " +
               at_least(p->right, kConditional, spelling),
           kConditional};
     case Provenance::Kind::Data:
@@ -197,9 +201,7 @@ std::string to_string(const Provenance* provenance) {
   return render(provenance, nullptr).text;
 }
 
-std::string to_string(
-    const Provenance* provenance,
-    const Spelling& spelling) {
+std::string to_string(const Provenance* provenance, const Spelling& spelling) {
   return render(provenance, spelling).text;
 }
 
@@ -234,9 +236,8 @@ const Provenance* Interpreter::combine(std::string_view op, const Value& a) {
 }
 
 bool depends_on_loop(const Provenance* p) {
-  return p &&
-      (p->kind == Provenance::Kind::Loop || depends_on_loop(p->left) ||
-       depends_on_loop(p->right) || depends_on_loop(p->test));
+  return p && (p->kind == Provenance::Kind::Loop || depends_on_loop(p->left) ||
+               depends_on_loop(p->right) || depends_on_loop(p->test));
 }
 
 }  // namespace portwright::eval

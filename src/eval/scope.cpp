@@ -89,8 +89,8 @@ Symbol Scope::mangled(Symbol name) const {
   }
   const size_t first = class_name.find_first_not_of('_');
   return first == std::string::npos
-      ? name
-      : Symbol("_" + class_name.substr(first) + text);
+             ? name
+             : Symbol("_" + class_name.substr(first) + text);
 }
 
 namespace {
@@ -116,8 +116,9 @@ class Bindings : public Walk {
       case StmtKind::Import:
         for (const Alias& alias : as<Import>(s).names) {
           const std::string& text = alias.name.str();
-          bind(alias.asname ? alias.asname
-                            : Symbol(text.substr(0, text.find('.'))));
+          bind(
+              alias.asname ? alias.asname
+                           : Symbol(text.substr(0, text.find('.'))));
         }
         break;
       case StmtKind::ImportFrom:
@@ -181,7 +182,7 @@ class Yields : public Walk {
   }
 };
 
-} // namespace
+}  // namespace
 
 void declare_bindings(Scope& scope, Stmts body) {
   Declarations declarations(scope);
@@ -196,4 +197,4 @@ bool contains_yield(Stmts body) {
   return yields.found;
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -230,4 +230,4 @@ void Walk::walk_stmt(const Stmt& s) {
   }
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -19,7 +19,7 @@ namespace {
 
 bool named(const OpNode* op, std::initializer_list<std::string_view> names) {
   return op &&
-      std::find(names.begin(), names.end(), op->op->name) != names.end();
+         std::find(names.begin(), names.end(), op->op->name) != names.end();
 }
 
 class Search {
@@ -80,8 +80,8 @@ class Search {
         return product(*op, found);
       }
       if (named(op, {"mul", "div"}) && op->inputs.size() == 1) {
-        const Value& factor = torch::as_tensor(op->args[0]) ? op->args[1]
-                                                            : op->args[0];
+        const Value& factor =
+            torch::as_tensor(op->args[0]) ? op->args[1] : op->args[0];
         if (!factor.is_number()) {
           return false;
         }
@@ -125,9 +125,8 @@ class Search {
     found.queries = op.inputs[0];
     if (const OpNode* scaled = producer(found.queries);
         named(scaled, {"mul", "div"}) && scaled->inputs.size() == 1) {
-      const Value& factor = torch::as_tensor(scaled->args[0])
-          ? scaled->args[1]
-          : scaled->args[0];
+      const Value& factor =
+          torch::as_tensor(scaled->args[0]) ? scaled->args[1] : scaled->args[0];
       found.scale.push_back({factor, named(scaled, {"div"})});
       found.queries = scaled->inputs[0];
     }
@@ -149,8 +148,8 @@ class Search {
     }
     const OpNode* insert = producer(expand->inputs[0]);
     return named(insert, {"__getitem__", "getitem", "unsqueeze"})
-        ? insert->inputs[0]
-        : id;
+               ? insert->inputs[0]
+               : id;
   }
 
   const Trace& trace_;
@@ -187,10 +186,7 @@ mx::array capped(
   return mx::matmul(mx::softmax(scores, -1), v);
 }
 
-bool agrees(
-    eval::Interpreter& interp,
-    const Trace& trace,
-    const Attention& a) {
+bool agrees(eval::Interpreter& interp, const Trace& trace, const Attention& a) {
   trace::Replay replay(interp, trace);
   // Scores of the size of the cap, or a cap could not be told from none.
   const float size = a.softcap.defined() ? 3.0f : 1.0f;
@@ -206,14 +202,15 @@ bool agrees(
     replay.replace(a.mask, *mask);
   }
   const auto expected = replay.compute(a.output);
-  const auto fused = a.softcap.defined()
-      ? capped(a, q, k, v, mask)
-      : mx::fast::scaled_dot_product_attention(
-            q, k, v, static_cast<float>(a.scale_value()), "", mask);
+  const auto fused =
+      a.softcap.defined()
+          ? capped(a, q, k, v, mask)
+          : mx::fast::scaled_dot_product_attention(
+                q, k, v, static_cast<float>(a.scale_value()), "", mask);
   return relative_error(fused, expected) < kTolerance;
 }
 
-} // namespace
+}  // namespace
 
 std::optional<Attention> lift_attention(
     eval::Interpreter& interp,
@@ -223,7 +220,8 @@ std::optional<Attention> lift_attention(
   Search search(trace, flows, graph);
   for (const OpNode* op : graph.ops) {
     if (named(op, {"softmax"})) {
-      if (auto found = search.from(*op); found && agrees(interp, trace, *found)) {
+      if (auto found = search.from(*op);
+          found && agrees(interp, trace, *found)) {
         return found;
       }
     }
@@ -231,4 +229,4 @@ std::optional<Attention> lift_attention(
   return {};
 }
 
-} // namespace portwright::lift
+}  // namespace portwright::lift

@@ -10,18 +10,18 @@ namespace portwright::lift {
 
 /// softmax(cap(q k^T * scale) + mask) v, with grouped keys and values.
 struct Attention {
-  ValueId queries = 0; // (B, H, L, D)
-  ValueId keys = 0; // (B, Hkv, S, D)
-  ValueId values = 0; // (B, Hkv, S, Dv)
-  ValueId mask = 0; // additive, or 0
-  ValueId output = 0; // (B, H, L, Dv)
+  ValueId queries = 0;  // (B, H, L, D)
+  ValueId keys = 0;     // (B, Hkv, S, D)
+  ValueId values = 0;   // (B, Hkv, S, Dv)
+  ValueId mask = 0;     // additive, or 0
+  ValueId output = 0;   // (B, H, L, Dv)
   /// Factors on the scores; a divisor is marked.
   struct Factor {
     eval::Value value;
     bool divides;
   };
   std::vector<Factor> scale;
-  eval::Value softcap; // Undefined: none
+  eval::Value softcap;  // Undefined: none
 
   double scale_value() const;
 };
@@ -35,4 +35,4 @@ std::optional<Attention> lift_attention(
     const Flows& flows,
     const Graph& graph);
 
-} // namespace portwright::lift
+}  // namespace portwright::lift

@@ -63,7 +63,7 @@ bool match_inputs(const Trace& trace, const Frame& frame, Experts& found) {
     }
   }
   return found.input && found.indices && found.weights &&
-      trace.info(found.indices).shape == trace.info(found.weights).shape;
+         trace.info(found.indices).shape == trace.info(found.weights).shape;
 }
 
 mx::array activate(const std::string& name, const mx::array& x) {
@@ -80,8 +80,7 @@ mx::array activate(const std::string& name, const mx::array& x) {
   const auto inner = mx::multiply(
       mx::array(0.79788456f),
       mx::add(x, mx::multiply(mx::array(0.044715f), cube)));
-  return mx::multiply(
-      mx::multiply(half, x), mx::add(one, mx::tanh(inner)));
+  return mx::multiply(mx::multiply(half, x), mx::add(one, mx::tanh(inner)));
 }
 
 mx::array apply(
@@ -91,15 +90,13 @@ mx::array apply(
     const mx::array& x,
     const mx::array& index,
     const mx::array& weight) {
-  const auto gu = mx::take(gate_up, index, 0); // (N, K, 2I, H)
-  const auto d = mx::take(down, index, 0); // (N, K, H, I)
-  const auto column = mx::expand_dims(x, {1, 3}); // (N, 1, H, 1)
-  const auto both = mx::squeeze(mx::matmul(gu, column), -1); // (N, K, 2I)
+  const auto gu = mx::take(gate_up, index, 0);                // (N, K, 2I, H)
+  const auto d = mx::take(down, index, 0);                    // (N, K, H, I)
+  const auto column = mx::expand_dims(x, {1, 3});             // (N, 1, H, 1)
+  const auto both = mx::squeeze(mx::matmul(gu, column), -1);  // (N, K, 2I)
   const auto parts = mx::split(both, 2, -1);
-  const auto hidden =
-      mx::multiply(activate(e.activation, parts[0]), parts[1]);
-  const auto out =
-      mx::squeeze(mx::matmul(d, mx::expand_dims(hidden, -1)), -1);
+  const auto hidden = mx::multiply(activate(e.activation, parts[0]), parts[1]);
+  const auto out = mx::squeeze(mx::matmul(d, mx::expand_dims(hidden, -1)), -1);
   return mx::sum(mx::multiply(out, mx::expand_dims(weight, -1)), 1);
 }
 
@@ -116,14 +113,16 @@ bool agrees(
   const auto weight = mx::abs(random({n, k}, 32));
   const auto index = mx::astype(
       mx::random::randint(
-          mx::array(0), mx::array(e.experts), {n, k}, mx::int32,
+          mx::array(0),
+          mx::array(e.experts),
+          {n, k},
+          mx::int32,
           mx::random::key(33)),
       mx::int64);
   // The source's order of arguments is that of its frame.
   std::vector<mx::array> inputs;
   for (ValueId id : frame.inputs) {
-    inputs.push_back(
-        id == e.input ? x : id == e.indices ? index : weight);
+    inputs.push_back(id == e.input ? x : id == e.indices ? index : weight);
   }
   const auto expected = call_module(interp, frame.module, inputs);
   auto array = [&](const std::string& name) {
@@ -145,7 +144,7 @@ bool agrees(
   return false;
 }
 
-} // namespace
+}  // namespace
 
 std::optional<Experts> lift_experts(
     eval::Interpreter& interp,
@@ -162,4 +161,4 @@ std::optional<Experts> lift_experts(
   return found;
 }
 
-} // namespace portwright::lift
+}  // namespace portwright::lift

@@ -4,11 +4,7 @@
 
 namespace portwright::lift {
 
-Flows::Flows(
-    const Trace& trace,
-    ValueId ids,
-    ValueId positions,
-    ValueId mask)
+Flows::Flows(const Trace& trace, ValueId ids, ValueId positions, ValueId mask)
     : flows_(trace.values.size(), Flow::Constant) {
   for (ValueId id = 1; id < trace.values.size(); ++id) {
     const auto& info = trace.info(id);
@@ -47,13 +43,13 @@ void Flows::visit(const Frame& frame) {
 
 bool is_mask_function(const Frame& frame) {
   return frame.function && !frame.is_module() &&
-      frame.module_name() == "transformers.masking_utils";
+         frame.module_name() == "transformers.masking_utils";
 }
 
 bool is_cache_update(const Frame& frame) {
   return frame.function && !frame.is_module() &&
-      frame.module_name() == "transformers.cache_utils" &&
-      frame.function->name == "update";
+         frame.module_name() == "transformers.cache_utils" &&
+         frame.function->name == "update";
 }
 
 bool uses_cache(const Frame& frame) {
@@ -72,7 +68,7 @@ size_t parameter_count(const Trace& trace, const std::string& path) {
   for (const auto& info : trace.values) {
     const auto* tensor = torch::as_tensor(info.tensor);
     n += tensor && tensor->is_parameter &&
-        (path.empty() || info.parameter.starts_with(path + "."));
+         (path.empty() || info.parameter.starts_with(path + "."));
   }
   return n;
 }
@@ -123,7 +119,8 @@ void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
     const Frame& f = **child;
     // A module that hands out several tensors (a router) is opened too: its
     // caller is where they are used.
-    const bool opened = f.is_module() &&
+    const bool opened =
+        f.is_module() &&
         (parameter_count(trace, f.path) == 0 ||
          (f.outputs.size() > 1 && !uses_cache(f)) || is_dressed_embedding(f));
     if (f.is_module() && !opened) {
@@ -142,7 +139,7 @@ void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
   }
 }
 
-} // namespace
+}  // namespace
 
 Graph make_graph(const Trace& trace, const Frame& frame) {
   Graph graph;
@@ -151,4 +148,4 @@ Graph make_graph(const Trace& trace, const Frame& frame) {
   return graph;
 }
 
-} // namespace portwright::lift
+}  // namespace portwright::lift

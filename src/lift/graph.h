@@ -14,11 +14,11 @@ using trace::ValueId;
 
 /// What a value depends on, the strongest first wins.
 enum class Flow : uint8_t {
-  Constant, // literals, buffers, shapes
-  Parameter, // weights alone
-  Position, // position ids
-  Mask, // the attention mask, or what a mask function made
-  Data, // the hidden states
+  Constant,   // literals, buffers, shapes
+  Parameter,  // weights alone
+  Position,   // position ids
+  Mask,       // the attention mask, or what a mask function made
+  Data,       // the hidden states
 };
 
 /// The flow of every value of a trace. `ids`, `positions` and `mask` are the
@@ -48,7 +48,7 @@ struct Lifted;
 struct Producer {
   const OpNode* op = nullptr;
   const Frame* call = nullptr;
-  size_t index = 0; // which output of the call or idiom
+  size_t index = 0;  // which output of the call or idiom
   const Lifted* lifted = nullptr;
 };
 
@@ -56,9 +56,9 @@ struct Producer {
 /// parameters, opened up.
 struct Graph {
   const Frame* frame = nullptr;
-  std::vector<const OpNode*> ops; // in order
-  std::vector<const Frame*> calls; // submodules kept, in order
-  std::vector<const Frame*> functions; // opened calls, in order
+  std::vector<const OpNode*> ops;       // in order
+  std::vector<const Frame*> calls;      // submodules kept, in order
+  std::vector<const Frame*> functions;  // opened calls, in order
   std::unordered_map<ValueId, Producer> producers;
   std::unordered_map<ValueId, std::vector<const OpNode*>> users;
 };
@@ -68,4 +68,4 @@ Graph make_graph(const Trace& trace, const Frame& frame);
 /// Number of parameters a module holds, submodules included.
 size_t parameter_count(const Trace& trace, const std::string& path);
 
-} // namespace portwright::lift
+}  // namespace portwright::lift

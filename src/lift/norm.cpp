@@ -68,10 +68,9 @@ bool agrees(
     const Parameters& p) {
   const float eps = static_cast<float>(norm.eps.as_double());
   for (float scale : {1.0f, 30.0f, std::sqrt(eps)}) {
-    const auto x = mx::add(
-        random({3, 5, norm.dims}, 5, scale), mx::array(0.3f * scale));
-    if (relative_error(
-            apply(norm, x, p), call_module(interp, module, {x})) >
+    const auto x =
+        mx::add(random({3, 5, norm.dims}, 5, scale), mx::array(0.3f * scale));
+    if (relative_error(apply(norm, x, p), call_module(interp, module, {x})) >
         kTolerance) {
       return false;
     }
@@ -79,12 +78,10 @@ bool agrees(
   return true;
 }
 
-} // namespace
+}  // namespace
 
-std::optional<Norm> lift_norm(
-    eval::Interpreter& interp,
-    const Value& module,
-    int dims) {
+std::optional<Norm>
+lift_norm(eval::Interpreter& interp, const Value& module, int dims) {
   RandomParameters random_parameters(interp, module);
   const Parameters p = parameters_of(interp, module);
   auto is_vector = [&](const std::optional<mx::array>& a) {
@@ -113,4 +110,4 @@ std::optional<Norm> lift_norm(
   return {};
 }
 
-} // namespace portwright::lift
+}  // namespace portwright::lift

@@ -46,8 +46,7 @@ RandomParameters::RandomParameters(
         torch::load_data(
             *t,
             mx::astype(
-                random(
-                    old.shape(), ++seed, 1.0f / std::sqrt(float(fan_in))),
+                random(old.shape(), ++seed, 1.0f / std::sqrt(float(fan_in))),
                 old.dtype()));
       });
 }
@@ -72,4 +71,4 @@ mx::array call_module(
   return torch::array_of(*tensors.front());
 }
 
-} // namespace portwright::lift
+}  // namespace portwright::lift

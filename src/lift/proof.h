@@ -38,4 +38,4 @@ mx::array call_module(
     const eval::Value& module,
     const std::vector<mx::array>& inputs);
 
-} // namespace portwright::lift
+}  // namespace portwright::lift

@@ -38,7 +38,7 @@ class Region {
       for (ValueId input : op->inputs) {
         const Flow flow = flows_.of(input);
         answer = answer || flow == Flow::Position ||
-            (flow == Flow::Data && rotated(input));
+                 (flow == Flow::Data && rotated(input));
       }
     }
     return rotated_[id] = answer;
@@ -101,7 +101,7 @@ class Region {
       if (data.empty()) {
         break;
       }
-      if (data.size() > 1) { // cat(-x2, x1): join the branches' ancestors
+      if (data.size() > 1) {  // cat(-x2, x1): join the branches' ancestors
         Ids joined = ancestors(data.front());
         for (ValueId d : data) {
           const Ids own = ancestors(d);
@@ -138,10 +138,10 @@ class Probe {
       return;
     }
     const int64_t length = trace.info(positions).shape.back();
-    rope.heads_last = in != out && in[1] == length && out[2] == length &&
-        in[2] == out[1];
-    usable_ = in[3] == out[3] && (rope.heads_last || in == out) &&
-        out[2] == length;
+    rope.heads_last =
+        in != out && in[1] == length && out[2] == length && in[2] == out[1];
+    usable_ =
+        in[3] == out[3] && (rope.heads_last || in == out) && out[2] == length;
     depth_ = static_cast<int>(out[3]);
     length_ = static_cast<int>(length);
   }
@@ -239,13 +239,11 @@ class Probe {
       const float* out = y.data<float>();
       for (int i = 0; i < half; ++i) {
         const double c = out[rope_.traditional ? 2 * i : i];
-        const double s =
-            out[rope_.traditional ? 2 * i + 1 : i + half];
+        const double s = out[rope_.traditional ? 2 * i + 1 : i + half];
         const double expected = rope_.frequencies[i] * position;
         const double turns =
             std::round((expected - std::atan2(s, c)) / (2 * M_PI));
-        rope_.frequencies[i] =
-            (std::atan2(s, c) + 2 * M_PI * turns) / position;
+        rope_.frequencies[i] = (std::atan2(s, c) + 2 * M_PI * turns) / position;
       }
     }
   }
@@ -297,7 +295,7 @@ class Probe {
   int length_ = 0;
 };
 
-} // namespace
+}  // namespace
 
 std::optional<Rope> lift_rope(
     eval::Interpreter& interp,
@@ -319,4 +317,4 @@ std::optional<Rope> lift_rope(
   return rope;
 }
 
-} // namespace portwright::lift
+}  // namespace portwright::lift

@@ -10,13 +10,13 @@ namespace portwright::lift {
 
 /// A rotary position embedding of the first `dims` channels.
 struct Rope {
-  ValueId input = 0; // (B, H, L, D), or (B, L, H, D) with heads_last
-  ValueId output = 0; // (B, H, L, D)
+  ValueId input = 0;   // (B, H, L, D), or (B, L, H, D) with heads_last
+  ValueId output = 0;  // (B, H, L, D)
   int dims = 0;
-  bool traditional = false; // pairs (2i, 2i+1), else (i, i + dims / 2)
+  bool traditional = false;  // pairs (2i, 2i+1), else (i, i + dims / 2)
   bool heads_last = false;
-  std::vector<double> frequencies; // radians per position, dims / 2 of them
-  double magnitude = 1; // on the rotated channels
+  std::vector<double> frequencies;  // radians per position, dims / 2 of them
+  double magnitude = 1;             // on the rotated channels
 
   /// base ** (-2 i / dims) to float32 accuracy.
   bool has_base(double base) const;
@@ -33,4 +33,4 @@ std::optional<Rope> lift_rope(
     ValueId positions,
     ValueId output);
 
-} // namespace portwright::lift
+}  // namespace portwright::lift

@@ -139,13 +139,12 @@ void Lexer::fstring_text() {
   }
 }
 
-// One FStringMiddle and the token after it. A doubled brace ends a piece too,
-// which then holds the first of the two.
+// One FStringMiddle and the token after it. A doubled brace ends a piece too.
 bool Lexer::fstring_text_piece(FString& f) {
   const uint32_t begin = at_;
   const bool triple = f.flags & kTriple;
   const bool spec = f.field_count > 0;
-  auto flags = static_cast<uint8_t>(f.flags | (spec ? kFormatSpec : 0));
+  uint8_t flags = f.flags;
   const auto middle = [&] {
     if (at_ > begin) {
       push(TokenKind::FStringMiddle, begin, flags);
@@ -175,9 +174,9 @@ bool Lexer::fstring_text_piece(FString& f) {
     }
     if (c == '{' || c == '}') {
       if (!spec && peek(1) == c) {
-        ++at_;
+        at_ += 2;
+        flags |= kDoubledBrace;
         middle();
-        ++at_;
         return true;
       }
       middle();

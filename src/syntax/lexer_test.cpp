@@ -148,7 +148,7 @@ TEST(Lexer, FStringsAreCutIntoTextAndFields) {
       Lexed("f'a{{{b!r:>{w}}c'").tokens(),
       ElementsAre(
           "f'",
-          "a{",
+          "a{{",
           "{",
           "b",
           "!",

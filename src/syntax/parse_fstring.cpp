@@ -10,8 +10,7 @@ void Parser::fstring(Children<Expr*>& pieces, bool is_template) {
   next();
   while (!at(TK::FStringEnd)) {
     if (at(TK::FStringMiddle)) {
-      const Token& token = next();
-      pieces.push(text_constant(token, token.begin, token.end));
+      pieces.push(fstring_text());
     } else if (at(TK::LeftBrace)) {
       replacement_field(pieces, is_template);
     } else {
@@ -19,6 +18,12 @@ void Parser::fstring(Children<Expr*>& pieces, bool is_template) {
     }
   }
   next();
+}
+
+Expr* Parser::fstring_text() {
+  const Token& token = next();
+  const uint32_t doubled = token.flags & kDoubledBrace ? 1 : 0;
+  return text_constant(token, token.begin, token.end - doubled);
 }
 
 // '{' (yield | star_expressions) '='? ('!' NAME)? (':' format_spec)? '}'
@@ -110,8 +115,7 @@ Expr* Parser::format_spec() {
   Children<Expr*> pieces(exprs_);
   while (at(TK::FStringMiddle) || at(TK::LeftBrace)) {
     if (at(TK::FStringMiddle)) {
-      const Token& token = next();
-      pieces.push(text_constant(token, token.begin, token.end));
+      pieces.push(fstring_text());
     } else {
       replacement_field(pieces, false);
     }

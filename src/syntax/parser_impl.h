@@ -266,6 +266,7 @@ class Parser {
   // ---- parse_fstring.cpp ----
   void fstring(Children<Expr*>& pieces, bool is_template);
   void replacement_field(Children<Expr*>& pieces, bool is_template);
+  Expr* fstring_text();
   int conversion_letter();
   Expr* format_spec();
   std::string_view without_comments(uint32_t from, uint32_t to);

@@ -140,8 +140,8 @@ enum StringFlags : uint8_t {
   kTemplate = 16,
   /// The contents hold a backslash.
   kEscapes = 32,
-  /// An FStringMiddle that belongs to a format specification.
-  kFormatSpec = 64,
+  /// An FStringMiddle that ends in a doubled brace, which stands for one.
+  kDoubledBrace = 64,
 };
 
 struct Token {

@@ -28,7 +28,7 @@ class Printer {
   std::string type(ValueId id) const {
     const ValueInfo& info = trace_.info(id);
     return std::string(torch::name(info.dtype)) +
-        fmt::format("[{}]", fmt::join(info.shape, ","));
+           fmt::format("[{}]", fmt::join(info.shape, ","));
   }
 
   std::string value_name(ValueId id) const {
@@ -91,8 +91,8 @@ class Printer {
             for (const auto& e : v.get<eval::Dict>()->entries()) {
               if (e.key.defined()) {
                 text += (text.empty() ? "" : ", ") +
-                    (e.key.is_str() ? e.key.str() : "?") + ": " +
-                    argument(e.value, ids, next);
+                        (e.key.is_str() ? e.key.str() : "?") + ": " +
+                        argument(e.value, ids, next);
               }
             }
             return "{" + text + "}";
@@ -117,14 +117,13 @@ class Printer {
     for (size_t i = 0; i < node.args.size(); ++i) {
       const auto& param = node.op->signature.params[i];
       const Value& arg = node.args[i];
-      if (!arg.defined() ||
-          (param.optional && arg.same(param.default_value))) {
+      if (!arg.defined() || (param.optional && arg.same(param.default_value))) {
         continue;
       }
       text += first ? "" : ", ";
       first = false;
       text += (torch::as_tensor(arg) ? "" : param.name.str() + "=") +
-          argument(arg, node.inputs, next);
+              argument(arg, node.inputs, next);
     }
     text += ")";
     for (ValueId id : node.outputs) {
@@ -139,22 +138,22 @@ class Printer {
   void frame(const Frame& f, int depth) {
     if (f.function) {
       std::string text = f.is_module()
-          ? f.path + ": " + f.module.object()->cls->name
-          : f.qualname();
+                             ? f.path + ": " + f.module.object()->cls->name
+                             : f.qualname();
       size_t next = 0;
       std::string args;
       for (size_t i = f.is_module(); i < f.args.size(); ++i) {
         if (!f.args[i].is_none()) {
           args += (args.empty() ? "" : ", ") +
-              f.function->code->signature.params[i].name.str() + "=" +
-              argument(f.args[i], f.inputs, next);
+                  f.function->code->signature.params[i].name.str() + "=" +
+                  argument(f.args[i], f.inputs, next);
         }
       }
       line(depth, text + "(" + args + ")  # " + base::to_string(f.call));
     }
     const bool hidden = !with_library_ && f.function && !f.is_module() &&
-        (f.module_name() == "transformers.cache_utils" ||
-         f.module_name() == "transformers.masking_utils");
+                        (f.module_name() == "transformers.cache_utils" ||
+                         f.module_name() == "transformers.masking_utils");
     for (const Item& item : f.items) {
       if (hidden) {
         break;
@@ -184,7 +183,7 @@ class Printer {
   std::string out_;
 };
 
-} // namespace
+}  // namespace
 
 std::string print(const Trace& trace, bool with_library) {
   return Printer(trace, with_library).run();
@@ -223,7 +222,7 @@ void check_frame(
   }
 }
 
-} // namespace
+}  // namespace
 
 std::vector<std::string> check(const Trace& trace) {
   std::vector<std::string> out;
@@ -232,4 +231,4 @@ std::vector<std::string> check(const Trace& trace) {
   return out;
 }
 
-} // namespace portwright::trace
+}  // namespace portwright::trace

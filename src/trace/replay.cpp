@@ -54,9 +54,7 @@ Value Replay::substituted(
       Value lower = substituted(s->lower, ids, next);
       Value upper = substituted(s->upper, ids, next);
       return Value(eval::make<eval::Slice>(
-          std::move(lower),
-          std::move(upper),
-          substituted(s->step, ids, next)));
+          std::move(lower), std::move(upper), substituted(s->step, ids, next)));
     }
     default:
       return arg;
@@ -69,7 +67,7 @@ Value Replay::tensor(ValueId id) {
   }
   const ValueInfo& info = trace_.info(id);
   if (!depends(id)) {
-    return values_[id] = info.tensor; // as it was
+    return values_[id] = info.tensor;  // as it was
   }
   const OpNode& node = *info.producer;
   // In single static assignment an in-place op is what it computes.
@@ -92,4 +90,4 @@ mx::array Replay::compute(ValueId id) {
   return torch::array_of(*torch::as_tensor(tensor(id)));
 }
 
-} // namespace portwright::trace
+}  // namespace portwright::trace

@@ -24,7 +24,9 @@ class Replay {
  private:
   eval::Value tensor(ValueId id);
   eval::Value substituted(
-      const eval::Value& arg, const std::vector<ValueId>& ids, size_t& next);
+      const eval::Value& arg,
+      const std::vector<ValueId>& ids,
+      size_t& next);
 
   eval::Interpreter& interp_;
   const Trace& trace_;
@@ -32,4 +34,4 @@ class Replay {
   std::unordered_map<ValueId, bool> depends_;
 };
 
-} // namespace portwright::trace
+}  // namespace portwright::trace

@@ -146,6 +146,9 @@ def dump_tree(tree):
         return ast.dump(tree, include_attributes=True)
     if isinstance(tree, list):
         return "[" + ", ".join(map(dump_tree, tree)) + "]"
+    if isinstance(tree, ast.JoinedStr):
+        # Python 3.12 leaves empty texts behind in format specifications.
+        tree.values = [v for v in tree.values if getattr(v, "value", None) != ""]
     if not isinstance(tree, ast.AST):
         return repr(tree)
     parts = []

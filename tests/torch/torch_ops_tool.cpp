@@ -40,8 +40,8 @@ ordered_json elements(const torch::Tensor& t) {
     return out;
   }
   const bool integral = torch::is_integral(t.dtype, true);
-  mx::array wide = mx::contiguous(
-      mx::astype(t.array(), integral ? mx::int64 : mx::float64));
+  mx::array wide =
+      mx::contiguous(mx::astype(t.array(), integral ? mx::int64 : mx::float64));
   mx::eval(wide);
   for (int64_t i = 0; i < t.numel(); ++i) {
     if (integral) {
@@ -96,7 +96,7 @@ ordered_json run_case(eval::Interpreter& interp, const Value& function) {
   }
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) {
@@ -112,8 +112,7 @@ int main(int argc, char** argv) {
     interp.register_package(argv[2], std::string(argv[1]) + "/" + argv[2]);
     const auto module = interp.import_module(argv[2]);
     const auto support = interp.import_module("support");
-    const auto* cases =
-        interp.getattr(support, "CASES").get<eval::Dict>();
+    const auto* cases = interp.getattr(support, "CASES").get<eval::Dict>();
     for (const auto& entry : std::vector(cases->entries())) {
       if (argc < 4 || entry.key.str() == argv[3]) {
         out[entry.key.str()] = run_case(interp, entry.value);

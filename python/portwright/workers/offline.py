@@ -25,8 +25,9 @@ def environment():
 def quiet():
     environment()
     warnings.filterwarnings("ignore")
-    import torch
     from transformers.utils import logging
+
+    import torch  # noqa: F401
 
     use_threads_for(0)
     logging.set_verbosity_error()

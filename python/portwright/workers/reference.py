@@ -85,8 +85,9 @@ class Reference:
 
     def __init__(self, folder, dtype="float32", trust_remote_code=False):
         offline.quiet()
-        import torch
         from transformers import AutoModelForCausalLM
+
+        import torch
 
         self.torch = torch
         options = {

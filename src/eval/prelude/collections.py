@@ -166,9 +166,13 @@ def _named_tuple_members(name, fields, defaults):
             elif field in defaults:
                 values.append(defaults[field])
             else:
-                raise TypeError(f"{name}.__new__() missing a required argument: '{field}'")
+                raise TypeError(
+                    f"{name}.__new__() missing a required argument: '{field}'"
+                )
         for key in kwargs:
-            raise TypeError(f"{name}.__new__() got an unexpected keyword argument '{key}'")
+            raise TypeError(
+                f"{name}.__new__() got an unexpected keyword argument '{key}'"
+            )
         return tuple.__new__(cls, values)
 
     def _make(cls, iterable):
@@ -222,14 +226,22 @@ class Counter(dict):
 
     def update(self, iterable=None, /, **kwargs):
         if iterable is not None:
-            pairs = iterable.items() if isinstance(iterable, dict) else ((k, 1) for k in iterable)
+            pairs = (
+                iterable.items()
+                if isinstance(iterable, dict)
+                else ((k, 1) for k in iterable)
+            )
             for key, n in pairs:
                 self[key] = self[key] + n
         for key, n in kwargs.items():
             self[key] = self[key] + n
 
     def subtract(self, iterable=None, /, **kwargs):
-        pairs = iterable.items() if isinstance(iterable, dict) else ((k, 1) for k in iterable)
+        pairs = (
+            iterable.items()
+            if isinstance(iterable, dict)
+            else ((k, 1) for k in iterable)
+        )
         for key, n in pairs:
             self[key] = self[key] - n
 
@@ -342,7 +354,11 @@ class UserList(_MutableSequence):
         return len(self.data)
 
     def __getitem__(self, index):
-        return type(self)(self.data[index]) if isinstance(index, slice) else self.data[index]
+        return (
+            type(self)(self.data[index])
+            if isinstance(index, slice)
+            else self.data[index]
+        )
 
     def __setitem__(self, index, value):
         self.data[index] = value

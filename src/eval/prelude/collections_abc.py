@@ -1,5 +1,6 @@
-from _portwright import GenericAlias, dict_items, dict_keys, dict_values
 from abc import ABCMeta as _ABCMeta
+
+from _portwright import GenericAlias, dict_items, dict_keys, dict_values
 
 
 class _AbstractType(_ABCMeta):

@@ -1,6 +1,7 @@
+import copy as _copy
+
 from _portwright import make_init as _make_init
 from _portwright import refuse as _refuse
-import copy as _copy
 
 
 class _Missing:
@@ -32,7 +33,9 @@ class InitVar:
 
 
 class Field:
-    def __init__(self, default, default_factory, init, repr, hash, compare, metadata, kw_only):
+    def __init__(
+        self, default, default_factory, init, repr, hash, compare, metadata, kw_only
+    ):
         self.name = None
         self.type = None
         self.default = default
@@ -100,7 +103,9 @@ def _own_fields(cls, kw_only):
             else:
                 setattr(cls, name, default.default)
     for name, value in cls.__dict__.items():
-        if isinstance(value, Field) and name not in cls.__dict__.get("__annotations__", {}):
+        if isinstance(value, Field) and name not in cls.__dict__.get(
+            "__annotations__", {}
+        ):
             raise TypeError(f"{name!r} is a field but has no type annotation")
     return own
 
@@ -148,8 +153,13 @@ def _init_of(cls, fields, frozen):
         if seen_default and not has_default:
             raise TypeError(f"non-default argument {f.name!r} follows default argument")
         seen_default = seen_default or has_default
-    plan = [(f.name, f.default, f.default_factory, f.kw_only, f.init, f._init_only) for f in fields]
-    return _make_init(cls.__qualname__, plan, MISSING, frozen, hasattr(cls, "__post_init__"))
+    plan = [
+        (f.name, f.default, f.default_factory, f.kw_only, f.init, f._init_only)
+        for f in fields
+    ]
+    return _make_init(
+        cls.__qualname__, plan, MISSING, frozen, hasattr(cls, "__post_init__")
+    )
 
 
 def _repr_of(names):
@@ -238,7 +248,8 @@ def is_dataclass(obj):
 def _convert(obj, dict_factory, as_dict):
     if is_dataclass(obj) and not isinstance(obj, type):
         pairs = [
-            (f.name, _convert(getattr(obj, f.name), dict_factory, as_dict)) for f in fields(obj)
+            (f.name, _convert(getattr(obj, f.name), dict_factory, as_dict))
+            for f in fields(obj)
         ]
         return dict_factory(pairs) if as_dict else tuple(value for _, value in pairs)
     if isinstance(obj, tuple) and hasattr(obj, "_fields"):

@@ -91,7 +91,11 @@ class Enum(metaclass=EnumType):
             raise TypeError(f"{cls.__name__} cannot extend an enumeration with members")
         if issubclass(cls, (int, float)):
             for name, method in _NUMBER_METHODS.items():
-                if not any(name in base.__dict__ for base in cls.__mro__ if not _is_builtin(base)):
+                if not any(
+                    name in base.__dict__
+                    for base in cls.__mro__
+                    if not _is_builtin(base)
+                ):
                     setattr(cls, name, method)
         _use_enum_text(cls)
         values = []
@@ -115,13 +119,17 @@ class Enum(metaclass=EnumType):
         if "_value_" not in vars(made):
             object.__setattr__(made, "_value_", value)
         for known in cls._member_map_.values():
-            if known._value_ == made._value_ and type(known._value_) is type(made._value_):
+            if known._value_ == made._value_ and type(known._value_) is type(
+                made._value_
+            ):
                 cls._member_map_[name] = known
                 setattr(cls, name, known)
                 return
         object.__setattr__(made, "_name_", name)
         object.__setattr__(made, "__objclass__", cls)
-        if "__init__" in [n for b in cls.__mro__ if not _is_builtin(b) for n in b.__dict__]:
+        if "__init__" in [
+            n for b in cls.__mro__ if not _is_builtin(b) for n in b.__dict__
+        ]:
             made.__init__(*args)
         cls._member_map_[name] = made
         cls._member_names_.append(name)

@@ -5,7 +5,9 @@ WRAPPER_UPDATES = ("__dict__",)
 _missing = object()
 
 
-def update_wrapper(wrapper, wrapped, assigned=WRAPPER_ASSIGNMENTS, updated=WRAPPER_UPDATES):
+def update_wrapper(
+    wrapper, wrapped, assigned=WRAPPER_ASSIGNMENTS, updated=WRAPPER_UPDATES
+):
     for name in assigned:
         value = getattr(wrapped, name, _missing)
         if value is not _missing:
@@ -169,9 +171,17 @@ def _not_or_is_equal(method):
 
 _ORDERINGS = {
     "__lt__": (("__gt__", _not_or_equal), ("__le__", _or_equal), ("__ge__", _negate)),
-    "__le__": (("__ge__", _not_or_is_equal), ("__lt__", _and_unequal), ("__gt__", _negate)),
+    "__le__": (
+        ("__ge__", _not_or_is_equal),
+        ("__lt__", _and_unequal),
+        ("__gt__", _negate),
+    ),
     "__gt__": (("__lt__", _not_or_equal), ("__ge__", _or_equal), ("__le__", _negate)),
-    "__ge__": (("__le__", _not_or_is_equal), ("__gt__", _and_unequal), ("__lt__", _negate)),
+    "__ge__": (
+        ("__le__", _not_or_is_equal),
+        ("__gt__", _and_unequal),
+        ("__lt__", _negate),
+    ),
 }
 
 

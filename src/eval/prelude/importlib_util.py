@@ -7,7 +7,9 @@ from _portwright import refuse as _refuse
 def find_spec(name, package=None):
     if not _can_import(name):
         return None
-    return _Namespace(name=name, loader=None, origin=None, submodule_search_locations=None)
+    return _Namespace(
+        name=name, loader=None, origin=None, submodule_search_locations=None
+    )
 
 
 def _refused(*args, **kwargs):

@@ -17,7 +17,13 @@ _KINDS = (
 
 
 class Parameter:
-    POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
+    (
+        POSITIONAL_ONLY,
+        POSITIONAL_OR_KEYWORD,
+        VAR_POSITIONAL,
+        KEYWORD_ONLY,
+        VAR_KEYWORD,
+    ) = range(5)
     empty = _empty
 
     def __init__(self, name, kind, *, default=_empty, annotation=_empty):
@@ -170,7 +176,9 @@ def signature(obj, *, follow_wrapped=True, **options):
     annotations = getattr(obj, "__annotations__", {})
     return Signature(
         [
-            Parameter(name, kind, default=default, annotation=annotations.get(name, _empty))
+            Parameter(
+                name, kind, default=default, annotation=annotations.get(name, _empty)
+            )
             for name, kind, default in found
         ],
         return_annotation=annotations.get("return", _empty),

@@ -162,7 +162,9 @@ def accumulate(iterable, func=None, *, initial=None):
 def zip_longest(*iterables, fillvalue=None):
     columns = [list(i) for i in iterables]
     size = max((len(c) for c in columns), default=0)
-    return iter([tuple(c[i] if i < len(c) else fillvalue for c in columns) for i in range(size)])
+    return iter(
+        [tuple(c[i] if i < len(c) else fillvalue for c in columns) for i in range(size)]
+    )
 
 
 def pairwise(iterable):

@@ -91,5 +91,12 @@ basicConfig = captureWarnings = disable = addLevelName = _ignore
 
 
 def getLevelName(level):
-    names = {50: "CRITICAL", 40: "ERROR", 30: "WARNING", 20: "INFO", 10: "DEBUG", 0: "NOTSET"}
+    names = {
+        50: "CRITICAL",
+        40: "ERROR",
+        30: "WARNING",
+        20: "INFO",
+        10: "DEBUG",
+        0: "NOTSET",
+    }
     return names.get(level, f"Level {level}")

@@ -1,6 +1,7 @@
 # An environment without variables, and paths as text; nothing touches files.
-from _portwright import refuse as _refuse
 from types import MappingProxyType as _Proxy
+
+from _portwright import refuse as _refuse
 
 sep = "/"
 linesep = "\n"

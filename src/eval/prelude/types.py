@@ -10,8 +10,8 @@ from _portwright import (
     NoneType,
     NotImplementedType,
     UnionType,
-    new_class as _new_class,
 )
+from _portwright import new_class as _new_class
 
 LambdaType = FunctionType
 BuiltinMethodType = BuiltinFunctionType
@@ -55,7 +55,9 @@ class MappingProxyType:
         return len(self._mapping)
 
     def __eq__(self, other):
-        return self._mapping == (other._mapping if isinstance(other, MappingProxyType) else other)
+        return self._mapping == (
+            other._mapping if isinstance(other, MappingProxyType) else other
+        )
 
     def __repr__(self):
         return f"mappingproxy({self._mapping!r})"

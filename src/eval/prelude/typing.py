@@ -3,9 +3,10 @@
 import collections as _collections
 import collections.abc as _abc
 import re as _re
-
-from _portwright import GenericAlias, UnionType, refuse as _refuse
 from abc import ABCMeta as _ABCMeta
+
+from _portwright import GenericAlias, UnionType
+from _portwright import refuse as _refuse
 
 TYPE_CHECKING = False
 
@@ -84,7 +85,9 @@ class _UnionForm(_Form):
         flat = []
         for arg in args:
             arg = type(None) if arg is None else arg
-            nested = isinstance(arg, UnionType) or getattr(arg, "__origin__", None) is self
+            nested = (
+                isinstance(arg, UnionType) or getattr(arg, "__origin__", None) is self
+            )
             for member in arg.__args__ if nested else (arg,):
                 if member not in flat:
                     flat.append(member)

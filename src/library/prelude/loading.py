@@ -3,10 +3,11 @@
 import re
 from copy import deepcopy
 
-import torch
 from transformers import configuration_utils
 from transformers.models.auto.configuration_auto import AutoConfig
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
+
+import torch
 
 
 def _config_base():

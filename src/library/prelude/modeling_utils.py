@@ -4,8 +4,6 @@ import re
 from contextlib import contextmanager
 from itertools import cycle
 
-import torch
-from torch import nn
 from transformers import configuration_utils
 from transformers.generation import GenerationConfig, GenerationMixin
 from transformers.integrations import DistributedMixin, PeftAdapterMixin
@@ -13,6 +11,9 @@ from transformers.pytorch_utils import Conv1D, apply_chunking_to_forward
 from transformers.utils.generic import GeneralInterface
 from transformers.utils.hub import PushToHubMixin
 from transformers.utils.logging import get_logger
+
+import torch
+from torch import nn
 
 logger = get_logger(__name__)
 

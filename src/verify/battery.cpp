@@ -50,13 +50,16 @@ base::Error error_of(const Trouble& trouble) {
 
 Outcome<CheckResult> run_check(Session& session, const Check& check) {
   if (check.needs_models) {
-    if (const auto& trouble = session.candidate_trouble()) {
-      return check.name == "logits" ? raised(*trouble)
-                                    : skipped("the port does not load");
-    }
-    if (const auto& trouble = session.reference_trouble()) {
-      return check.name == "logits" ? raised(*trouble)
-                                    : skipped("the reference does not load");
+    // Without a gold standard nothing can be said, whatever the port did.
+    const bool reference = session.reference_trouble().has_value();
+    const auto& trouble =
+        reference ? session.reference_trouble() : session.candidate_trouble();
+    if (trouble) {
+      return check.name == "logits"
+                 ? raised(*trouble)
+                 : skipped(
+                       reference ? "the reference does not load"
+                                 : "the port does not load");
     }
   }
   return check.run(session);

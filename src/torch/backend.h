@@ -8,6 +8,7 @@ namespace portwright::torch {
 ///
 ///   what                      CPU                  Metal
 ///   float64 arrays            yes                  no: such a cast raises
+///   exp, erf of float64       as float32           -
 ///   solve, inverse            yes                  on the CPU stream
 ///   products of half types    in float32, rounded  in float32, rounded
 ///   products of integers      none: sums           none: sums

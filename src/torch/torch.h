@@ -24,9 +24,10 @@ eval::Ref<Tensor> make_tensor(eval::Interpreter& interp, mx::array array);
 /// What the tensor shows now. Lazy, as MLX is.
 mx::array array_of(const Tensor& tensor);
 
-/// Gives a parameter or buffer its value; it keeps its identity, aliases see
-/// the new elements, and its dtype becomes the array's. False when the shapes
-/// differ (nothing is changed then).
+/// Gives a parameter or buffer its value; it keeps its identity, and aliases
+/// see the new elements. Where the array has another dtype the tensor takes it,
+/// on a storage of its own. False when the shapes differ (nothing is changed
+/// then).
 bool load_data(Tensor& tensor, mx::array array);
 
 /// The torch.dtype object.

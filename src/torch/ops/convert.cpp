@@ -119,6 +119,15 @@ Value tensor(Call& call) {
   return call.make(array_from(nested.elements, nested.sizes, dtype), dtype);
 }
 
+/// As tensor(data), at the input's dtype.
+Value new_tensor(Call& call) {
+  const Dtype dtype = call.dtype(2, call.tensor(0).dtype);
+  const Value args[] = {
+      call.args[1], call.state.dtypes[static_cast<size_t>(dtype)]};
+  Call inner(call.interp, call.state, *find_op("tensor"), args);
+  return tensor(inner);
+}
+
 Value as_tensor_op(Call& call) {
   if (const Tensor* t = as_tensor(call.args[0])) {
     return call.dtype(1, t->dtype) == t->dtype
@@ -207,6 +216,9 @@ constexpr OpSpec kOps[] = {
      tensor,
      "torch(data, *, dtype=None, device=None, requires_grad=False, "
      "pin_memory=False)"},
+    {"new_tensor(input, data, dtype=None)",
+     new_tensor,
+     "tensor(input, data, *, dtype=None, device=None, requires_grad=False)"},
     {"as_tensor(data, dtype=None)",
      as_tensor_op,
      "torch(data, dtype=None, device=None); "
@@ -249,7 +261,8 @@ constexpr OpSpec kOps[] = {
      "tensor(input, memory_format=None); tensor:cuda(input, device=None, "
      "non_blocking=False, memory_format=None); "
      "tensor:requires_grad_(input, requires_grad=True); "
-     "tensor:pin_memory(input, device=None); torch:resolve_conj; "
+     "tensor:pin_memory(input, device=None); tensor:detach_; "
+     "torch:resolve_conj; "
      "tensor:resolve_conj; tensor:resolve_neg"},
 };
 

@@ -245,8 +245,6 @@ class _ConvNd(Module):
         self.dilation = _as_tuple(dilation, self.axes)
         self.groups = groups
         self.padding_mode = padding_mode
-        if padding_mode != "zeros":
-            refuse("convolutions with padding_mode other than zeros are not supported")
         self.weight = Parameter(
             torch.empty(
                 (out_channels, in_channels // groups) + self.kernel_size, dtype=dtype
@@ -261,6 +259,8 @@ class _ConvNd(Module):
         return None
 
     def _conv_forward(self, input, weight, bias):
+        if self.padding_mode != "zeros":
+            refuse("convolutions pad with zeros only")
         return self.function(
             input, weight, bias, self.stride, self.padding, self.dilation, self.groups
         )
@@ -333,7 +333,34 @@ class CosineEmbeddingLoss(_Refused):
 
 
 class MultiheadAttention(_Refused):
-    pass
+    """Holds its weights, so that a checkpoint finds them."""
+
+    def __init__(
+        self,
+        embed_dim,
+        num_heads,
+        dropout=0.0,
+        bias=True,
+        add_bias_kv=False,
+        add_zero_attn=False,
+        kdim=None,
+        vdim=None,
+        batch_first=False,
+        device=None,
+        dtype=None,
+    ):
+        super().__init__()
+        self.embed_dim = embed_dim
+        self.num_heads = num_heads
+        self.batch_first = batch_first
+        self.in_proj_weight = Parameter(
+            torch.empty((3 * embed_dim, embed_dim), dtype=dtype)
+        )
+        if bias:
+            self.in_proj_bias = Parameter(torch.empty(3 * embed_dim, dtype=dtype))
+        else:
+            self.register_parameter("in_proj_bias", None)
+        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, dtype=dtype)
 
 
 class LSTM(_Refused):

@@ -113,6 +113,17 @@ def from_data():
 
 
 @case
+def new_tensors():
+    x = floats(2)
+    return (
+        x.new_tensor([1.5, 2]),
+        x.new_tensor([1, 2]),
+        x.new_tensor([1.5], dtype=torch.float64),
+        x.new_tensor(floats(2, seed=3)),
+    )
+
+
+@case
 def triangles():
     x, m = floats(4, 5), bools(3, 3)
     return (

@@ -1,10 +1,10 @@
-from support import aliases, bools, case, floats, ints, over
+from support import aliases, case, floats, ints, over
 
 import torch
 
-I = torch.tensor([2, 0, -1])
-J = torch.tensor([[0, 1], [2, -2]])
-M = torch.tensor([True, False, True])
+ROWS = torch.tensor([2, 0, -1])
+GRID = torch.tensor([[0, 1], [2, -2]])
+MASK = torch.tensor([True, False, True])
 
 GETS = {
     "int": lambda x: x[1],
@@ -23,21 +23,21 @@ GETS = {
     "none and ellipsis": lambda x: x[..., None],
     "list": lambda x: x[[0, 2]],
     "nested list": lambda x: x[[[0, 1], [2, 0]]],
-    "tensor": lambda x: x[I],
-    "tensor 2d": lambda x: x[J],
-    "tensor second": lambda x: x[:, I],
-    "tensor last": lambda x: x[..., I],
-    "tensor pair": lambda x: x[I, I],
-    "broadcast pair": lambda x: x[I[:, None], J[:1]],
-    "split pair": lambda x: x[I, :, I],
-    "int and tensor": lambda x: x[0, I],
-    "int between": lambda x: x[I, 0, I],
-    "tensor slice int": lambda x: x[I, :, 1],
-    "slice tensor tensor": lambda x: x[:, I, I],
-    "none and tensor": lambda x: x[None, I],
-    "mask": lambda x: x[M],
+    "tensor": lambda x: x[ROWS],
+    "tensor 2d": lambda x: x[GRID],
+    "tensor second": lambda x: x[:, ROWS],
+    "tensor last": lambda x: x[..., ROWS],
+    "tensor pair": lambda x: x[ROWS, ROWS],
+    "broadcast pair": lambda x: x[ROWS[:, None], GRID[:1]],
+    "split pair": lambda x: x[ROWS, :, ROWS],
+    "int and tensor": lambda x: x[0, ROWS],
+    "int between": lambda x: x[ROWS, 0, ROWS],
+    "tensor slice int": lambda x: x[ROWS, :, 1],
+    "slice tensor tensor": lambda x: x[:, ROWS, ROWS],
+    "none and tensor": lambda x: x[None, ROWS],
+    "mask": lambda x: x[MASK],
     "mask second": lambda x: x[:, torch.tensor([True, False, True, True])],
-    "mask and tensor": lambda x: x[M, torch.tensor([1, 2])],
+    "mask and tensor": lambda x: x[MASK, torch.tensor([1, 2])],
     "mask whole": lambda x: x[x > 0],
     "mask two axes": lambda x: x[x[..., 0] > 0],
     "mask list": lambda x: x[[True, False, True]],
@@ -49,7 +49,7 @@ GETS = {
     "arange pair": lambda x: x[torch.arange(3), torch.tensor([0, 1, 3])],
     "empty list": lambda x: x[[]],
     "empty tensor": lambda x: x[torch.tensor([], dtype=torch.long)],
-    "int32 index": lambda x: x[I.int()],
+    "int32 index": lambda x: x[ROWS.int()],
     "size as index": lambda x: x[: x.shape[0] - 1, -x.shape[2] :],
     "tensor bounds": lambda x: x[torch.tensor(0) : torch.tensor(2)],
 }
@@ -92,14 +92,14 @@ def set_number(name):
 SETS = [
     lambda x, v: x.__setitem__(1, v),
     lambda x, v: x.__setitem__((slice(None), 2), v),
-    lambda x, v: x.__setitem__((slice(None), I), v),
-    lambda x, v: x.__setitem__(I, v),
-    lambda x, v: x.__setitem__((I, slice(None), I), v),
-    lambda x, v: x.__setitem__(M, v),
+    lambda x, v: x.__setitem__((slice(None), ROWS), v),
+    lambda x, v: x.__setitem__(ROWS, v),
+    lambda x, v: x.__setitem__((ROWS, slice(None), ROWS), v),
+    lambda x, v: x.__setitem__(MASK, v),
     lambda x, v: x.__setitem__(x > 0, v),
     lambda x, v: x.__setitem__((Ellipsis, slice(None, None, 2)), v),
-    lambda x, v: x.__setitem__((slice(None), I, I), v),
-    lambda x, v: x.__setitem__((I, torch.tensor([1, 2, 3])), v),
+    lambda x, v: x.__setitem__((slice(None), ROWS, ROWS), v),
+    lambda x, v: x.__setitem__((ROWS, torch.tensor([1, 2, 3])), v),
 ]
 
 
@@ -117,8 +117,8 @@ def set_tensors():
     x = floats(3, 4, 5)
     x[0] = torch.arange(5.0)
     x[1, :, 2] = floats(4, seed=3)
-    x[:, I] = torch.ones(3, 1, 5) * 3
-    x[M, 1] = torch.tensor([[5.0], [6.0]])
+    x[:, ROWS] = torch.ones(3, 1, 5) * 3
+    x[MASK, 1] = torch.tensor([[5.0], [6.0]])
     x[..., 0] = 0
     x[2, 3, 4] = torch.tensor(9)
     x[1:2] = floats(1, 4, 5, seed=7)

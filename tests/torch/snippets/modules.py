@@ -1,5 +1,4 @@
-from support import FLOATS, case, floats, ints, over
-from torch.nn import functional as F
+from support import case, floats, ints, over
 
 import torch
 from torch import nn

@@ -51,7 +51,8 @@ struct CheckResult {
 
 struct Results {
   std::string model;
-  /// The file under test, and the one that defines torch's model; empty: unknown.
+  /// The file under test, and the one that defines torch's model; empty:
+  /// unknown.
   std::string port;
   std::string source;
   std::vector<CheckResult> checks;

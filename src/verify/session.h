@@ -43,10 +43,9 @@ class Session {
       std::shared_ptr<Workers> workers,
       const Subject& subject);
 
-      /// Loads both models, at once. A `Model` trouble says which side failed:
-      /// see `reference_trouble` and `candidate_trouble`.
-          Outcome<void>
-          load();
+  /// Loads both models, at once. A `Model` trouble says which side failed:
+  /// see `reference_trouble` and `candidate_trouble`.
+  Outcome<void> load();
 
   WorkerParty& reference() {
     return *reference_;

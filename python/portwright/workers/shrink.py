@@ -190,13 +190,13 @@ def shrink_fields(fields, layers, variant, top=True):
             out[name] = _list(name, list(value), depth, layers, variant)
         else:
             out[name] = _scalar(name, value, variant)
-    _keep_ties(fields, out)
+    _keep_ties(fields, out, variant)
     if top and "vocab_size" in out:
         _special_tokens(fields, out)
     return out
 
 
-def _keep_ties(fields, out):
+def _keep_ties(fields, out, variant):
     """Sizes that follow from others in the original follow from them here too."""
     if fields.get("kv_lora_rank") and "num_key_value_heads" in out:
         out["num_key_value_heads"] = out["num_attention_heads"]
@@ -206,7 +206,7 @@ def _keep_ties(fields, out):
     if "num_key_value_heads" in fields and fields["num_key_value_heads"] is None:
         out["num_key_value_heads"] = 2
     if "head_dim" in fields and fields["head_dim"] is None:
-        out["head_dim"] = 32
+        out["head_dim"] = variant.get("head_dim_if_none")
     rope = out.get("rope_parameters")
     if isinstance(rope, dict) and not any(isinstance(v, dict) for v in rope.values()):
         if rope.get("rope_theta") is None and "rope_type" in rope:
@@ -327,6 +327,7 @@ def choose_layers(fields, least=3, most=6):
 # Tried in this order until a model builds and runs.
 VARIANTS = [
     {},
+    {"head_dim_if_none": 32},
     {"num_key_value_heads": 6, "num_kv_heads": 6, "kv_n_heads": 6},
     {"head_dim": 16},
     {"head_dim": 16, "num_key_value_heads": 6, "num_kv_heads": 6},

@@ -79,7 +79,7 @@ def compile(build, targets, venv, progress):
         at = re.match(r"\[(\d+)/(\d+)\] ", line)
         if at and int(at[2]) > 3:
             if not announced:
-                progress.step(f"building ({at[2]} steps)")
+                progress.step("building")
                 announced = True
             progress.detail(f"{at[1]}/{at[2]}")
 

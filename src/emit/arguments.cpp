@@ -120,6 +120,19 @@ class Derived {
         : "";
   }
 
+  /// Every field that some statement assigns.
+  std::set<std::string> assigned() const {
+    std::set<std::string> out;
+    for (const Statement& s : statements_) {
+      for (const auto& f : s.fields) {
+        if (s.text.find("self." + f + " = ") != std::string::npos) {
+          out.insert(f);
+        }
+      }
+    }
+    return out;
+  }
+
   /// The undeclared fields that a statement kept gives a default.
   bool gives_default(const std::string& field) const {
     return std::any_of(
@@ -222,16 +235,35 @@ constexpr const char* kRopeGuard[] = {
     "        raise ValueError(f\"rope type {rope_type} is not supported\")",
 };
 
+/// Fields that are never None or zero: by their default, or because a
+/// statement of __post_init__ gives them a value.
+std::set<std::string> assured_fields(
+    Context& context,
+    const eval::Class& cls,
+    const Derived& derived) {
+  std::set<std::string> out = derived.assigned();
+  for (const eval::Class* c : cls.mro) {
+    for (const auto& [name, value] : c->dict.entries()) {
+      if (value.is_number() && context.interp.truthy(value)) {
+        out.insert(name.str());
+      }
+    }
+  }
+  return out;
+}
+
 } // namespace
 
 std::string write_arguments(
     Context& context,
     std::vector<std::string>& guards) {
   const eval::Class& cls = *context.evaluation.config.object()->cls;
-  const auto choices = find_guards(context);
+  const Derived derived(context);
+  auto choices = find_guards(context, assured_fields(context, cls, derived));
+  choices.insert(
+      choices.begin(), context.guards.begin(), context.guards.end());
   std::set<std::string> fields = context.fields;
   const bool rope = fields.contains("rope_theta");
-  const Derived derived(context);
   const auto statements = derived.for_fields(
       fields, [&](const std::string& name) {
         return !field_of(cls, name).annotation.empty();
@@ -340,8 +372,8 @@ std::string write_arguments(
     guards.emplace_back("rope_scaling without rope_parameters");
   }
   for (const Guard& g : choices) {
-    body.push_back("if not (" + g.condition + "):");
-    body.push_back("    raise ValueError(f\"" + g.message + "\")");
+    body.push_back("if " + g.refused + ":");
+    body.push_back("    raise ValueError(" + g.message + ")");
     guards.push_back(g.message);
   }
   if (!body.empty()) {

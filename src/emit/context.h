@@ -49,6 +49,13 @@ struct ExpertWeights {
   std::string gate_up, down; // parameter names below `source`
 };
 
+/// A choice of the source that the file has made for good: a statement of
+/// ModelArgs.__post_init__ refuses every config that would choose otherwise.
+struct Guard {
+  std::string refused; // condition that raises; fields as self.x
+  std::string message; // Python literal
+};
+
 /// A construct that could not be translated; thrown, and listed by compile().
 struct Hole {
   diagnostics::Diagnostic diagnostic;
@@ -69,6 +76,7 @@ class Context {
   std::vector<ClassText> classes; // in order of first need
   std::vector<ExpertWeights> experts;
   std::string layers_path; // "model.layers"
+  std::vector<Guard> guards; // found while writing
   std::string embedding; // "model.embed_tokens"
   /// Classes whose __init__ takes the layer index; grows until it is known.
   std::set<std::string> indexed;

@@ -5,7 +5,6 @@
 namespace portwright::emit {
 
 using eval::Provenance;
-using eval::Value;
 using trace::Branch;
 
 namespace {
@@ -24,27 +23,33 @@ bool is_inert(const std::string& field) {
   return kInert.contains(field);
 }
 
-/// The fields of a condition that reads nothing but config fields; nothing
-/// when it reads more, or only inert ones.
-std::optional<std::set<std::string>> fields_of(const Provenance* p) {
-  std::set<std::string> out;
-  bool plain = p != nullptr, matters = false;
+/// What a condition reads.
+struct Reads {
+  std::set<std::string> fields;
+  bool plain = true; // config fields, literals and the layer index alone
+  bool loop = false;
+};
+
+Reads reads_of(const Provenance* p) {
+  Reads out;
+  out.plain = p != nullptr;
   std::function<void(const Provenance*)> visit = [&](const Provenance* n) {
-    if (!n || !plain) {
+    if (!n) {
       return;
     }
     switch (n->kind) {
       case Provenance::Kind::Config:
-        out.insert(n->name.str());
-        matters = matters || !is_inert(n->name.str());
+        out.fields.insert(n->name.str());
         return;
       case Provenance::Kind::Constant:
         return;
       case Provenance::Kind::Loop:
+        out.loop = true;
+        return;
       case Provenance::Kind::Dim:
       case Provenance::Kind::Data:
       case Provenance::Kind::Conditional:
-        plain = false;
+        out.plain = false;
         return;
       default:
         visit(n->left);
@@ -53,89 +58,164 @@ std::optional<std::set<std::string>> fields_of(const Provenance* p) {
     }
   };
   visit(p);
-  return plain && matters ? std::optional(out) : std::nullopt;
+  return out;
+}
+
+bool is_softmax(const trace::Item& item) {
+  const auto* op = std::get_if<OpNode>(&item);
+  return op && op->op->name == "softmax";
+}
+
+std::string replaced(
+    std::string text,
+    std::string_view from,
+    std::string_view to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
+       at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+/// The opposite of a condition, as a person would write it.
+std::string negated(const std::string& text) {
+  const std::pair<std::string_view, std::string_view> kOpposites[] = {
+      {" is not None", " is None"}, {" is None", " is not None"}};
+  for (const auto& [ending, opposite] : kOpposites) {
+    if (text.ends_with(ending) && text.find(" and ") == std::string::npos &&
+        text.find(" or ") == std::string::npos) {
+      return text.substr(0, text.size() - ending.size()) +
+          std::string(opposite);
+    }
+  }
+  return text.find(' ') == std::string::npos ? "not " + text
+                                             : "not (" + text + ")";
 }
 
 class Finder {
  public:
-  explicit Finder(Context& context) : context_(context) {
-    const auto* cls = context.evaluation.model.object()->cls;
-    file_ = cls->span.file;
+  Finder(Context& context, const std::set<std::string>& assured)
+      : context_(context), assured_(assured) {
+    file_ = context.evaluation.model.object()->cls->span.file;
   }
 
   std::vector<Guard> run() {
-    for (const auto& [object, construction] : context_.trace.constructions) {
-      for (const Branch& branch : construction.branches) {
-        consider(branch);
+    for (const auto& [path, module] : context_.trace.modules) {
+      const auto it = context_.trace.constructions.find(module.object());
+      if (it != context_.trace.constructions.end()) {
+        for (const Branch& branch : it->second.branches) {
+          note(branch);
+        }
       }
     }
-    visit(context_.trace.root);
+    visit(context_.trace.root, false);
+    for (const auto& decided : decided_) {
+      if (!decided.mixed) {
+        consider(decided.branch);
+      }
+    }
     for (const auto& [field, value] : context_.trace.selectors) {
       if (!is_inert(field) && field.find('.') == std::string::npos) {
         context_.fields.insert(field);
-        add("self." + field + " == \"" + value + "\"",
-            field + " {self." + field + "} is not supported");
+        add("self." + field + " != \"" + value + "\"",
+            "f\"" + field + " {self." + field + "} is not supported\"");
       }
     }
     return std::move(guards_);
   }
 
  private:
-  void visit(const Frame& frame) {
+  struct Decided {
+    Branch branch;
+    bool mixed; // both ways, by layer: the classes' own conditions decide
+  };
+
+  /// `fused`: below the function that computes attention, whose repetition of
+  /// grouped keys the fused form covers.
+  void visit(const Frame& frame, bool fused) {
+    const bool attends =
+        std::any_of(frame.items.begin(), frame.items.end(), is_softmax);
     for (const auto& item : frame.items) {
       if (const auto* branch = std::get_if<Branch>(&item)) {
-        consider(*branch);
+        if (!fused) {
+          note(*branch);
+        }
       } else if (
           const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        visit(**child);
+        visit(**child, fused || (attends && !(*child)->is_module()));
       }
     }
   }
 
-  void consider(const Branch& branch) {
-    if (branch.span.file != file_ || !fields_of(branch.condition)) {
+  void note(const Branch& branch) {
+    if (branch.span.file != file_ || !branch.condition) {
       return;
     }
-    std::string text = context_.args_text(branch.condition);
-    for (size_t at = 0; (at = text.find("args.", at)) != std::string::npos;) {
-      text.replace(at, 5, "self.");
-      at += 5;
-    }
-    if (text.find("rope_") != std::string::npos) {
-      return; // the rope's own guard
-    }
-    std::string message = text;
-    for (char& c : message) {
-      c = c == '"' ? '\'' : c;
-    }
-    for (size_t at = 0; (at = message.find("self.", at)) != std::string::npos;) {
-      message.erase(at, 5);
-    }
-    if (branch.outcome) {
-      add(text, "only configs with " + message + " are supported");
-    } else {
-      add("not (" + text + ")", "configs with " + message + " are not supported");
-    }
-  }
-
-  void add(std::string condition, std::string message) {
-    for (const Guard& g : guards_) {
-      if (g.condition == condition) {
+    for (auto& d : decided_) {
+      if (d.branch.span.begin == branch.span.begin &&
+          d.branch.span.end == branch.span.end) {
+        d.mixed = d.mixed || d.branch.outcome != branch.outcome;
         return;
       }
     }
-    guards_.push_back({std::move(condition), std::move(message)});
+    decided_.push_back({branch, false});
+  }
+
+  void consider(const Branch& branch) {
+    const Reads reads = reads_of(branch.condition);
+    const bool matters = std::any_of(
+        reads.fields.begin(), reads.fields.end(), [](const auto& f) {
+          return !is_inert(f) && !f.starts_with("rope_");
+        });
+    if (!reads.plain || !matters) {
+      return;
+    }
+    // `a or b`: a falsy operand leaves both in the value's own expression; a
+    // true one stands for it where ModelArgs always has it.
+    const bool assured = std::all_of(
+        reads.fields.begin(), reads.fields.end(), [&](const auto& f) {
+          return assured_.contains(f);
+        });
+    if (branch.operand && (!branch.outcome || assured)) {
+      return;
+    }
+    std::string text = context_.args_text(branch.condition);
+    std::string message = replaced(replaced(text, "\"", "'"), "args.", "");
+    text = replaced(text, "args.", "self.");
+    std::string refused = branch.outcome ? negated(text) : text;
+    if (reads.loop) {
+      context_.fields.insert("num_hidden_layers");
+      refused = "any(" + refused +
+          " for layer_idx in range(self.num_hidden_layers))";
+      message += " for a layer";
+    }
+    add(refused,
+        branch.outcome ? "\"only configs with " + message + " are supported\""
+                       : "\"configs with " + message + " are not supported\"");
+  }
+
+  void add(std::string refused, std::string message) {
+    for (const Guard& g : guards_) {
+      if (g.refused == refused) {
+        return;
+      }
+    }
+    guards_.push_back({std::move(refused), std::move(message)});
   }
 
   Context& context_;
+  const std::set<std::string>& assured_;
   const base::SourceFile* file_ = nullptr;
+  std::vector<Decided> decided_;
   std::vector<Guard> guards_;
 };
 
 } // namespace
 
-std::vector<Guard> find_guards(Context& context) {
-  return Finder(context).run();
+std::vector<Guard> find_guards(
+    Context& context,
+    const std::set<std::string>& assured) {
+  return Finder(context, assured).run();
 }
 
 } // namespace portwright::emit

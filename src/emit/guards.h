@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -7,16 +8,10 @@
 
 namespace portwright::emit {
 
-/// A choice of the source that the file has made for good, as statements of
-/// ModelArgs.__post_init__ that refuse every config which would choose
-/// otherwise.
-struct Guard {
-  std::string condition; // true for what the file serves; fields as self.x
-  std::string message; // Python text of what is not supported
-};
-
-/// One guard for every decided condition on config fields (in the model's own
-/// file) and for every field that selected a function by its name.
-std::vector<Guard> find_guards(Context& context);
+/// One guard for every condition on config fields decided in the model's own
+/// file, and for every field that selected a function by its name. `assured`
+/// are fields that ModelArgs always gives a value.
+std::vector<Guard> find_guards(
+    Context& context, const std::set<std::string>& assured);
 
 } // namespace portwright::emit

@@ -395,9 +395,34 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
 
 } // namespace
 
+namespace {
+
+/// Other kinds of layers than those seen would need other masks and caches.
+void guard_layer_kinds(Context& context, const Masks& masks) {
+  const Value kinds =
+      context.interp.try_getattr(context.evaluation.config, "layer_types");
+  if (!kinds.is(eval::Kind::List)) {
+    return;
+  }
+  context.fields.insert("layer_types");
+  std::string seen;
+  if (masks.any_full && masks.any_sliding) {
+    seen = "kind not in (\"full_attention\", \"sliding_attention\")";
+  } else {
+    seen = masks.any_full ? "kind != \"full_attention\""
+                          : "kind != \"sliding_attention\"";
+  }
+  context.guards.push_back(
+      {"any(" + seen + " for kind in self.layer_types)",
+       "f\"layer types {self.layer_types} are not supported\""});
+}
+
+} // namespace
+
 void write_model(Context& context) {
   const Roles roles = find_roles(context);
   const Masks masks = find_masks(context, roles);
+  guard_layer_kinds(context, masks);
   context.classes.push_back(write_backbone(context, roles, masks));
   context.classes.push_back(write_root(context, roles, masks));
 }

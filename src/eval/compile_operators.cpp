@@ -125,7 +125,7 @@ class BoolOp : public ExprCode {
       const bool last = i + 1 == values_.size();
       const bool decided = !last && interp.truthy(v) != is_and_;
       if (!last && interp.observer) {
-        interp.observer->on_branch(
+        interp.observer->on_operand(
             values_[i]->span, v, decided ? !is_and_ : is_and_);
       }
       if (v.provenance()) {

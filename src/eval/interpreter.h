@@ -37,6 +37,10 @@ class Observer {
   virtual ~Observer() = default;
   /// A condition was decided; its value may have provenance.
   virtual void on_branch(const base::Span&, const Value& /*condition*/, bool) {}
+  /// One operand of `and` or `or`, the last excepted, was decided.
+  virtual void on_operand(const base::Span& span, const Value& value, bool b) {
+    on_branch(span, value, b);
+  }
   /// Around every call of an interpreted function. `args` are the bound
   /// parameters in the order of the signature.
   virtual void on_enter(Function&, std::span<const Value> /*args*/,

@@ -93,15 +93,26 @@ std::vector<ValueId> Recorder::ids_of(const Value& value) {
   return out;
 }
 
+void Recorder::record(Branch branch) {
+  if (!constructing_.empty()) {
+    trace_->constructions[constructing_.back().first].branches.push_back(
+        branch);
+  }
+  frame_->items.emplace_back(branch);
+}
+
 void Recorder::on_branch(
     const base::Span& span,
     const Value& condition,
     bool outcome) {
-  if (!constructing_.empty()) {
-    trace_->constructions[constructing_.back().first].branches.push_back(
-        Branch{span, condition.provenance(), outcome});
-  }
-  frame_->items.emplace_back(Branch{span, condition.provenance(), outcome});
+  record({span, condition.provenance(), outcome, false});
+}
+
+void Recorder::on_operand(
+    const base::Span& span,
+    const Value& value,
+    bool outcome) {
+  record({span, value.provenance(), outcome, true});
 }
 
 void Recorder::on_enter(

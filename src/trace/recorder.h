@@ -20,6 +20,7 @@ class Recorder : public eval::Observer, public torch::OpObserver {
   std::unique_ptr<Trace> finish();
 
   void on_branch(const base::Span&, const eval::Value&, bool) override;
+  void on_operand(const base::Span&, const eval::Value&, bool) override;
   void on_enter(
       eval::Function&,
       std::span<const eval::Value>,
@@ -32,6 +33,7 @@ class Recorder : public eval::Observer, public torch::OpObserver {
       const eval::Value&) override;
 
  private:
+  void record(Branch branch);
   void start_construction(eval::Function&, std::span<const eval::Value>);
   ValueId id_of(torch::Tensor& tensor);
   ValueId define(torch::Tensor& tensor, const OpNode* producer);

@@ -39,6 +39,7 @@ struct Branch {
   base::Span span;
   const eval::Provenance* condition;
   bool outcome;
+  bool operand = false; // of and/or; the whole test, if any, comes after it
 };
 
 using Item = std::variant<OpNode, Branch, std::unique_ptr<Frame>>;

@@ -2,6 +2,7 @@
 
 #include "emit/emit.h"
 #include "emit/guards.h"
+#include "emit/rope_arguments.h"
 
 #include "eval/code.h"
 #include "syntax/printer.h"
@@ -201,26 +202,12 @@ Field field_of(const eval::Class& cls, const std::string& name) {
   return out;
 }
 
-std::string rope_defaults(const eval::Class& cls) {
-  const Value* theta = cls.lookup(base::Symbol("default_theta"));
-  return theta && theta->is_number() ? fmt::format("{}", theta->as_double())
-                                     : "10000.0";
+std::string number(double value) {
+  std::string text = fmt::format("{}", value);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
 }
 
-constexpr const char* kRopeForms[] = {
-    "if self.rope_parameters is not None:",
-    "    self.rope_theta = self.rope_parameters.get(\"rope_theta\", "
-    "self.rope_theta)",
-    "    self.rope_scaling = self.rope_parameters",
-};
-
 constexpr const char* kRopeByKind[] = {
-    "if self.rope_parameters is None:",
-    "    if self.rope_scaling is not None:",
-    "        raise ValueError(\"rope_scaling needs rope_parameters by layer "
-    "kind\")",
-    "    rope = {\"rope_type\": \"default\", \"rope_theta\": self.rope_theta}",
-    "    self.rope_parameters = {kind: rope for kind in self.layer_types}",
     "for rope in self.rope_parameters.values():",
     "    rope_type = rope.get(\"rope_type\", \"default\")",
     "    if rope_type not in (\"default\", \"linear\", \"llama3\"):",
@@ -234,6 +221,110 @@ constexpr const char* kRopeGuard[] = {
     "    if rope_type not in (\"default\", \"linear\", \"llama3\"):",
     "        raise ValueError(f\"rope type {rope_type} is not supported\")",
 };
+
+/// The rotary fields, flat and nested, and how they come together.
+void write_rope_fields(
+    Context& context,
+    bool partial,
+    std::string& out,
+    std::vector<std::string>& body) {
+  const RopeKeys keys = probe_rope_keys(context);
+  auto aliases = [&](const std::vector<std::string>& names,
+                     const std::string& field) {
+    for (const auto& name : names) {
+      if (name != field) {
+        out += "    " + name + ": Optional[float] = None\n";
+        body.push_back("if self." + name + " is not None:");
+        body.push_back("    self." + field + " = self." + name);
+      }
+    }
+  };
+  out += "    rope_theta: float = " + number(keys.theta.value_or(10000.0)) +
+      "\n";
+  aliases(keys.theta_keys, "rope_theta");
+  out += "    rope_scaling: Optional[Dict[str, Any]] = None\n";
+  out += "    rope_parameters: Optional[Dict[str, Any]] = None\n";
+  if (partial) {
+    out += "    partial_rotary_factor: float = " +
+        number(keys.partial.value_or(1.0)) + "\n";
+    aliases(keys.partial_keys, "partial_rotary_factor");
+  }
+  auto add = [&](std::initializer_list<const char*> lines) {
+    body.insert(body.end(), lines.begin(), lines.end());
+  };
+  if (!context.rope_by_kind) {
+    add({"if self.rope_parameters is not None:",
+         "    self.rope_theta = self.rope_parameters.get(\"rope_theta\", "
+         "self.rope_theta)"});
+    if (partial) {
+      add({"    self.partial_rotary_factor = "
+           "self.rope_parameters.get(\"partial_rotary_factor\", "
+           "self.partial_rotary_factor)"});
+    }
+    add({"    self.rope_scaling = self.rope_parameters"});
+    body.insert(body.end(), std::begin(kRopeGuard), std::end(kRopeGuard));
+    return;
+  }
+  add({"if self.rope_parameters is None:"});
+  if (keys.theta) {
+    add({"    if self.rope_scaling is not None:",
+         "        raise ValueError(\"rope_scaling needs rope_parameters by "
+         "layer kind\")",
+         "    rope = {\"rope_type\": \"default\", \"rope_theta\": "
+         "self.rope_theta}",
+         "    self.rope_parameters = {kind: rope for kind in "
+         "self.layer_types}"});
+  } else {
+    add({"    raise ValueError(\"config.json must give rope_parameters\")"});
+  }
+  body.insert(body.end(), std::begin(kRopeByKind), std::end(kRopeByKind));
+}
+
+/// Other names of used fields: config.json may carry either.
+void write_aliases(
+    Context& context,
+    const eval::Class& cls,
+    const std::set<std::string>& fields,
+    std::string& out,
+    std::vector<std::string>& body) {
+  const Value* map = cls.lookup(base::Symbol("attribute_map"));
+  if (!map || !map->is(eval::Kind::Dict)) {
+    return;
+  }
+  for (const auto& e : map->get<eval::Dict>()->entries()) {
+    if (e.key.defined() && e.value.is_str() &&
+        fields.contains(e.value.str()) && !fields.contains(e.key.str())) {
+      const Field alias = field_of(cls, e.key.str());
+      const Field target = field_of(cls, e.value.str());
+      const bool only_alias =
+          !alias.annotation.empty() && target.annotation.empty();
+      if (only_alias) { // the alias is what the config declares
+        out += "    " + e.key.str() + ": " +
+            type_text(alias.annotation, alias.default_value) + " = " +
+            literal(context.interp, alias.default_value) + "\n";
+        body.push_back("if self." + e.value.str() + " is None:");
+      } else {
+        out += "    " + e.key.str() + ": Optional[Any] = None\n";
+        body.push_back("if self." + e.key.str() + " is not None:");
+      }
+      body.push_back(
+          "    self." + e.value.str() + " = self." + e.key.str());
+    }
+  }
+}
+
+bool is_alias_target(const eval::Class& cls, const std::string& name) {
+  const Value* map = cls.lookup(base::Symbol("attribute_map"));
+  if (!map || !map->is(eval::Kind::Dict)) {
+    return false;
+  }
+  for (const auto& e : map->get<eval::Dict>()->entries()) {
+    if (e.key.defined() && e.value.is_str() && e.value.str() == name) {
+      return true;
+    }
+  }
+  return false;
+}
 
 /// Fields that are never None or zero: by their default, or because a
 /// statement of __post_init__ gives them a value.
@@ -310,7 +401,7 @@ std::string write_arguments(
       const Value v =
           context.interp.try_getattr(context.evaluation.config, name);
       const bool plain = v.defined() && (!v.is_object() || v.is_str()) &&
-          !derived.gives_default(name);
+          !derived.gives_default(name) && !is_alias_target(cls, name);
       out += "    " + name + ": " +
           (derived.gives_default(name) && v.is_int() ? "Optional[int]"
                                                      : type_text("", v)) +
@@ -319,6 +410,7 @@ std::string write_arguments(
     }
   }
   std::vector<std::string> body;
+  write_aliases(context, cls, fields, out, body);
   for (const auto& s : statements) {
     std::string line;
     for (char c : s + "\n") {
@@ -346,30 +438,10 @@ std::string write_arguments(
       guards.push_back("a config without " + name);
     }
   }
-  if (rope) {
-    out += "    rope_theta: float = " + rope_defaults(cls) + "\n";
-    out += "    rope_scaling: Optional[Dict[str, Any]] = None\n";
-    out += "    rope_parameters: Optional[Dict[str, Any]] = None\n";
-    body.insert(body.end(), std::begin(kRopeForms), std::end(kRopeForms));
-    if (rope_fields.contains("partial_rotary_factor")) {
-      out += "    partial_rotary_factor: float = 1.0\n";
-      body.emplace_back(
-          "    self.partial_rotary_factor = "
-          "self.rope_parameters.get(\"partial_rotary_factor\", "
-          "self.partial_rotary_factor)");
-    }
-    body.insert(body.end(), std::begin(kRopeGuard), std::end(kRopeGuard));
-    guards.emplace_back(
-        "rope types other than default, linear and llama3");
-  }
-  if (context.rope_by_kind) {
-    out += "    rope_theta: float = " + rope_defaults(cls) + "\n";
-    out += "    rope_scaling: Optional[Dict[str, Any]] = None\n";
-    out += "    rope_parameters: Optional[Dict[str, Any]] = None\n";
-    body.insert(
-        body.end(), std::begin(kRopeByKind), std::end(kRopeByKind));
+  if (rope || context.rope_by_kind) {
+    write_rope_fields(
+        context, rope_fields.contains("partial_rotary_factor"), out, body);
     guards.emplace_back("rope types other than default, linear and llama3");
-    guards.emplace_back("rope_scaling without rope_parameters");
   }
   for (const Guard& g : choices) {
     body.push_back("if " + g.refused + ":");

@@ -126,6 +126,7 @@ library::Evaluated<Recording> record(
     e.batch = primes[0];
     e.length = primes[1];
     e.offset = primes[2];
+    e.json = config_json;
     e.config = value_or_throw(library::load_config(interp, config_json));
     trace::Recorder recorder(interp);
     e.model = value_or_throw(library::build_model(interp, e.config));

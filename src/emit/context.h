@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "diagnostics/diagnostic.h"
 #include "eval/interpreter.h"
 #include "lift/graph.h"
@@ -24,6 +26,7 @@ struct Evaluation {
   const Trace* trace = nullptr;
   eval::Value model; // the causal LM module
   eval::Value config;
+  nlohmann::json json; // what the config was read from
   ValueId ids = 0, positions = 0, mask = 0, logits = 0;
   int64_t batch = 0, length = 0, offset = 0;
 };

@@ -189,6 +189,9 @@ class Finder {
           " for layer_idx in range(self.num_hidden_layers))";
       message += " for a layer";
     }
+    if (message.size() > 90) {
+      message = "this choice of " + *reads.fields.begin();
+    }
     add(refused,
         branch.outcome ? "\"only configs with " + message + " are supported\""
                        : "\"configs with " + message + " are not supported\"");

@@ -49,6 +49,13 @@ void check_items(Interpreter& interp, uint64_t count);
 /// operator.index(value); raises TypeError for what is no integer.
 int64_t as_index(Interpreter& interp, const Value& value);
 
+/// container[index], with where it came from when the container has that.
+Value indexed(
+    Interpreter& interp,
+    Value element,
+    const Value& container,
+    const Value& index);
+
 /// A Call node over the operands; null when none has provenance.
 const Provenance*
 call_provenance(Interpreter& interp, std::string_view name, const Value& a);

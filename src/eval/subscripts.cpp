@@ -5,6 +5,20 @@
 
 namespace portwright::eval {
 
+Value indexed(
+    Interpreter& interp,
+    Value element,
+    const Value& container,
+    const Value& index) {
+  if (!container.provenance() || !interp.track_provenance) {
+    return element;
+  }
+  return element.with(interp.provenance(
+      {.kind = Provenance::Kind::Index,
+       .left = container.provenance(),
+       .right = interp.provenance_of(index)}));
+}
+
 namespace {
 
 // Normalised and bounds-checked; `what` names the sequence in the message.
@@ -55,21 +69,6 @@ std::vector<Value> slice_items(
     out.push_back(items[at]);
   }
   return out;
-}
-
-// list[index], for an element of a list that came from somewhere.
-Value indexed(
-    Interpreter& interp,
-    Value element,
-    const Value& container,
-    const Value& index) {
-  if (!container.provenance() || !interp.track_provenance) {
-    return element;
-  }
-  return element.with(interp.provenance(
-      {.kind = Provenance::Kind::Index,
-       .left = container.provenance(),
-       .right = interp.provenance_of(index)}));
 }
 
 Value list_item(Interpreter& interp, const Value& object, const Value& index) {

@@ -1,5 +1,6 @@
 // dict and its views.
 
+#include "eval/dispatch.h"
 #include "eval/builtins/support.h"
 #include "eval/views.h"
 
@@ -13,7 +14,8 @@ Value view_of(Interpreter& in, const Value& self, DictView::What what) {
 
 Value dict_get(Interpreter& in, Args a) {
   const Value* found = as_dict(in, a[0]).find(in, a[1]);
-  return found ? *found : a[2];
+  // What stands in for a missing key came from there as well.
+  return indexed(in, found ? *found : a[2], a[0], a[1]);
 }
 
 Value dict_pop(Interpreter& in, Args a) {

@@ -1,5 +1,6 @@
 #include "cli/proving.h"
 
+#include "cli/evaluator_party.h"
 #include "verify/check.h"
 
 namespace portwright::cli {
@@ -52,11 +53,14 @@ base::Result<verify::Results> prove(
     const std::shared_ptr<verify::Workers>& workers,
     const verify::Subject& subject,
     const verify::BatteryOptions& options,
+    const std::filesystem::path& transformers,
     Console& console) {
   const auto session = verify::Session::open(workers, subject);
   if (!session) {
     return tl::unexpected(session.error());
   }
+  (*session)->join(
+      std::make_unique<EvaluatorParty>(subject.checkpoint, transformers));
   return verify::run_battery(**session, options, console.progress());
 }
 

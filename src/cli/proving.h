@@ -16,11 +16,12 @@ void show_results(const verify::Results& results, Console& console);
 /// Pass and warn are done, anything else is a failed verdict.
 ExitCode exit_code_of(const verify::Results& results);
 
-/// Runs the battery on a subject.
+/// Runs the battery on a subject, with our evaluator as the third opinion.
 base::Result<verify::Results> prove(
     const std::shared_ptr<verify::Workers>& workers,
     const verify::Subject& subject,
     const verify::BatteryOptions& options,
+    const std::filesystem::path& transformers,
     Console& console);
 
-} // namespace portwright::cli
+}  // namespace portwright::cli

@@ -31,6 +31,7 @@ bool has_weights(const fs::path& directory) {
 base::Result<verify::Results> prove_in_mlx_lm(
     const fs::path& checkpoint,
     const std::string& text,
+    const fs::path& transformers,
     const Common& common,
     Console& console) {
   auto scratch = base::TemporaryDirectory::create("portwright-compile");
@@ -54,7 +55,7 @@ base::Result<verify::Results> prove_in_mlx_lm(
   subject.port = file;
   verify::BatteryOptions battery;
   battery.mode = verify::Mode::Quick;
-  return prove(*workers, subject, battery, console);
+  return prove(*workers, subject, battery, transformers, console);
 }
 
 ExitCode
@@ -83,7 +84,11 @@ run_compile(const Options& options, const Common& common, Console& console) {
   ExitCode code = ExitCode::Done;
   if (!options.fast && has_weights(directory->path)) {
     const auto results = prove_in_mlx_lm(
-        directory->path, compiled->emitted.text, common, console);
+        directory->path,
+        compiled->emitted.text,
+        *transformers,
+        common,
+        console);
     if (!results) {
       return console.fail(results.error());
     }

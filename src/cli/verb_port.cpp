@@ -142,7 +142,7 @@ run_port(const Options& options, const Common& common, Console& console) {
   battery.mode = options.quick  ? verify::Mode::Quick
                  : options.full ? verify::Mode::Full
                                 : verify::Mode::Normal;
-  auto results = prove(*workers, subject, battery, console);
+  auto results = prove(*workers, subject, battery, *transformers, console);
   if (!results) {
     return console.fail(results.error());
   }

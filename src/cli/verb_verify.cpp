@@ -71,6 +71,10 @@ run_verify(const Options& options, const Common& common, Console& console) {
   if (auto made = base::make_directories(options.directory); !made) {
     return console.fail(made.error());
   }
+  const auto transformers = transformers_directory(common);
+  if (!transformers) {
+    return console.fail(transformers.error());
+  }
   auto environment = worker_environment(common);
   if (!environment) {
     return console.fail(environment.error());
@@ -100,7 +104,7 @@ run_verify(const Options& options, const Common& common, Console& console) {
                  : options.full ? verify::Mode::Full
                                 : verify::Mode::Normal;
   battery.only = options.checks;
-  auto results = prove(*workers, subject, battery, console);
+  auto results = prove(*workers, subject, battery, *transformers, console);
   if (!results) {
     return console.fail(results.error());
   }

@@ -8,6 +8,7 @@ namespace portwright::verify {
 #define PW_CHECKS(X) \
   X(weights)         \
   X(logits)          \
+  X(evaluator)       \
   X(layers)          \
   X(decode)          \
   X(chunked_prefill) \

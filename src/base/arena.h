@@ -27,9 +27,9 @@ class Arena {
     if (items.empty()) {
       return {};
     }
-    auto* out =
-        static_cast<T*>(allocate(items.size() * sizeof(T), alignof(T)));
-    std::memcpy(static_cast<void*>(out), items.data(), items.size() * sizeof(T));
+    auto* out = static_cast<T*>(allocate(items.size() * sizeof(T), alignof(T)));
+    std::memcpy(
+        static_cast<void*>(out), items.data(), items.size() * sizeof(T));
     return {out, items.size()};
   }
 
@@ -51,4 +51,4 @@ class Arena {
   size_t capacity_ = 0;
 };
 
-} // namespace portwright::base
+}  // namespace portwright::base

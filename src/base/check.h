@@ -11,14 +11,14 @@ class InternalError : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
-} // namespace portwright::base
+}  // namespace portwright::base
 
 /// States an invariant of ours; failing is a bug of ours, never of the input.
-#define PW_CHECK(condition, message)                                         \
-  do {                                                                       \
-    if (!(condition)) {                                                      \
-      throw ::portwright::base::InternalError(                               \
-          std::string(__FILE__) + ":" + std::to_string(__LINE__) + ": " +    \
-          (message));                                                        \
-    }                                                                        \
+#define PW_CHECK(condition, message)                                      \
+  do {                                                                    \
+    if (!(condition)) {                                                   \
+      throw ::portwright::base::InternalError(                            \
+          std::string(__FILE__) + ":" + std::to_string(__LINE__) + ": " + \
+          (message));                                                     \
+    }                                                                     \
   } while (false)

@@ -19,4 +19,4 @@ inline tl::unexpected<Error> fail(std::string message, std::string hint = "") {
   return tl::unexpected<Error>(Error{std::move(message), std::move(hint)});
 }
 
-} // namespace portwright::base
+}  // namespace portwright::base

@@ -21,8 +21,8 @@ class SourceFile {
   }
 
   struct Position {
-    uint32_t line; // from 1
-    uint32_t column; // bytes from the start of the line, from 0
+    uint32_t line;    // from 1
+    uint32_t column;  // bytes from the start of the line, from 0
   };
   Position position(uint32_t offset) const;
 
@@ -55,4 +55,4 @@ struct Span {
 /// "path:line:column", with the column counted from 1; "" for no file.
 std::string to_string(const Span& span);
 
-} // namespace portwright::base
+}  // namespace portwright::base

@@ -29,7 +29,7 @@ class Symbol {
   const std::string* text_ = nullptr;
 };
 
-} // namespace portwright::base
+}  // namespace portwright::base
 
 template <>
 struct std::hash<portwright::base::Symbol> {

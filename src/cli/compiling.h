@@ -15,7 +15,7 @@ struct Compiled {
   std::string model_type;
   emit::Emitted emitted;
   emit::Timings timings;
-  double total_ms = 0; // reading the source included
+  double total_ms = 0;  // reading the source included
 };
 
 /// Compiles the model of a checkpoint folder (its config.json, and with
@@ -38,4 +38,4 @@ ExitCode refuse_with_draft(
     const Compiled& compiled,
     const std::filesystem::path& file);
 
-} // namespace portwright::cli
+}  // namespace portwright::cli

@@ -16,8 +16,8 @@ namespace portwright::cli {
   X(port, "port a model to mlx-lm and prove it")               \
   X(compile, "write the model file only")                      \
   X(verify, "prove a port against transformers")               \
-  X(run, "evaluate a model natively and write its logits")      \
-  X(sweep, "try every model type and print a table")            \
+  X(run, "evaluate a model natively and write its logits")     \
+  X(sweep, "try every model type and print a table")           \
   X(synth, "make a tiny random checkpoint of a model type")    \
   X(doctor, "check that everything portwright needs is there") \
   X(completion, "print a completion script for a shell")

@@ -27,4 +27,4 @@ std::string render_text(const Diagnostic& diagnostic, bool color = false);
 /// {"kind", "message", "file", "line", "column", "construct", "hint"} as JSON.
 std::string render_json(const Diagnostic& diagnostic);
 
-} // namespace portwright::diagnostics
+}  // namespace portwright::diagnostics

@@ -5,21 +5,21 @@
 namespace portwright::diagnostics {
 
 /// Every kind of diagnostic, with the name users see and scripts match on.
-#define PW_DIAGNOSTIC_KINDS(X)                       \
-  X(SyntaxError, "syntax-error")                     \
-  X(SourceEncoding, "source-encoding")               \
-  X(UnsupportedSyntax, "unsupported-syntax")         \
-  X(UnsupportedImport, "unsupported-import")         \
-  X(UnsupportedFunction, "unsupported-function")     \
-  X(UnsupportedArgument, "unsupported-argument")     \
-  X(UnsupportedAttribute, "unsupported-attribute")   \
-  X(UnsupportedOperation, "unsupported-operation")   \
-  X(UnsupportedDecorator, "unsupported-decorator")   \
-  X(UnsupportedStructure, "unsupported-structure")   \
-  X(PythonError, "python-error")                     \
-  X(LimitExceeded, "limit-exceeded")                 \
-  X(ConfigError, "config-error")                     \
-  X(CheckpointError, "checkpoint-error")             \
+#define PW_DIAGNOSTIC_KINDS(X)                     \
+  X(SyntaxError, "syntax-error")                   \
+  X(SourceEncoding, "source-encoding")             \
+  X(UnsupportedSyntax, "unsupported-syntax")       \
+  X(UnsupportedImport, "unsupported-import")       \
+  X(UnsupportedFunction, "unsupported-function")   \
+  X(UnsupportedArgument, "unsupported-argument")   \
+  X(UnsupportedAttribute, "unsupported-attribute") \
+  X(UnsupportedOperation, "unsupported-operation") \
+  X(UnsupportedDecorator, "unsupported-decorator") \
+  X(UnsupportedStructure, "unsupported-structure") \
+  X(PythonError, "python-error")                   \
+  X(LimitExceeded, "limit-exceeded")               \
+  X(ConfigError, "config-error")                   \
+  X(CheckpointError, "checkpoint-error")           \
   X(NotEquivalent, "not-equivalent")
 
 enum class Kind {
@@ -30,4 +30,4 @@ enum class Kind {
 
 std::string_view name(Kind kind);
 
-} // namespace portwright::diagnostics
+}  // namespace portwright::diagnostics

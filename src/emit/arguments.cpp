@@ -29,13 +29,20 @@ class FieldUses {
       }
       fields.insert(text.substr(at, end - at));
       if (end < text.size() && text[end] == '(') {
-        self_contained = false; // a method of the config
+        self_contained = false;  // a method of the config
       }
       at = end;
     }
     for (const char* foreign :
-         {"kwargs", "super(", "logger", "warnings", "AutoConfig", "CONFIG",
-          "rope_parameters", "rope_scaling", "raise"}) {
+         {"kwargs",
+          "super(",
+          "logger",
+          "warnings",
+          "AutoConfig",
+          "CONFIG",
+          "rope_parameters",
+          "rope_scaling",
+          "raise"}) {
       self_contained =
           self_contained && text.find(foreign) == std::string::npos;
     }
@@ -49,8 +56,8 @@ class FieldUses {
 class Derived {
  public:
   Derived(Context& context) {
-    const Value cls(static_cast<eval::Object*>(
-        context.evaluation.config.object()->cls));
+    const Value cls(
+        static_cast<eval::Object*>(context.evaluation.config.object()->cls));
     const Value* hook =
         cls.get<eval::Class>()->dict.find(Symbol("__post_init__"));
     if (!hook || !hook->is(eval::Kind::Function)) {
@@ -116,9 +123,9 @@ class Derived {
   static std::string plain_target(const std::string& text) {
     const size_t equals = text.find(" = ");
     return text.starts_with("self.") && equals != std::string::npos &&
-            text.find('\n') == std::string::npos
-        ? text.substr(5, equals - 5)
-        : "";
+                   text.find('\n') == std::string::npos
+               ? text.substr(5, equals - 5)
+               : "";
   }
 
   /// Every field that some statement assigns.
@@ -153,7 +160,7 @@ class Derived {
   };
   static bool assigns(const std::string& text) {
     return text.find("self.") != std::string::npos &&
-        text.find(" = ") != std::string::npos;
+           text.find(" = ") != std::string::npos;
   }
   std::vector<Statement> statements_;
 };
@@ -161,8 +168,8 @@ class Derived {
 /// "int | None" -> "Optional[int]"; anything unusual is Any.
 std::string type_text(std::string annotation, const Value& fallback) {
   const bool optional = annotation.find("None") != std::string::npos ||
-      annotation.find("Optional") != std::string::npos ||
-      fallback.is_none();
+                        annotation.find("Optional") != std::string::npos ||
+                        fallback.is_none();
   std::string base = "Any";
   for (const char* name : {"bool", "float", "int", "str"}) {
     if (annotation.find(name) != std::string::npos) {
@@ -173,8 +180,9 @@ std::string type_text(std::string annotation, const Value& fallback) {
   if (annotation.find("list") != std::string::npos ||
       annotation.find("List") != std::string::npos) {
     base = base == "Any" ? "List" : "List[" + base + "]";
-  } else if (annotation.find("dict") != std::string::npos ||
-             annotation.find("Dict") != std::string::npos) {
+  } else if (
+      annotation.find("dict") != std::string::npos ||
+      annotation.find("Dict") != std::string::npos) {
     base = "Dict";
   }
   return optional && base != "Any" ? "Optional[" + base + "]" : base;
@@ -182,7 +190,7 @@ std::string type_text(std::string annotation, const Value& fallback) {
 
 struct Field {
   std::string annotation;
-  Value default_value; // Undefined: none
+  Value default_value;  // Undefined: none
 };
 
 Field field_of(const eval::Class& cls, const std::string& name) {
@@ -239,21 +247,22 @@ void write_rope_fields(
       }
     }
   };
-  out += "    rope_theta: float = " + number(keys.theta.value_or(10000.0)) +
-      "\n";
+  out +=
+      "    rope_theta: float = " + number(keys.theta.value_or(10000.0)) + "\n";
   aliases(keys.theta_keys, "rope_theta");
   out += "    rope_scaling: Optional[Dict[str, Any]] = None\n";
   out += "    rope_parameters: Optional[Dict[str, Any]] = None\n";
   if (partial) {
     out += "    partial_rotary_factor: float = " +
-        number(keys.partial.value_or(1.0)) + "\n";
+           number(keys.partial.value_or(1.0)) + "\n";
     aliases(keys.partial_keys, "partial_rotary_factor");
   }
   auto add = [&](std::initializer_list<const char*> lines) {
     body.insert(body.end(), lines.begin(), lines.end());
   };
   if (!context.rope_by_kind) {
-    add({"if self.rope_parameters is not None:",
+    add(
+        {"if self.rope_parameters is not None:",
          "    self.rope_theta = self.rope_parameters.get(\"rope_theta\", "
          "self.rope_theta)"});
     if (partial) {
@@ -267,7 +276,8 @@ void write_rope_fields(
   }
   add({"if self.rope_parameters is None:"});
   if (keys.theta) {
-    add({"    if self.rope_scaling is not None:",
+    add(
+        {"    if self.rope_scaling is not None:",
          "        raise ValueError(\"rope_scaling needs rope_parameters by "
          "layer kind\")",
          "    rope = {\"rope_type\": \"default\", \"rope_theta\": "
@@ -292,23 +302,22 @@ void write_aliases(
     return;
   }
   for (const auto& e : map->get<eval::Dict>()->entries()) {
-    if (e.key.defined() && e.value.is_str() &&
-        fields.contains(e.value.str()) && !fields.contains(e.key.str())) {
+    if (e.key.defined() && e.value.is_str() && fields.contains(e.value.str()) &&
+        !fields.contains(e.key.str())) {
       const Field alias = field_of(cls, e.key.str());
       const Field target = field_of(cls, e.value.str());
       const bool only_alias =
           !alias.annotation.empty() && target.annotation.empty();
-      if (only_alias) { // the alias is what the config declares
+      if (only_alias) {  // the alias is what the config declares
         out += "    " + e.key.str() + ": " +
-            type_text(alias.annotation, alias.default_value) + " = " +
-            literal(context.interp, alias.default_value) + "\n";
+               type_text(alias.annotation, alias.default_value) + " = " +
+               literal(context.interp, alias.default_value) + "\n";
         body.push_back("if self." + e.value.str() + " is None:");
       } else {
         out += "    " + e.key.str() + ": Optional[Any] = None\n";
         body.push_back("if self." + e.key.str() + " is not None:");
       }
-      body.push_back(
-          "    self." + e.value.str() + " = self." + e.key.str());
+      body.push_back("    self." + e.value.str() + " = self." + e.key.str());
     }
   }
 }
@@ -343,7 +352,7 @@ std::set<std::string> assured_fields(
   return out;
 }
 
-} // namespace
+}  // namespace
 
 std::string write_arguments(
     Context& context,
@@ -351,12 +360,11 @@ std::string write_arguments(
   const eval::Class& cls = *context.evaluation.config.object()->cls;
   const Derived derived(context);
   auto choices = find_guards(context, assured_fields(context, cls, derived));
-  choices.insert(
-      choices.begin(), context.guards.begin(), context.guards.end());
+  choices.insert(choices.begin(), context.guards.begin(), context.guards.end());
   std::set<std::string> fields = context.fields;
   const bool rope = fields.contains("rope_theta");
-  const auto statements = derived.for_fields(
-      fields, [&](const std::string& name) {
+  const auto statements =
+      derived.for_fields(fields, [&](const std::string& name) {
         return !field_of(cls, name).annotation.empty();
       });
   std::set<std::string> rope_fields;
@@ -384,29 +392,31 @@ std::string write_arguments(
   std::string out = "@dataclass\nclass ModelArgs(BaseModelArgs):\n";
   const Value* type = cls.lookup(base::Symbol("model_type"));
   out += "    model_type: str = " +
-      context.interp.repr(type ? *type : eval::str("")) + "\n";
+         context.interp.repr(type ? *type : eval::str("")) + "\n";
   for (const auto& name : ordered) {
     const Field field = field_of(cls, name);
-    const bool plain = field.default_value.defined() &&
+    const bool plain =
+        field.default_value.defined() &&
         (!field.default_value.is_object() || field.default_value.is_str());
-    out += "    " + name + ": " +
-        type_text(field.annotation, field.default_value);
+    out +=
+        "    " + name + ": " + type_text(field.annotation, field.default_value);
     out += " = " +
-        (plain ? literal(context.interp, field.default_value)
-               : std::string("None")) +
-        "\n";
+           (plain ? literal(context.interp, field.default_value)
+                  : std::string("None")) +
+           "\n";
   }
   for (const auto& name : fields) {
     if (std::find(ordered.begin(), ordered.end(), name) == ordered.end()) {
       const Value v =
           context.interp.try_getattr(context.evaluation.config, name);
       const bool plain = v.defined() && (!v.is_object() || v.is_str()) &&
-          !derived.gives_default(name) && !is_alias_target(cls, name);
+                         !derived.gives_default(name) &&
+                         !is_alias_target(cls, name);
       out += "    " + name + ": " +
-          (derived.gives_default(name) && v.is_int() ? "Optional[int]"
-                                                     : type_text("", v)) +
-          " = " +
-          (plain ? literal(context.interp, v) : std::string("None")) + "\n";
+             (derived.gives_default(name) && v.is_int() ? "Optional[int]"
+                                                        : type_text("", v)) +
+             " = " +
+             (plain ? literal(context.interp, v) : std::string("None")) + "\n";
     }
   }
   std::vector<std::string> body;
@@ -425,10 +435,9 @@ std::string write_arguments(
   // What the config class computes in ways not translated must be given.
   for (const auto& name : ordered) {
     const Value& by_default = field_of(cls, name).default_value;
-    const Value v =
-        context.interp.try_getattr(context.evaluation.config, name);
-    const bool assigned = std::any_of(
-        statements.begin(), statements.end(), [&](const auto& s) {
+    const Value v = context.interp.try_getattr(context.evaluation.config, name);
+    const bool assigned =
+        std::any_of(statements.begin(), statements.end(), [&](const auto& s) {
           return s.find("self." + name + " = ") != std::string::npos;
         });
     if (by_default.is_none() && v.defined() && !v.is_none() && !assigned) {
@@ -457,4 +466,4 @@ std::string write_arguments(
   return out;
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

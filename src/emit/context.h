@@ -24,9 +24,9 @@ using trace::ValueId;
 /// that occur nowhere else in the model, so that they can be told in shapes.
 struct Evaluation {
   const Trace* trace = nullptr;
-  eval::Value model; // the causal LM module
+  eval::Value model;  // the causal LM module
   eval::Value config;
-  nlohmann::json json; // what the config was read from
+  nlohmann::json json;  // what the config was read from
   ValueId ids = 0, positions = 0, mask = 0, logits = 0;
   int64_t batch = 0, length = 0, offset = 0;
 };
@@ -35,28 +35,28 @@ struct Evaluation {
 struct ClassText {
   std::string name;
   std::string bases = "nn.Module";
-  std::vector<std::string> init_params; // after self
-  std::vector<std::string> init; // statements after super().__init__()
-  std::vector<std::string> call_params; // after self
+  std::vector<std::string> init_params;  // after self
+  std::vector<std::string> init;         // statements after super().__init__()
+  std::vector<std::string> call_params;  // after self
   std::vector<std::string> call;
-  std::vector<std::string> methods; // further members, whole texts
+  std::vector<std::string> methods;  // further members, whole texts
   /// The forwards of the module instances it stands for.
   std::vector<const Frame*> frames;
-  int variants = 1; // how many different computations it holds
+  int variants = 1;  // how many different computations it holds
 };
 
 /// Fused expert weights that the file holds as a SwitchGLU.
 struct ExpertWeights {
-  std::string source; // "mlp.experts", below a layer
-  std::string target; // "mlp.switch_mlp"
-  std::string gate_up, down; // parameter names below `source`
+  std::string source;         // "mlp.experts", below a layer
+  std::string target;         // "mlp.switch_mlp"
+  std::string gate_up, down;  // parameter names below `source`
 };
 
 /// A choice of the source that the file has made for good: a statement of
 /// ModelArgs.__post_init__ refuses every config that would choose otherwise.
 struct Guard {
-  std::string refused; // condition that raises; fields as self.x
-  std::string message; // Python literal
+  std::string refused;  // condition that raises; fields as self.x
+  std::string message;  // Python literal
 };
 
 /// A construct that could not be translated; thrown, and listed by compile().
@@ -74,18 +74,18 @@ class Context {
   const Trace& trace;
   lift::Flows flows;
 
-  std::set<std::string> fields; // config fields the file reads
-  std::set<std::string> imports; // "from .base import BaseModelArgs", ...
-  std::vector<ClassText> classes; // in order of first need
+  std::set<std::string> fields;    // config fields the file reads
+  std::set<std::string> imports;   // "from .base import BaseModelArgs", ...
+  std::vector<ClassText> classes;  // in order of first need
   std::vector<ExpertWeights> experts;
-  std::string layers_path; // "model.layers"
-  std::vector<Guard> guards; // found while writing
-  std::string embedding; // "model.embed_tokens"
+  std::string layers_path;    // "model.layers"
+  std::vector<Guard> guards;  // found while writing
+  std::string embedding;      // "model.embed_tokens"
   /// Classes whose __init__ takes the layer index; grows until it is known.
   std::set<std::string> indexed;
   /// Model-level facts found on the way.
   bool needs_mask_array = false;
-  bool rope_by_kind = false; // rope_parameters holds one set a layer kind
+  bool rope_by_kind = false;  // rope_parameters holds one set a layer kind
 
   /// The module object at a path; null Value when absent.
   eval::Value module(const std::string& path) const;
@@ -98,12 +98,12 @@ class Context {
   /// An integer the module keeps, by its value, in terms of ModelArgs.
   std::string integer_text(const eval::Value& module, int64_t value);
 
-  [[noreturn]] void hole(
-      const base::Span& span, std::string message, std::string hint = "");
+  [[noreturn]] void
+  hole(const base::Span& span, std::string message, std::string hint = "");
 
   /// Source class name without the family's prefix: "Attention".
   std::string short_name(const std::string& class_name) const;
-  std::string family; // the prefix: "Qwen3"
+  std::string family;  // the prefix: "Qwen3"
 
  private:
   std::map<std::string, eval::Value> modules_;
@@ -117,4 +117,4 @@ std::string house_attribute(const std::string& source_name);
 /// Python text of a literal scalar.
 std::string literal(eval::Interpreter& interp, const eval::Value& value);
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

@@ -12,21 +12,39 @@ namespace {
 /// Fields that do not change what an inference computes.
 bool is_inert(const std::string& field) {
   static const std::set<std::string> kInert = {
-      "use_cache", "pad_token_id", "bos_token_id", "eos_token_id",
-      "output_attentions", "output_hidden_states", "return_dict",
-      "attention_dropout", "hidden_dropout", "resid_dropout", "embd_dropout",
-      "residual_dropout", "embedding_dropout", "router_jitter_noise",
-      "router_aux_loss_coef", "output_router_logits", "initializer_range",
-      "gradient_checkpointing", "tie_word_embeddings", "is_causal",
-      "problem_type", "num_labels", "pretraining_tp", "dtype",
-      "max_position_embeddings", "vocab_size"};
+      "use_cache",
+      "pad_token_id",
+      "bos_token_id",
+      "eos_token_id",
+      "output_attentions",
+      "output_hidden_states",
+      "return_dict",
+      "attention_dropout",
+      "hidden_dropout",
+      "resid_dropout",
+      "embd_dropout",
+      "residual_dropout",
+      "embedding_dropout",
+      "router_jitter_noise",
+      "router_aux_loss_coef",
+      "output_router_logits",
+      "initializer_range",
+      "gradient_checkpointing",
+      "tie_word_embeddings",
+      "is_causal",
+      "problem_type",
+      "num_labels",
+      "pretraining_tp",
+      "dtype",
+      "max_position_embeddings",
+      "vocab_size"};
   return kInert.contains(field);
 }
 
 /// What a condition reads.
 struct Reads {
   std::set<std::string> fields;
-  bool plain = true; // config fields, literals and the layer index alone
+  bool plain = true;  // config fields, literals and the layer index alone
   bool loop = false;
 };
 
@@ -66,10 +84,8 @@ bool is_softmax(const trace::Item& item) {
   return op && op->op->name == "softmax";
 }
 
-std::string replaced(
-    std::string text,
-    std::string_view from,
-    std::string_view to) {
+std::string
+replaced(std::string text, std::string_view from, std::string_view to) {
   for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
        at += to.size()) {
     text.replace(at, from.size(), to);
@@ -85,7 +101,7 @@ std::string negated(const std::string& text) {
     if (text.ends_with(ending) && text.find(" and ") == std::string::npos &&
         text.find(" or ") == std::string::npos) {
       return text.substr(0, text.size() - ending.size()) +
-          std::string(opposite);
+             std::string(opposite);
     }
   }
   return text.find(' ') == std::string::npos ? "not " + text
@@ -127,7 +143,7 @@ class Finder {
  private:
   struct Decided {
     Branch branch;
-    bool mixed; // both ways, by layer: the classes' own conditions decide
+    bool mixed;  // both ways, by layer: the classes' own conditions decide
   };
 
   /// `fused`: below the function that computes attention, whose repetition of
@@ -185,8 +201,8 @@ class Finder {
     std::string refused = branch.outcome ? negated(text) : text;
     if (reads.loop) {
       context_.fields.insert("num_hidden_layers");
-      refused = "any(" + refused +
-          " for layer_idx in range(self.num_hidden_layers))";
+      refused =
+          "any(" + refused + " for layer_idx in range(self.num_hidden_layers))";
       message += " for a layer";
     }
     if (message.size() > 90) {
@@ -213,7 +229,7 @@ class Finder {
   std::vector<Guard> guards_;
 };
 
-} // namespace
+}  // namespace
 
 std::vector<Guard> find_guards(
     Context& context,
@@ -221,4 +237,4 @@ std::vector<Guard> find_guards(
   return Finder(context, assured).run();
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

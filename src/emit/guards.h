@@ -12,6 +12,7 @@ namespace portwright::emit {
 /// file, and for every field that selected a function by its name. `assured`
 /// are fields that ModelArgs always gives a value.
 std::vector<Guard> find_guards(
-    Context& context, const std::set<std::string>& assured);
+    Context& context,
+    const std::set<std::string>& assured);
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

@@ -44,7 +44,7 @@ ValueId data_input(const Context& context, const Frame& frame) {
   return 0;
 }
 
-} // namespace
+}  // namespace
 
 Roles find_roles(Context& context) {
   Roles roles;
@@ -62,9 +62,8 @@ Roles find_roles(Context& context) {
     }
     roles.backbone = around;
     const std::string list = list_path(f.path);
-    roles.layers = around->path.empty()
-        ? list
-        : list.substr(around->path.size() + 1);
+    roles.layers =
+        around->path.empty() ? list : list.substr(around->path.size() + 1);
   });
   if (!roles.root || !roles.backbone || roles.backbone == roles.root) {
     context.hole({}, "no chain of decoder layers was found in the model");
@@ -156,7 +155,7 @@ std::string layer_constructor(Context& context, const Roles& roles) {
   } while (context.indexed.size() != known);
   const size_t open = made.text.find('(');
   return made.text.substr(0, open) +
-      (made.needs_layer_index ? "(args, layer_idx=i)" : "(args)");
+         (made.needs_layer_index ? "(args, layer_idx=i)" : "(args)");
 }
 
 void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
@@ -178,9 +177,8 @@ void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
   w.statement("masks = {}");
   w.statement("for kind, c in zip(self.layer_types, cache):");
   w.statement("    if kind not in masks:");
-  w.statement(
-      "        window_size = self.sliding_window if kind == "
-      "\"sliding_attention\" else None");
+  w.statement("        window_size = self.sliding_window if kind == "
+              "\"sliding_attention\" else None");
   w.statement(
       "        masks[kind] = create_attention_mask(h, c, "
       "window_size=window_size" +
@@ -190,7 +188,7 @@ void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
 /// Where the token ids become vectors.
 struct Embedding {
   ValueId output = 0;
-  std::string name; // of the module, below the backbone
+  std::string name;  // of the module, below the backbone
   std::string constructor;
 };
 
@@ -199,8 +197,8 @@ Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
   const size_t prefix = roles.backbone->path.size() + 1;
   for (const Frame* call : w.graph().calls) {
     if (std::find(
-            call->inputs.begin(), call->inputs.end(),
-            context.evaluation.ids) != call->inputs.end()) {
+            call->inputs.begin(), call->inputs.end(), context.evaluation.ids) !=
+        call->inputs.end()) {
       return {
           call->outputs.front(),
           call->path.substr(prefix),
@@ -219,10 +217,8 @@ Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
       roles.backbone->call, "the model embeds its tokens in no known way");
 }
 
-ClassText write_backbone(
-    Context& context,
-    const Roles& roles,
-    const Masks& masks) {
+ClassText
+write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   const std::string layer = layer_constructor(context, roles);
   ModuleWriter w(context, *roles.backbone);
   const Embedding embedding = find_embedding(w, roles);
@@ -247,8 +243,7 @@ ClassText write_backbone(
   }
   context.fields.insert("num_hidden_layers");
   w.initialise(
-      roles.layers,
-      "[" + layer + " for i in range(args.num_hidden_layers)]");
+      roles.layers, "[" + layer + " for i in range(args.num_hidden_layers)]");
   w.statement("");
   w.statement("if cache is None:");
   w.statement("    cache = [None] * len(self." + roles.layers + ")");
@@ -285,10 +280,7 @@ bool can_tie(Context& context) {
   return keys.defined() && context.interp.truthy(keys);
 }
 
-void write_make_cache(
-    ClassText& model,
-    const Masks& masks,
-    Context& context) {
+void write_make_cache(ClassText& model, const Masks& masks, Context& context) {
   if (!masks.any_sliding) {
     return;
   }
@@ -328,7 +320,7 @@ Head find_head(ModuleWriter& w, const Roles& roles) {
       head = {f, data_input(context, *f), f->outputs.front()};
     }
   };
-  for (const Frame* f : w.graph().functions) { // a tied one holds no weights
+  for (const Frame* f : w.graph().functions) {  // a tied one holds no weights
     consider(f);
   }
   for (const Frame* f : w.graph().calls) {
@@ -348,8 +340,7 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   }
   w.initialise("args", "args");
   w.initialise("model_type", "args.model_type");
-  w.initialise(
-      backbone, roles.backbone->module.object()->cls->name + "(args)");
+  w.initialise(backbone, roles.backbone->module.object()->cls->name + "(args)");
   w.fresh("inputs");
   w.fresh("out");
   w.bind(context.evaluation.ids, "inputs");
@@ -393,7 +384,7 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   return out;
 }
 
-} // namespace
+}  // namespace
 
 namespace {
 
@@ -417,7 +408,7 @@ void guard_layer_kinds(Context& context, const Masks& masks) {
        "f\"layer types {self.layer_types} are not supported\""});
 }
 
-} // namespace
+}  // namespace
 
 void write_model(Context& context) {
   const Roles roles = find_roles(context);
@@ -427,4 +418,4 @@ void write_model(Context& context) {
   context.classes.push_back(write_root(context, roles, masks));
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

@@ -12,10 +12,8 @@ namespace {
 
 /// One parameter of a config's rope_parameters; with parameters by layer kind,
 /// the one they agree on.
-std::optional<double> parameter(
-    Context& context,
-    const nlohmann::json& json,
-    const char* name) {
+std::optional<double>
+parameter(Context& context, const nlohmann::json& json, const char* name) {
   const auto config = library::load_config(context.interp, json);
   if (!config) {
     return {};
@@ -50,7 +48,8 @@ std::vector<std::string> candidates(Context& context) {
     return out;
   }
   const std::string text(cls->span.text());
-  static const std::regex kText(R"re(["'](\w*(?:rot|rope|base|theta)\w*)["'])re");
+  static const std::regex kText(
+      R"re(["'](\w*(?:rot|rope|base|theta)\w*)["'])re");
   for (auto it = std::sregex_iterator(text.begin(), text.end(), kText);
        it != std::sregex_iterator();
        ++it) {
@@ -63,7 +62,7 @@ std::vector<std::string> candidates(Context& context) {
   return out;
 }
 
-} // namespace
+}  // namespace
 
 RopeKeys probe_rope_keys(Context& context) {
   nlohmann::json bare = context.evaluation.json;
@@ -94,4 +93,4 @@ RopeKeys probe_rope_keys(Context& context) {
   return out;
 }
 
-} // namespace portwright::emit
+}  // namespace portwright::emit

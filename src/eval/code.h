@@ -47,7 +47,7 @@ struct FunctionCode {
   Symbol name;
   std::string qualname;
   base::Span span;
-  Signature signature; // parameters are the first slots
+  Signature signature;  // parameters are the first slots
   uint32_t slot_count = 0;
   /// Slots that inner functions capture: they hold a Cell.
   std::vector<uint32_t> cells;
@@ -57,10 +57,10 @@ struct FunctionCode {
   std::vector<uint32_t> enclosing;
   std::vector<Symbol> slot_names;
   Block body;
-  ExprPtr value; // lambdas
+  ExprPtr value;  // lambdas
   bool is_generator = false;
   bool is_lambda = false;
-  const syntax::Stmt* syntax = nullptr; // the def, if any
+  const syntax::Stmt* syntax = nullptr;  // the def, if any
 };
 
 /// Runs statements in order until one leaves.
@@ -77,4 +77,4 @@ std::shared_ptr<FunctionCode> compile_module(
     const syntax::Tree& tree,
     const ModuleObject& module);
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -121,4 +121,4 @@ inline void set_slot(Value& slot, Value value) {
   }
 }
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

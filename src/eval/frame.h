@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "eval/objects.h"
 #include "eval/interpreter.h"
+#include "eval/objects.h"
 
 namespace portwright::eval {
 
@@ -17,12 +17,12 @@ struct Frame {
   Interpreter& interp;
   const FunctionCode& code;
   ModuleObject& globals;
-  Value* slots; // code.slot_count
-  AttrMap* names = nullptr; // class bodies and modules: their namespace
+  Value* slots;              // code.slot_count
+  AttrMap* names = nullptr;  // class bodies and modules: their namespace
   Frame* caller = nullptr;
-  const base::Span* at = nullptr; // what is being evaluated
-  Value result; // set by return
-  std::vector<Value>* yielded = nullptr; // generators
+  const base::Span* at = nullptr;         // what is being evaluated
+  Value result;                           // set by return
+  std::vector<Value>* yielded = nullptr;  // generators
   /// Runs at each yield instead of collecting: the body of a `with` whose
   /// manager is a generator.
   std::function<void(const Value&)> on_yield;
@@ -36,4 +36,4 @@ struct Frame {
 /// object.__getattribute__ and its like, super, type: what the core needs.
 void install_core(Interpreter& interp);
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

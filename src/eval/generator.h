@@ -14,4 +14,4 @@ class GeneratorState {
   virtual void finish(Interpreter& interp) = 0;
 };
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -26,9 +26,9 @@ struct Refusal {
 
 /// Bounds of one evaluation; exceeding one is a LimitExceeded refusal.
 struct Limits {
-  uint64_t steps = 500'000'000; // evaluated nodes
-  uint32_t depth = 900; // nested calls
-  uint64_t items = 100'000'000; // items of one list, string or tensor
+  uint64_t steps = 500'000'000;  // evaluated nodes
+  uint32_t depth = 900;          // nested calls
+  uint64_t items = 100'000'000;  // items of one list, string or tensor
 };
 
 /// Told about what the evaluation does. The default ignores everything.
@@ -43,8 +43,10 @@ class Observer {
   }
   /// Around every call of an interpreted function. `args` are the bound
   /// parameters in the order of the signature.
-  virtual void on_enter(Function&, std::span<const Value> /*args*/,
-                        const base::Span& /*call*/) {}
+  virtual void on_enter(
+      Function&,
+      std::span<const Value> /*args*/,
+      const base::Span& /*call*/) {}
   /// `result` is Undefined when the call ended by an exception.
   virtual void on_exit(Function&, const Value& /*result*/) {}
   /// A plain name was bound to a value by an assignment.
@@ -53,8 +55,8 @@ class Observer {
 
 /// The builtin types, made once per interpreter.
 struct Types {
-  Class *object, *type, *none_type, *bool_, *int_, *float_, *str, *bytes,
-      *list, *tuple, *dict, *set, *frozenset, *slice, *range, *function,
+  Class *object, *type, *none_type, *bool_, *int_, *float_, *str, *bytes, *list,
+      *tuple, *dict, *set, *frozenset, *slice, *range, *function,
       *builtin_function, *method, *module, *property, *staticmethod,
       *classmethod, *super, *ellipsis, *not_implemented, *iterator, *cell,
       *base_exception, *exception;
@@ -77,8 +79,10 @@ class Interpreter {
   void register_native_module(std::string name, ModuleBody body);
   /// A module of ours in Python (shown in messages as "<portwright>/name").
   /// `text` must outlive the interpreter. Takes precedence over files.
-  void register_source_module(std::string name, std::string_view text,
-                              bool is_package = false);
+  void register_source_module(
+      std::string name,
+      std::string_view text,
+      bool is_package = false);
   /// Maps a package to a folder: it and its submodules are read from there.
   void register_package(std::string name, std::string directory);
   /// Imports and evaluates; raises ModuleNotFoundError in Python terms.
@@ -86,8 +90,8 @@ class Interpreter {
   /// True when importing would find something.
   bool can_import(std::string_view name);
   /// Evaluates a text as a module of its own (tests, command line).
-  Ref<ModuleObject> run_source(std::string name, std::string path,
-                               std::string text);
+  Ref<ModuleObject>
+  run_source(std::string name, std::string path, std::string text);
 
   // ---- operations, as Python defines them ----
 
@@ -108,8 +112,10 @@ class Interpreter {
   void generic_setattr(const Value& object, Symbol name, const Value& value);
   Value call(const Value& callable, CallArgs args);
   Value call(const Value& callable, std::vector<Value> positional = {});
-  Value call_method(const Value& object, std::string_view name,
-                    std::vector<Value> positional = {});
+  Value call_method(
+      const Value& object,
+      std::string_view name,
+      std::vector<Value> positional = {});
   bool truthy(const Value& value);
   bool equal(const Value& a, const Value& b);
   size_t hash(const Value& value);
@@ -155,8 +161,8 @@ class Interpreter {
   [[noreturn]] void raise(std::string_view type, std::string message);
   /// True when the exception is an instance of the named builtin exception.
   bool matches(const PythonError& error, std::string_view type);
-  [[noreturn]] void refuse(
-      diagnostics::Kind kind, std::string message, std::string hint = "");
+  [[noreturn]] void
+  refuse(diagnostics::Kind kind, std::string message, std::string hint = "");
   /// A Python exception that reached the outside, as a diagnostic.
   diagnostics::Diagnostic describe(const PythonError& error);
   /// Where the evaluation is now; the calls around it, innermost first.
@@ -168,7 +174,8 @@ class Interpreter {
   bool track_provenance = true;
   const Provenance* provenance(Provenance node);
   /// Provenance of an operation on operands; null when none has any.
-  const Provenance* combine(std::string_view op, const Value& a, const Value& b);
+  const Provenance*
+  combine(std::string_view op, const Value& a, const Value& b);
   const Provenance* combine(std::string_view op, const Value& a);
   /// Reads of the object's attributes get Config provenance below `path`
   /// ("" for the model's own config).
@@ -176,7 +183,7 @@ class Interpreter {
   /// The operand's provenance, or a Constant node for a plain scalar.
   const Provenance* provenance_of(const Value& value);
 
-  Observer* observer = nullptr; // may be null; not owned
+  Observer* observer = nullptr;  // may be null; not owned
 
   Types types{};
   ModuleObject& builtins();
@@ -184,7 +191,7 @@ class Interpreter {
   void charge(uint64_t n = 1);
   const Limits& limits() const;
 
-  struct State; // for this stage's own files
+  struct State;  // for this stage's own files
   State& state() {
     return *state_;
   }
@@ -197,4 +204,4 @@ class Interpreter {
 /// modules (math, functools, dataclasses, re, ...). Called by the constructor.
 void install_standard_library(Interpreter& interp);
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

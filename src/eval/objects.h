@@ -32,12 +32,12 @@ class AttrMap {
  private:
   int64_t locate(Symbol name) const;
   std::vector<Entry> entries_;
-  std::unordered_map<Symbol, uint32_t> index_; // only for large maps
+  std::unordered_map<Symbol, uint32_t> index_;  // only for large maps
 };
 
 struct Str : Object {
   explicit Str(std::string text);
-  const std::string text; // UTF-8
+  const std::string text;  // UTF-8
 };
 
 struct Bytes : Object {
@@ -64,7 +64,7 @@ struct Dict : Object {
   void clear() override;
 
   struct Entry {
-    Value key; // Undefined: deleted
+    Value key;  // Undefined: deleted
     Value value;
     size_t hash;
   };
@@ -92,7 +92,7 @@ struct Dict : Object {
   void insert_new(const Value& key, Value value, size_t hash);
   void reindex();
   std::vector<Entry> entries_;
-  std::vector<int32_t> table_; // -1 empty, else entry index; power of two
+  std::vector<int32_t> table_;  // -1 empty, else entry index; power of two
   size_t live_ = 0;
 };
 
@@ -100,7 +100,7 @@ struct Dict : Object {
 struct Set : Object {
   Set();
   void clear() override;
-  Ref<Dict> items; // values are None
+  Ref<Dict> items;  // values are None
 };
 
 struct Slice : Object {
@@ -133,13 +133,17 @@ struct CallArgs {
 /// native functions.
 struct Signature {
   enum class ParamKind : uint8_t {
-    PositionalOnly, Normal, VarArgs, KeywordOnly, VarKeywords,
+    PositionalOnly,
+    Normal,
+    VarArgs,
+    KeywordOnly,
+    VarKeywords,
   };
   struct Param {
     Symbol name;
     ParamKind kind;
-    Value default_value; // native functions only
-    bool optional = false; // has such a default, which may be Undefined
+    Value default_value;    // native functions only
+    bool optional = false;  // has such a default, which may be Undefined
   };
   std::vector<Param> params;
 
@@ -154,7 +158,7 @@ struct Signature {
 struct Native : Object {
   using Body = std::function<Value(Interpreter&, std::span<Value>)>;
   Native(std::string name, Signature signature, Body body);
-  std::string name; // qualified, for messages: "torch.softmax", "list.append"
+  std::string name;  // qualified, for messages: "torch.softmax", "list.append"
   Signature signature;
   Body body;
 };
@@ -175,7 +179,7 @@ struct Function : Object {
   std::shared_ptr<const FunctionCode> code;
   Ref<ModuleObject> globals;
   std::vector<Ref<Cell>> closure;
-  std::vector<Value> defaults; // one per parameter, Undefined where none
+  std::vector<Value> defaults;  // one per parameter, Undefined where none
   std::string name;
   std::string qualname;
 };
@@ -210,12 +214,12 @@ class Class : public Object {
   std::string name;
   std::string qualname;
   std::string module;
-  std::vector<Class*> bases; // direct
-  std::vector<Class*> mro; // C3, this class first
-  Kind instance_kind; // what object.__new__ makes
-  Class* metaclass = nullptr; // null: type
+  std::vector<Class*> bases;   // direct
+  std::vector<Class*> mro;     // C3, this class first
+  Kind instance_kind;          // what object.__new__ makes
+  Class* metaclass = nullptr;  // null: type
   AttrMap dict;
-  base::Span span; // the class statement, if any
+  base::Span span;  // the class statement, if any
 
   /// Looks along the MRO. Null when absent.
   const Value* lookup(Symbol name) const;
@@ -253,9 +257,9 @@ struct ModuleObject : Object {
 struct SuperObject : Object {
   SuperObject(Class* after, Value self, Class* start);
   void clear() override;
-  Class* after; // look past this class ...
+  Class* after;  // look past this class ...
   Value self;
-  Class* start; // ... in this class's MRO
+  Class* start;  // ... in this class's MRO
 };
 
 /// A name whose import is carried out at first use.
@@ -271,7 +275,9 @@ Value str(std::string text);
 Value list(std::vector<Value> items);
 Value tuple(std::vector<Value> items);
 Ref<Dict> dict();
-Ref<Native> native(std::string_view qualifier, std::string_view signature,
-                   Native::Body body);
+Ref<Native> native(
+    std::string_view qualifier,
+    std::string_view signature,
+    Native::Body body);
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -14,18 +14,18 @@ namespace portwright::eval {
 /// interpreter; a null pointer means "a plain constant of the source".
 struct Provenance {
   enum class Kind : uint8_t {
-    Config, // name: dotted path below the model's config
-    Constant, // text: the literal, as Python source
-    Loop, // left: what the range ran to; integer: this iteration
-    Dim, // integer: axis of tensor value `value_id`
-    Length, // len(left)
-    Unary, // name: "-" "~" "not"
-    Binary, // name: an operator, comparison included, as Python spells it
-    Index, // left[right]
-    Call, // name: builtin; left, right: arguments
-    Conditional, // left if test else right; the side not taken is null, and
-                 // text is the whole source expression
-    Data, // depends on a tensor's elements: value_id
+    Config,       // name: dotted path below the model's config
+    Constant,     // text: the literal, as Python source
+    Loop,         // left: what the range ran to; integer: this iteration
+    Dim,          // integer: axis of tensor value `value_id`
+    Length,       // len(left)
+    Unary,        // name: "-" "~" "not"
+    Binary,       // name: an operator, comparison included, as Python spells it
+    Index,        // left[right]
+    Call,         // name: builtin; left, right: arguments
+    Conditional,  // left if test else right; the side not taken is null, and
+                  // text is the whole source expression
+    Data,         // depends on a tensor's elements: value_id
   };
   Kind kind;
   base::Symbol name;
@@ -48,4 +48,4 @@ std::string to_string(const Provenance* provenance);
 using Spelling = std::function<std::optional<std::string>(const Provenance&)>;
 std::string to_string(const Provenance* provenance, const Spelling& spelling);
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -23,7 +23,7 @@ class Scope {
   Kind kind;
   Scope* parent;
   FunctionCode& code;
-  std::string class_name; // for __private names: the innermost class
+  std::string class_name;  // for __private names: the innermost class
   int try_depth = 0;
 
   uint32_t add_slot(Symbol name);
@@ -56,4 +56,4 @@ void declare_bindings(Scope& scope, syntax::Stmts body);
 /// True when the statements contain a yield of their own.
 bool contains_yield(syntax::Stmts body);
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

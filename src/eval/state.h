@@ -31,8 +31,8 @@ class ObjectList {
 extern thread_local Types* current_types;
 
 struct ModuleSource {
-  Interpreter::ModuleBody body; // native, or ...
-  std::string_view text; // ... Python of ours
+  Interpreter::ModuleBody body;  // native, or ...
+  std::string_view text;         // ... Python of ours
   bool is_package = false;
 };
 
@@ -41,20 +41,20 @@ struct Interpreter::State {
   Limits limits;
   uint64_t steps = 0;
   uint32_t depth = 0;
-  Frame* frame = nullptr; // innermost
+  Frame* frame = nullptr;  // innermost
   std::vector<Ref<Class>> classes;
   std::deque<Provenance> provenance;
   std::unordered_map<std::string, ModuleSource> sources;
-  std::vector<std::pair<std::string, std::string>> packages; // name, folder
+  std::vector<std::pair<std::string, std::string>> packages;  // name, folder
   std::unordered_map<std::string, Ref<ModuleObject>> modules;
-  std::vector<syntax::Tree> trees; // keeps sources alive for spans
+  std::vector<syntax::Tree> trees;  // keeps sources alive for spans
   Ref<ModuleObject> builtins;
   std::unordered_map<const Object*, std::string> config_paths;
   /// What contextlib.contextmanager makes: attributes func, args, kwargs.
   Class* generator_manager = nullptr;
   /// Taken over by the next function that starts.
   std::function<void(const Value&)> pending_yield;
-  std::vector<Value> handled; // exceptions being handled, for a bare raise
+  std::vector<Value> handled;  // exceptions being handled, for a bare raise
   /// Where the exception raised last came from.
   const Object* raised = nullptr;
   std::vector<base::Span> raised_at;
@@ -69,21 +69,23 @@ struct Names {
       qualname{"__qualname__"}, module{"__module__"}, doc{"__doc__"},
       mro{"__mro__"}, bases{"__bases__"}, set_name{"__set_name__"},
       init_subclass{"__init_subclass__"}, annotations{"__annotations__"},
-      enter{"__enter__"}, exit{"__exit__"}, args{"args"},
-      self{"__self__"}, func{"__func__"}, wrapped{"__wrapped__"},
-      class_call{"__class_call__"}, file{"__file__"}, all{"__all__"},
-      package{"__package__"}, path{"__path__"}, code{"__code__"},
-      defaults{"__defaults__"}, kwdefaults{"__kwdefaults__"},
-      closure{"__closure__"}, globals{"__globals__"},
-      prepare{"__prepare__"}, instancecheck{"__instancecheck__"},
-      subclasses{"__subclasses__"}, cause{"__cause__"};
+      enter{"__enter__"}, exit{"__exit__"}, args{"args"}, self{"__self__"},
+      func{"__func__"}, wrapped{"__wrapped__"}, class_call{"__class_call__"},
+      file{"__file__"}, all{"__all__"}, package{"__package__"},
+      path{"__path__"}, code{"__code__"}, defaults{"__defaults__"},
+      kwdefaults{"__kwdefaults__"}, closure{"__closure__"},
+      globals{"__globals__"}, prepare{"__prepare__"},
+      instancecheck{"__instancecheck__"}, subclasses{"__subclasses__"},
+      cause{"__cause__"};
 };
 const Names& names();
 
 /// Calls an interpreted function with bound parameters. `args` has one value
 /// per parameter.
-Value run_function(Interpreter& interp, Function& function,
-                   std::vector<Value>& bound);
+Value run_function(
+    Interpreter& interp,
+    Function& function,
+    std::vector<Value>& bound);
 
 /// Python's binding of call arguments to a parameter list. `defaults` holds
 /// one value per parameter (Undefined: none). `callee` is for messages.
@@ -97,8 +99,8 @@ std::vector<Value> bind_arguments(
 /// A Lazy carried out, anything else as it is.
 Value resolve_lazy(Interpreter& interp, const Value& value);
 
-[[noreturn]] void raise_no_attribute(
-    Interpreter& interp, const Value& object, Symbol name);
+[[noreturn]] void
+raise_no_attribute(Interpreter& interp, const Value& object, Symbol name);
 void generic_delattr(Interpreter& interp, const Value& object, Symbol name);
 
 /// `__dict__` of an instance: a live view of its attributes.
@@ -107,14 +109,18 @@ Value instance_dict(Interpreter& interp, const Value& object);
 /// `__code__`, `__defaults__`, ... of an interpreted function.
 Value function_attribute(Interpreter& interp, Function& function, Symbol name);
 bool set_function_attribute(
-    const Value& function, Symbol name, const Value& value);
+    const Value& function,
+    Symbol name,
+    const Value& value);
 
 /// Runs a parsed module's statements in the namespace of `module`.
-void execute_module(Interpreter& interp, const syntax::Tree& tree,
-                    const Ref<ModuleObject>& module);
+void execute_module(
+    Interpreter& interp,
+    const syntax::Tree& tree,
+    const Ref<ModuleObject>& module);
 
 /// object.__new__ by the class's instance kind.
 Value allocate(Interpreter& interp, Class* cls);
 Value instantiate(Interpreter& interp, Class* cls, CallArgs args);
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

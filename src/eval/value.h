@@ -21,9 +21,29 @@ class AttrMap;
 /// which may be a subclass written in Python (a dict subclass is a Dict whose
 /// cls is not the builtin dict).
 enum class Kind : uint8_t {
-  Str, Bytes, List, Tuple, Dict, Set, Slice, Range, Iterator, Function, Native,
-  BoundMethod, Class, Instance, Module, Property, StaticMethod, ClassMethod,
-  Super, Cell, Lazy, Tensor, Opaque,
+  Str,
+  Bytes,
+  List,
+  Tuple,
+  Dict,
+  Set,
+  Slice,
+  Range,
+  Iterator,
+  Function,
+  Native,
+  BoundMethod,
+  Class,
+  Instance,
+  Module,
+  Property,
+  StaticMethod,
+  ClassMethod,
+  Super,
+  Cell,
+  Lazy,
+  Tensor,
+  Opaque,
 };
 
 /// A reference-counted Python object. The interpreter lists all its objects,
@@ -43,7 +63,7 @@ class Object {
   /// Scalars read from its attributes get Config provenance; the path of the
   /// object below the model's config is with the interpreter.
   bool is_config = false;
-  Class* cls; // kept alive by the interpreter
+  Class* cls;  // kept alive by the interpreter
   /// Instance attributes; null until the first is set.
   AttrMap* attrs = nullptr;
 
@@ -110,7 +130,7 @@ Ref<T> make(Args&&... args) {
 }
 
 enum class Tag : uint8_t {
-  Undefined, // an unbound variable, an argument that was not given
+  Undefined,  // an unbound variable, an argument that was not given
   None,
   Bool,
   Int,
@@ -262,4 +282,4 @@ class Value {
   const Provenance* provenance_ = nullptr;
 };
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

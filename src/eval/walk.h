@@ -31,4 +31,4 @@ class Walk {
   int comprehensions_ = 0;
 };
 
-} // namespace portwright::eval
+}  // namespace portwright::eval

@@ -12,7 +12,7 @@ bool is_ours(const eval::Function& function) {
   return function.globals && function.globals->file.starts_with("<portwright>");
 }
 
-} // namespace
+}  // namespace
 
 Recorder::Recorder(eval::Interpreter& interp)
     : interp_(interp), trace_(std::make_unique<Trace>()) {
@@ -123,12 +123,12 @@ void Recorder::on_enter(
   if (function.name == "__getitem__" && args.size() == 2 && args[1].is_str() &&
       args[1].provenance() &&
       args[1].provenance()->kind == eval::Provenance::Kind::Config) {
-    trace_->selectors.emplace(
-        args[1].provenance()->name.str(), args[1].str());
+    trace_->selectors.emplace(args[1].provenance()->name.str(), args[1].str());
   }
   // Of our own preludes only the forwards of nn modules matter.
   bool is_forward = function.name == "forward" && !args.empty() &&
-      args[0].is_object() && module_paths_.contains(args[0].object());
+                    args[0].is_object() &&
+                    module_paths_.contains(args[0].object());
   // A decorated forward calls the one it wraps: that is the same call.
   const Frame* around = frame_;
   while (around->parent && !around->is_module()) {
@@ -288,4 +288,4 @@ std::string Frame::qualname() const {
   return function ? function->code->qualname : "";
 }
 
-} // namespace portwright::trace
+}  // namespace portwright::trace

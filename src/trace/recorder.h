@@ -27,10 +27,8 @@ class Recorder : public eval::Observer, public torch::OpObserver {
       const base::Span&) override;
   void on_exit(eval::Function&, const eval::Value&) override;
   void on_bind(base::Symbol, const eval::Value&) override;
-  void on_op(
-      const torch::Op&,
-      std::span<const eval::Value>,
-      const eval::Value&) override;
+  void on_op(const torch::Op&, std::span<const eval::Value>, const eval::Value&)
+      override;
 
  private:
   void record(Branch branch);
@@ -49,4 +47,4 @@ class Recorder : public eval::Observer, public torch::OpObserver {
   std::unordered_map<const eval::Object*, std::string> module_paths_;
 };
 
-} // namespace portwright::trace
+}  // namespace portwright::trace

@@ -39,23 +39,23 @@ struct Branch {
   base::Span span;
   const eval::Provenance* condition;
   bool outcome;
-  bool operand = false; // of and/or; the whole test, if any, comes after it
+  bool operand = false;  // of and/or; the whole test, if any, comes after it
 };
 
 using Item = std::variant<OpNode, Branch, std::unique_ptr<Frame>>;
 
 /// One call of a function of the source, in the order of evaluation.
 struct Frame {
-  eval::Ref<eval::Function> function; // null for the root
+  eval::Ref<eval::Function> function;  // null for the root
   /// The nn.Module whose forward this is; null for plain functions.
   eval::Value module;
-  std::string path; // of the module: "model.layers.0.self_attn"
-  std::vector<eval::Value> args; // one per parameter
-  std::vector<ValueId> inputs; // the tensors in args
+  std::string path;               // of the module: "model.layers.0.self_attn"
+  std::vector<eval::Value> args;  // one per parameter
+  std::vector<ValueId> inputs;    // the tensors in args
   eval::Value result;
-  std::vector<ValueId> outputs; // the tensors in result
+  std::vector<ValueId> outputs;  // the tensors in result
   base::Span call;
-  std::deque<Item> items; // addresses stay
+  std::deque<Item> items;  // addresses stay
   Frame* parent = nullptr;
 
   bool is_module() const {
@@ -68,26 +68,26 @@ struct Frame {
 
 /// What is known of a value.
 struct ValueInfo {
-  eval::Value tensor; // as it was made
+  eval::Value tensor;  // as it was made
   torch::Sizes shape;
   torch::Dtype dtype;
-  std::vector<base::Symbol> names; // it was bound to, in order
-  std::string parameter; // path of the parameter or buffer, if it is one
+  std::vector<base::Symbol> names;  // it was bound to, in order
+  std::string parameter;  // path of the parameter or buffer, if it is one
   const OpNode* producer = nullptr;
-  const Frame* frame = nullptr; // where it was made
+  const Frame* frame = nullptr;  // where it was made
 };
 
 /// How a module object was constructed: its outermost __init__.
 struct Construction {
   eval::Ref<eval::Function> function;
-  std::vector<eval::Value> args; // one per parameter, self first
-  std::vector<Branch> branches; // decided in __init__ and what it calls
+  std::vector<eval::Value> args;  // one per parameter, self first
+  std::vector<Branch> branches;   // decided in __init__ and what it calls
 };
 
 /// One evaluation of a model, recorded.
 struct Trace {
   Frame root;
-  std::deque<ValueInfo> values; // by id; index 0 is unused
+  std::deque<ValueInfo> values;  // by id; index 0 is unused
   /// Module objects by path, as named_modules() lists them.
   std::vector<std::pair<std::string, eval::Value>> modules;
   /// By module object, when the construction was recorded too.
@@ -112,4 +112,4 @@ std::string print(const Trace& trace, bool with_library = false);
 /// outputs unique, ...); empty when it is sound.
 std::vector<std::string> check(const Trace& trace);
 
-} // namespace portwright::trace
+}  // namespace portwright::trace

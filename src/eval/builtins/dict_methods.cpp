@@ -1,7 +1,7 @@
 // dict and its views.
 
-#include "eval/dispatch.h"
 #include "eval/builtins/support.h"
+#include "eval/dispatch.h"
 #include "eval/views.h"
 
 namespace portwright::eval {

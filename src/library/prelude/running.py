@@ -2,8 +2,9 @@
 
 import inspect
 
-import torch
 from transformers.generation import GenerationConfig, GenerationMode
+
+import torch
 
 
 def _accepts(model, name):

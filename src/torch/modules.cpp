@@ -226,10 +226,9 @@ void fill_native(Interpreter& interp, ModuleObject& module, State& state) {
   });
 }
 
-/// Names that models ask for and that torch does not have in this build.
+/// Optional parts that code looks for before it uses them: there are none.
 bool known_absent(const std::string& name) {
   static const std::set<std::string> names{
-      "xpu_",
       "hpu",
       "mlu",
       "musa",
@@ -239,8 +238,7 @@ bool known_absent(const std::string& name) {
       "accelerator",
       "float8_e8m0fnu",
       "uint1",
-      "int1",
-      "channels_last"};
+      "int1"};
   return names.contains(name) || name.starts_with("__");
 }
 

@@ -103,9 +103,76 @@ def _check_class(name, value, cls):
         )
 
 
+_CLASSES = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "list": list,
+    "List": list,
+    "dict": dict,
+    "Dict": dict,
+    "tuple": tuple,
+    "Tuple": tuple,
+    "set": set,
+    "Set": set,
+    "Sequence": collections.abc.Sequence,
+    "None": None,
+}
+
+
+def _split(text, by):
+    """Parts of the text at `by`, outside of brackets and quotes."""
+    parts, depth, quote, start = [], 0, "", 0
+    for i, c in enumerate(text):
+        if quote:
+            quote = "" if c == quote else quote
+        elif c in "'\"":
+            quote = c
+        elif c in "[(":
+            depth += 1
+        elif c in "])":
+            depth -= 1
+        elif c == by and depth == 0:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    return parts + [text[start:].strip()]
+
+
+def _literal(text):
+    if text[:1] in ("'", '"'):
+        return text[1:-1]
+    words = {"True": True, "False": False, "None": None}
+    return words[text] if text in words else int(text)
+
+
+def _annotation(text):
+    """The type an annotation's text stands for; Any for names we do not know."""
+    options = _split(text, "|")
+    if len(options) > 1:
+        return typing.Union[tuple(_annotation(option) for option in options)]
+    head, bracket, inside = text.partition("[")
+    head = head.strip().rpartition(".")[2]
+    if not bracket:
+        return _CLASSES[head] if head in _CLASSES else typing.Any
+    parts = [p for p in _split(inside.strip().removesuffix("]"), ",") if p]
+    if head == "Literal":
+        return typing.Literal[tuple(_literal(part) for part in parts)]
+    arguments = tuple(... if part == "..." else _annotation(part) for part in parts)
+    if head == "Optional":
+        return typing.Union[arguments[0], None]
+    if head == "Union":
+        return typing.Union[arguments]
+    if head in _CLASSES and _CLASSES[head] not in (int, float, str, bool, None):
+        return _CLASSES[head][arguments if len(arguments) > 1 else arguments[0]]
+    return typing.Any
+
+
 def type_validator(name, value, expected):
     """Raises TypeError unless `value` is what the annotation says."""
-    if expected is typing.Any or isinstance(expected, (str, typing.TypeVar)):
+    if isinstance(expected, str):
+        expected = _annotation(expected)
+    if expected is typing.Any or isinstance(expected, typing.TypeVar):
         return
     if expected is None:
         if value is not None:
@@ -134,8 +201,10 @@ def type_validator(name, value, expected):
 
 
 def _validators(f):
+    expected = _annotation(f.type) if isinstance(f.type, str) else f.type
+
     def check_type(value):
-        type_validator(f.name, value, f.type)
+        type_validator(f.name, value, expected)
 
     own = f.metadata.get("validator") or []
     return [check_type, *(own if isinstance(own, list) else [own])]

@@ -1,5 +1,6 @@
 """transformers.modeling_utils, as far as building and running a model goes."""
 
+import importlib
 import re
 from contextlib import contextmanager
 from itertools import cycle
@@ -153,7 +154,10 @@ class PreTrainedModel(
         super().__init_subclass__(**kwargs)
         if "config_class" not in cls.__dict__:
             annotation = cls.__dict__.get("__annotations__", {}).get("config")
-            if annotation is not None and not isinstance(annotation, str):
+            if isinstance(annotation, str):  # kept as text by the evaluator
+                module = importlib.import_module(cls.__module__)
+                annotation = getattr(module, annotation, None)
+            if annotation is not None:
                 cls.config_class = annotation
 
     def __init__(self, config, *inputs, **kwargs):

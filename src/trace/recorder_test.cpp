@@ -1,0 +1,103 @@
+#include "trace/recorder.h"
+
+#include <gmock/gmock.h>
+
+#include "trace/replay.h"
+
+namespace portwright::trace {
+namespace {
+
+using eval::Value;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr const char* kModel = R"py(
+import torch
+from torch import nn
+
+class Scaled(nn.Module):
+    def __init__(self, size, factor):
+        super().__init__()
+        self.proj = nn.Linear(size, size, bias=False)
+        self.factor = factor
+
+    def forward(self, x):
+        if self.factor > 1:
+            x = x * self.factor
+        hidden = self.proj(x)
+        return hidden + 1
+
+model = Scaled(3, 2.0)
+)py";
+
+class RecorderTest : public ::testing::Test {
+ protected:
+  RecorderTest() {
+    torch::install_torch(interp_);
+    recorder_ = std::make_unique<Recorder>(interp_);
+    auto module = interp_.run_source("model", "model.py", kModel);
+    model_ = interp_.getattr(Value(module), "model");
+    recorder_->built(model_);
+    input_ = torch::make_tensor(
+        interp_, mx::reshape(mx::arange(0., 6., mx::float32), {2, 3}));
+    interp_.call(model_, {Value(input_)});
+    trace_ = recorder_->finish();
+  }
+
+  const Frame& forward() {
+    for (const auto& item : trace_->root.items) {
+      if (const auto* frame = std::get_if<std::unique_ptr<Frame>>(&item)) {
+        if ((*frame)->is_module()) {
+          return **frame;
+        }
+      }
+    }
+    throw std::logic_error("no forward was recorded");
+  }
+
+  eval::Interpreter interp_;
+  std::unique_ptr<Recorder> recorder_;
+  Value model_;
+  eval::Ref<torch::Tensor> input_;
+  std::unique_ptr<Trace> trace_;
+};
+
+TEST_F(RecorderTest, FormsATreeOfModuleCalls) {
+  const std::string text = print(*trace_);
+  EXPECT_THAT(text, HasSubstr("Scaled(x=%"));
+  EXPECT_THAT(text, HasSubstr("proj: Linear"));
+  EXPECT_THAT(text, HasSubstr("= mul("));
+  EXPECT_THAT(text, HasSubstr("@proj.weight"));
+}
+
+TEST_F(RecorderTest, IsInStaticSingleAssignment) {
+  EXPECT_THAT(check(*trace_), IsEmpty());
+}
+
+TEST_F(RecorderTest, KeepsTheNamesValuesWereBoundTo) {
+  const ValueId out = forward().outputs.front();
+  const ValueId hidden = trace_->info(out).producer->inputs.front();
+  ASSERT_EQ(trace_->info(hidden).names.size(), 1u);
+  EXPECT_EQ(trace_->info(hidden).names.front().str(), "hidden");
+}
+
+TEST_F(RecorderTest, KnowsHowModulesWereConstructed) {
+  const auto& made = trace_->constructions.at(model_.object());
+  EXPECT_EQ(made.args.at(1).as_int(), 3);
+  EXPECT_EQ(made.args.at(2).as_double(), 2.0);
+}
+
+TEST_F(RecorderTest, ReplaysWithOtherValues) {
+  Replay replay(interp_, *trace_);
+  const ValueId in = forward().inputs.front();
+  const ValueId out = forward().outputs.front();
+  EXPECT_FALSE(
+      replay.depends(trace_->values.size() - 1) &&
+      in == trace_->values.size() - 1);
+  replay.replace(in, mx::zeros({2, 3}));
+  auto result = replay.compute(out);
+  EXPECT_TRUE(mx::array_equal(result, mx::ones({2, 3})).item<bool>());
+}
+
+}  // namespace
+}  // namespace portwright::trace

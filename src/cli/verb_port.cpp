@@ -1,3 +1,4 @@
+#include "base/interrupt.h"
 #include "base/paths.h"
 #include "cli/compiling.h"
 #include "cli/environment.h"
@@ -15,6 +16,48 @@ struct Options {
   std::string directory;
   bool quick = false;
   bool full = false;
+};
+
+/// What a run adds to the world goes again when the run is interrupted or
+/// fails before it has an answer: the first part of `out` that was not there.
+class Unfinished {
+ public:
+  explicit Unfinished(const fs::path& out)
+      : path_(first_missing({out, out / "checkpoint"})),
+        on_interrupt_([path = path_] { remove(path); }) {}
+
+  Unfinished(const Unfinished&) = delete;
+  Unfinished& operator=(const Unfinished&) = delete;
+
+  ~Unfinished() {
+    remove(path_);
+  }
+
+  void keep() {
+    path_.clear();
+    on_interrupt_ = base::OnInterrupt();
+  }
+
+ private:
+  static fs::path first_missing(const std::vector<fs::path>& paths) {
+    std::error_code ignored;
+    for (const auto& path : paths) {
+      if (!fs::exists(path, ignored)) {
+        return path;
+      }
+    }
+    return {};
+  }
+
+  static void remove(const fs::path& path) {
+    std::error_code ignored;
+    if (!path.empty()) {
+      fs::remove_all(path, ignored);
+    }
+  }
+
+  fs::path path_;
+  base::OnInterrupt on_interrupt_;
 };
 
 /// Copies what a checkpoint consists of: weights, config, tokenizer.
@@ -60,10 +103,14 @@ base::Result<void> bring_checkpoint(
       workers.reference, options.model, folder, {}, workers.timeout);
   if (!made) {
     const bool hub = options.model.find('/') != std::string::npos;
+    const bool world = made.error().where == verify::Trouble::Where::World;
     return base::fail(
         made.error().message,
-        hub ? "without the network only local directories and model types work"
-            : made.error().detail);
+        world ? made.error().detail
+        : hub ? "without the network only local directories and model types "
+                "work"
+              : "a local directory or a model type of the installed "
+                "transformers is meant");
   }
   return {};
 }
@@ -93,6 +140,7 @@ base::Result<void> install_model_file(
 ExitCode
 run_port(const Options& options, const Common& common, Console& console) {
   const fs::path out = fs::absolute(options.directory);
+  Unfinished unfinished(out);
   if (auto made = base::make_directories(out); !made) {
     return console.fail(made.error());
   }
@@ -124,6 +172,7 @@ run_port(const Options& options, const Common& common, Console& console) {
   const std::string name = compiled->model_type + ".py";
   if (!compiled->emitted.holes.empty()) {
     console.progress().end();
+    unfinished.keep();
     return refuse_with_draft(console, *compiled, out / name);
   }
   if (auto written = base::write_file(out / name, compiled->emitted.text);
@@ -150,6 +199,7 @@ run_port(const Options& options, const Common& common, Console& console) {
   if (auto written = report::write_report(report, out); !written) {
     return console.fail(written.error());
   }
+  unfinished.keep();
   show_results(report.results, console);
   console.say(fmt::format(
       "{} compiled in {:.0f} ms; the report is {}",

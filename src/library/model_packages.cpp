@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/paths.h"
+#include "syntax/parser.h"
 
 namespace portwright::library {
 namespace {
@@ -45,6 +46,21 @@ std::vector<fs::path> definition_files(const fs::path& folder) {
   return out;
 }
 
+/// A name may be absent because its file is cut off: importing such a file
+/// ends in the syntax error that a reader needs to see.
+void report_damage(
+    Interpreter& interp,
+    const std::string& module,
+    const fs::path& folder) {
+  for (const fs::path& file : definition_files(folder)) {
+    auto text = base::read_file(file);
+    if (text && !syntax::parse_module(file.string(), std::move(*text))
+                     .diagnostics.empty()) {
+      interp.import_module(module + "." + file.stem().string());
+    }
+  }
+}
+
 Value find_name(
     Interpreter& interp,
     const std::string& module,
@@ -62,6 +78,7 @@ Value find_name(
       return interp.getattr(found, name);
     }
   }
+  report_damage(interp, module, folder);
   return {};
 }
 

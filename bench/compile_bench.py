@@ -1,0 +1,101 @@
+"""What `portwright compile` of a dense model costs, stage by stage.
+
+    python bench/compile_bench.py [--type llama] [--runs 7]
+
+Medians of N runs, on a machine that does nothing else: the stages in process,
+the whole process, and apart from it the check in a warm mlx_lm worker.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def portwright(*arguments):
+    done = subprocess.run(
+        [ROOT / "portwright", *map(str, arguments), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        text=True,
+        env={**os.environ, "PORTWRIGHT_NO_BUILD": "1"},
+    )
+    return json.loads(done.stdout)
+
+
+def compile_once(checkpoint, file):
+    """Milliseconds by stage."""
+    start = time.perf_counter()
+    stages = portwright("compile", checkpoint, "-o", file, "--fast")["milliseconds"]
+    whole = (time.perf_counter() - start) * 1000
+    inner = sum(v for k, v in stages.items() if k != "total")
+    stages["read the config and the library"] = stages["total"] - inner
+    stages["whole process"] = whole
+    return stages
+
+
+class WarmWorkers:
+    """verify_many: batteries by one pair of workers that stay."""
+
+    def __init__(self):
+        environment = {
+            **os.environ,
+            "PORTWRIGHT_PYTHON": sys.executable,
+            "PORTWRIGHT_HOME": str(ROOT / "python" / "portwright"),
+        }
+        self.process = subprocess.Popen(
+            [ROOT / "build" / "bin" / "verify_many"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def __call__(self, **request):
+        start = time.perf_counter()
+        self.process.stdin.write(json.dumps(request, default=str) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        if not answer["ok"]:
+            raise SystemExit(answer["error"])
+        return (time.perf_counter() - start) * 1000
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--type", default="llama", help="a model type")
+    parser.add_argument("--runs", type=int, default=7)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "checkpoint"
+        file = Path(folder) / "port.py"
+        portwright("synth", options.type, "-o", checkpoint)
+        runs = [compile_once(checkpoint, file) for _ in range(options.runs)]
+        workers = WarmWorkers()
+        request = {"checkpoint": checkpoint, "port": file}
+        request |= {"checks": ["weights", "logits"], "quick": True}
+        workers(**request)
+        checks = [workers(**request) for _ in range(options.runs)]
+        workers.close()
+    print(f"compile {options.type}, median of {options.runs} runs, milliseconds")
+    for stage in sorted(runs[0], key=lambda s: s in ("total", "whole process")):
+        print(f"  {stage:<34}{statistics.median(r[stage] for r in runs):8.1f}")
+    print(f"  {'weights and logits, warm worker':<34}{statistics.median(checks):8.1f}")
+    load = os.getloadavg()[0]
+    print(f"load average {load:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()

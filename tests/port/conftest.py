@@ -1,0 +1,82 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from verify.conftest import Bench
+
+TYPES = (
+    "llama qwen2 qwen3 gemma gemma2 olmo2 olmo3 granite cohere cohere2 glm4 phi3 "
+    "starcoder2 gpt_neox mixtral qwen3_moe olmoe"
+).split()
+
+
+@pytest.fixture(scope="session")
+def bench(root):
+    process = Bench(root)
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(bench, tmp_path_factory):
+    """A tiny checkpoint of a type; made once, from the user's cache if it can be."""
+    made = {}
+
+    def make(kind):
+        if kind not in made:
+            folder = tmp_path_factory.mktemp("checkpoints") / kind
+            folder.mkdir()
+            bench(synth=kind, folder=folder)
+            made[kind] = folder
+        return made[kind]
+
+    return make
+
+
+@pytest.fixture
+def copied(checkpoint, tmp_path):
+    """A checkpoint of a type that the test may damage."""
+
+    def copy(kind):
+        return Path(shutil.copytree(checkpoint(kind), tmp_path / "damaged"))
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def start(root):
+    """./portwright as a process whose end the test does not wait for."""
+
+    def call(*arguments):
+        return subprocess.Popen(
+            [root / "portwright", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PORTWRIGHT_NO_BUILD": "1"},
+        )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def transformers():
+    """The folder of the installed transformers."""
+    import importlib.util
+
+    return Path(importlib.util.find_spec("transformers").origin).parent
+
+
+@pytest.fixture(scope="session")
+def tool():
+    """A program of the test environment, by name."""
+    return lambda name: Path(sys.executable).parent / name
+
+
+def answer(done):
+    """The one object on stdout."""
+    return json.loads(done.stdout)

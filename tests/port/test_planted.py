@@ -1,0 +1,106 @@
+"""A bug planted into an emitted file is found, and its place named."""
+
+import re
+
+import pytest
+from verify.conftest import check_of
+
+WRONG_ROPE_BASE = [(r"base=args\.rope_theta", "base=args.rope_theta * 1.1")]
+LOST_CACHE_OFFSET = [
+    (r"self\.rope\(queries, offset=cache\.offset\)", "self.rope(queries)"),
+    (r"self\.rope\(keys, offset=cache\.offset\)", "self.rope(keys)"),
+]
+SWAPPED_GATE_AND_UP = [
+    (
+        r"(\w+\()self\.gate_proj\(x\)(\)? ?[*,] ?)self\.up_proj\(x\)",
+        r"\1self.up_proj(x)\2self.gate_proj(x)",
+    )
+]
+DROPPED_NORM_OFFSET = [(r"1\.0 \+ self\.weight", "self.weight")]
+SWAPPED_EXPERTS = [
+    (r"self\.switch_mlp = SwitchGLU\(", "self.switch_mlp = Swapped("),
+    (
+        r"class SparseMoeBlock",
+        "class Swapped(SwitchGLU):\n"
+        "    def __call__(self, x, indices):\n"
+        "        self.gate_proj, self.up_proj = self.up_proj, self.gate_proj\n"
+        "        out = super().__call__(x, indices)\n"
+        "        self.gate_proj, self.up_proj = self.up_proj, self.gate_proj\n"
+        "        return out\n\n\n"
+        "class SparseMoeBlock",
+    ),
+]
+
+# type, what is replaced, the failing check, modules of layer 0 that may be named
+PLANTED = {
+    "llama-wrong-rope-base": (WRONG_ROPE_BASE, "logits", "self_attn"),
+    "gemma-wrong-rope-base": (WRONG_ROPE_BASE, "logits", "self_attn"),
+    "qwen3-wrong-rope-base": (WRONG_ROPE_BASE, "logits", "self_attn"),
+    "mixtral-wrong-rope-base": (WRONG_ROPE_BASE, "logits", "self_attn"),
+    "llama-lost-cache-offset": (LOST_CACHE_OFFSET, "decode", "self_attn"),
+    "gemma-lost-cache-offset": (LOST_CACHE_OFFSET, "decode", "self_attn"),
+    "qwen3-lost-cache-offset": (LOST_CACHE_OFFSET, "decode", "self_attn"),
+    "mixtral-lost-cache-offset": (LOST_CACHE_OFFSET, "decode", "self_attn"),
+    "llama-swapped-gate-and-up": (SWAPPED_GATE_AND_UP, "logits", "mlp"),
+    "gemma-swapped-gate-and-up": (SWAPPED_GATE_AND_UP, "logits", "mlp"),
+    "qwen3-swapped-gate-and-up": (SWAPPED_GATE_AND_UP, "logits", "mlp"),
+    "mixtral-swapped-gate-and-up": (SWAPPED_EXPERTS, "logits", "mlp"),
+    "gemma-dropped-norm-offset": (DROPPED_NORM_OFFSET, "logits", "input_layernorm"),
+}
+
+
+@pytest.fixture(scope="session")
+def emitted(checkpoint, portwright, tmp_path_factory):
+    """The text of a type's port."""
+    texts = {}
+
+    def compile(kind):
+        if kind not in texts:
+            file = tmp_path_factory.mktemp("emitted") / f"{kind}.py"
+            done = portwright("compile", checkpoint(kind), "-o", file, "--fast")
+            assert done.returncode == 0, done.stderr
+            texts[kind] = file.read_text()
+        return texts[kind]
+
+    return compile
+
+
+@pytest.fixture
+def plant(emitted, tmp_path):
+    def edit(kind, replacements):
+        text = emitted(kind)
+        for old, new in replacements:
+            assert re.search(old, text), f"the port of {kind} has no {old}"
+            text = re.sub(old, new, text)
+        path = tmp_path / f"{kind}.py"
+        path.write_text(text)
+        return path
+
+    return edit
+
+
+def named(place):
+    return place["layer"], (place["module"] or "").split(".")[0]
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_planted_bug_is_found(bug, checkpoint, plant, bench):
+    kind = bug.split("-")[0]
+    edits, check, module = PLANTED[bug]
+    port = plant(kind, edits)
+    results = bench(checkpoint=checkpoint(kind), port=port, checks=["logits", "decode"])
+    assert results["verdict"] == "fail"
+    found = check_of(results, check)
+    assert found["status"] == "fail", found
+    assert named(found["place"]) == (0, module), found
+    assert found["place"]["port_line"] and found["place"]["source_line"]
+
+
+def test_verify_says_so(checkpoint, plant, portwright, tmp_path):
+    """The command itself: exit code 1, the place on the terminal."""
+    port = plant("llama", WRONG_ROPE_BASE)
+    done = portwright(
+        "verify", checkpoint("llama"), "--port", port, "--quick", "-o", tmp_path / "o"
+    )
+    assert done.returncode == 1
+    assert "layer 0, self_attn" in done.stdout + done.stderr

@@ -1,0 +1,270 @@
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from .base import BaseModelArgs, create_attention_mask
+from .cache import KVCache, RotatingKVCache
+from .rope_utils import initialize_rope
+
+
+@dataclass
+class ModelArgs(BaseModelArgs):
+    model_type: str = "gemma2"
+    vocab_size: int = 256000
+    hidden_size: int = 2304
+    intermediate_size: int = 9216
+    num_hidden_layers: int = 26
+    num_attention_heads: int = 8
+    num_key_value_heads: int = 4
+    head_dim: int = 256
+    hidden_activation: str = "gelu_pytorch_tanh"
+    max_position_embeddings: int = 8192
+    rms_norm_eps: float = 1e-06
+    tie_word_embeddings: bool = True
+    attention_bias: bool = False
+    query_pre_attn_scalar: int = 256
+    sliding_window: Optional[int] = 4096
+    layer_types: Optional[List[str]] = None
+    final_logit_softcapping: Optional[float] = 30.0
+    attn_logit_softcapping: Optional[float] = 50.0
+    rope_theta: float = 10000
+    rope_scaling: Optional[Dict[str, Any]] = None
+    rope_parameters: Optional[Dict[str, Any]] = None
+
+    def __post_init__(self):
+        if self.layer_types is None:
+            self.layer_types = [
+                "sliding_attention" if bool((i + 1) % 2) else "full_attention"
+                for i in range(self.num_hidden_layers)
+            ]
+        if self.rope_parameters is not None:
+            self.rope_theta = self.rope_parameters.get("rope_theta", self.rope_theta)
+            self.rope_scaling = self.rope_parameters
+        if self.rope_scaling is not None:
+            rope_type = self.rope_scaling.get("type") or self.rope_scaling.get(
+                "rope_type", "default"
+            )
+            if rope_type not in ("default", "linear", "llama3"):
+                raise ValueError(f"rope type {rope_type} is not supported")
+        if not (self.head_dim):
+            raise ValueError(f"only configs with head_dim are supported")
+        if not (not (self.query_pre_attn_scalar**-0.5 is None)):
+            raise ValueError(
+                f"configs with query_pre_attn_scalar ** -0.5 is None are not supported"
+            )
+        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
+            raise ValueError(
+                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
+            )
+        if not (self.attn_logit_softcapping is not None):
+            raise ValueError(
+                f"only configs with attn_logit_softcapping is not None are supported"
+            )
+        if not (self.final_logit_softcapping is not None):
+            raise ValueError(
+                f"only configs with final_logit_softcapping is not None are supported"
+            )
+        if not (self.hidden_activation == "gelu_pytorch_tanh"):
+            raise ValueError(
+                f"hidden_activation {self.hidden_activation} is not supported"
+            )
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, dims: int, eps: float = 1e-6):
+        super().__init__()
+        self.weight = mx.ones((dims,))
+        self.eps = eps
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return mx.fast.rms_norm(x, 1.0 + self.weight, self.eps)
+
+
+class Attention(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.head_dim = args.head_dim
+        self.scale = args.query_pre_attn_scalar**-0.5
+        self.softcap = args.attn_logit_softcapping
+        self.q_proj = nn.Linear(
+            args.hidden_size,
+            args.num_attention_heads * args.head_dim,
+            bias=args.attention_bias,
+        )
+        self.k_proj = nn.Linear(
+            args.hidden_size,
+            args.num_key_value_heads * args.head_dim,
+            bias=args.attention_bias,
+        )
+        self.v_proj = nn.Linear(
+            args.hidden_size,
+            args.num_key_value_heads * args.head_dim,
+            bias=args.attention_bias,
+        )
+        self.o_proj = nn.Linear(
+            args.num_attention_heads * args.head_dim,
+            args.hidden_size,
+            bias=args.attention_bias,
+        )
+        self.rope = initialize_rope(
+            args.head_dim,
+            base=args.rope_theta,
+            traditional=False,
+            scaling_config=args.rope_scaling,
+            max_position_embeddings=args.max_position_embeddings,
+        )
+
+    def __call__(
+        self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
+    ) -> mx.array:
+        B, L, _ = x.shape
+
+        queries = self.q_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+        keys = self.k_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+        values = self.v_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+
+        if cache is not None:
+            queries = self.rope(queries, offset=cache.offset)
+            keys = self.rope(keys, offset=cache.offset)
+            keys, values = cache.update_and_fetch(keys, values)
+        else:
+            queries = self.rope(queries)
+            keys = self.rope(keys)
+
+        B, n_heads, L, D = queries.shape
+        n_kv_heads = keys.shape[1]
+        queries = (queries * self.scale).reshape(B, n_kv_heads, -1, L, D)
+        scores = queries @ mx.expand_dims(keys, 2).swapaxes(-1, -2)
+        scores = mx.tanh(scores / self.softcap) * self.softcap
+        if mask is not None:
+            if mask.ndim == 4:
+                mask = mx.expand_dims(mask, 2)
+            if mask.dtype == mx.bool_:
+                scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
+            else:
+                scores = scores + mask
+        scores = mx.softmax(scores, axis=-1, precise=True)
+        output = scores @ mx.expand_dims(values, 2)
+        output = output.reshape(B, n_heads, L, -1)
+        return self.o_proj(output.transpose(0, 2, 1, 3).reshape(B, L, -1))
+
+
+class MLP(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.gate_proj = nn.Linear(args.hidden_size, args.intermediate_size, bias=False)
+        self.up_proj = nn.Linear(args.hidden_size, args.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(args.intermediate_size, args.hidden_size, bias=False)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        down_proj = self.down_proj(nn.gelu_approx(self.gate_proj(x)) * self.up_proj(x))
+        return down_proj
+
+
+class DecoderLayer(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.self_attn = Attention(args)
+        self.mlp = MLP(args)
+        self.input_layernorm = RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
+        self.pre_feedforward_layernorm = RMSNorm(
+            args.hidden_size, eps=args.rms_norm_eps
+        )
+        self.post_feedforward_layernorm = RMSNorm(
+            args.hidden_size, eps=args.rms_norm_eps
+        )
+
+    def __call__(
+        self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
+    ) -> mx.array:
+        output = self.post_attention_layernorm(
+            self.self_attn(self.input_layernorm(x), mask, cache)
+        )
+        h = x + output
+        output2 = self.post_feedforward_layernorm(
+            self.mlp(self.pre_feedforward_layernorm(h))
+        )
+        return h + output2
+
+
+class Gemma2Model(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.factor = args.hidden_size**0.5
+        self.sliding_window = args.sliding_window
+        self.layer_types = args.layer_types
+        self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
+        self.layers = [DecoderLayer(args) for i in range(args.num_hidden_layers)]
+        self.norm = RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
+
+    def __call__(
+        self, inputs: mx.array, cache=None, input_embeddings: Optional[mx.array] = None
+    ) -> mx.array:
+        if input_embeddings is not None:
+            h = input_embeddings
+        else:
+            h = self.embed_tokens(inputs)
+        h = h * self.factor
+
+        if cache is None:
+            cache = [None] * len(self.layers)
+        masks = {}
+        for kind, c in zip(self.layer_types, cache):
+            if kind not in masks:
+                window_size = (
+                    self.sliding_window if kind == "sliding_attention" else None
+                )
+                masks[kind] = create_attention_mask(
+                    h, c, window_size=window_size, return_array=True
+                )
+
+        for layer, c, kind in zip(self.layers, cache, self.layer_types):
+            h = layer(h, masks[kind], c)
+
+        return self.norm(h)
+
+
+class Model(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.args = args
+        self.model_type = args.model_type
+        self.final_logit_softcapping = args.final_logit_softcapping
+        self.model = Gemma2Model(args)
+        if not args.tie_word_embeddings:
+            self.lm_head = nn.Linear(args.hidden_size, args.vocab_size, bias=False)
+
+    def __call__(
+        self, inputs: mx.array, cache=None, input_embeddings: Optional[mx.array] = None
+    ) -> mx.array:
+        out = self.model(inputs, cache, input_embeddings)
+        if self.args.tie_word_embeddings:
+            out = self.model.embed_tokens.as_linear(out)
+        else:
+            out = self.lm_head(out)
+        out2 = (
+            mx.tanh(out / self.final_logit_softcapping) * self.final_logit_softcapping
+        )
+        return out2
+
+    def sanitize(self, weights):
+        if self.args.tie_word_embeddings:
+            weights.pop("lm_head.weight", None)
+        return {k: v for k, v in weights.items() if "rotary_emb.inv_freq" not in k}
+
+    @property
+    def layers(self):
+        return self.model.layers
+
+    def make_cache(self):
+        return [
+            (
+                RotatingKVCache(max_size=self.args.sliding_window)
+                if kind == "sliding_attention"
+                else KVCache()
+            )
+            for kind in self.args.layer_types
+        ]

@@ -1,0 +1,181 @@
+from dataclasses import dataclass
+from typing import Any, Dict, Optional
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
+from .rope_utils import initialize_rope
+
+
+@dataclass
+class ModelArgs(BaseModelArgs):
+    model_type: str = "gpt_neox"
+    vocab_size: int = 50432
+    hidden_size: int = 6144
+    num_hidden_layers: int = 44
+    num_attention_heads: int = 64
+    intermediate_size: int = 24576
+    hidden_act: str = "gelu"
+    max_position_embeddings: int = 2048
+    layer_norm_eps: float = 1e-05
+    tie_word_embeddings: bool = False
+    use_parallel_residual: bool = True
+    attention_bias: bool = True
+    rope_theta: float = 10000
+    rope_scaling: Optional[Dict[str, Any]] = None
+    rope_parameters: Optional[Dict[str, Any]] = None
+
+    def __post_init__(self):
+        if self.rope_parameters is not None:
+            self.rope_theta = self.rope_parameters.get("rope_theta", self.rope_theta)
+            self.rope_scaling = self.rope_parameters
+        if self.rope_scaling is not None:
+            rope_type = self.rope_scaling.get("type") or self.rope_scaling.get(
+                "rope_type", "default"
+            )
+            if rope_type not in ("default", "linear", "llama3"):
+                raise ValueError(f"rope type {rope_type} is not supported")
+        if not (self.use_parallel_residual):
+            raise ValueError(f"only configs with use_parallel_residual are supported")
+        if not (self.hidden_act == "gelu"):
+            raise ValueError(f"hidden_act {self.hidden_act} is not supported")
+
+
+class MLP(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.dense_h_to_4h = nn.Linear(
+            args.hidden_size, args.intermediate_size, bias=True
+        )
+        self.dense_4h_to_h = nn.Linear(
+            args.intermediate_size, args.hidden_size, bias=True
+        )
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.dense_4h_to_h(nn.gelu(self.dense_h_to_4h(x)))
+
+
+class Attention(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.factor = 3 * (args.hidden_size // args.num_attention_heads)
+        self.scale = (args.hidden_size // args.num_attention_heads) ** -0.5
+        self.query_key_value = nn.Linear(
+            args.hidden_size, 3 * args.hidden_size, bias=args.attention_bias
+        )
+        self.dense = nn.Linear(
+            args.hidden_size, args.hidden_size, bias=args.attention_bias
+        )
+        self.rope = initialize_rope(
+            int(args.hidden_size // args.num_attention_heads * 0.25),
+            base=args.rope_theta,
+            traditional=False,
+            scaling_config=args.rope_scaling,
+            max_position_embeddings=args.max_position_embeddings,
+        )
+
+    def __call__(
+        self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
+    ) -> mx.array:
+        B, L, _ = x.shape
+
+        qkv = (
+            self.query_key_value(x).reshape(B, L, -1, self.factor).transpose(0, 2, 1, 3)
+        )
+        queries2, keys2, values2 = mx.split(qkv, 3, axis=-1)
+        queries = queries2
+        keys = keys2
+        values = values2
+
+        if cache is not None:
+            queries = self.rope(queries, offset=cache.offset)
+            keys = self.rope(keys, offset=cache.offset)
+            keys, values = cache.update_and_fetch(keys, values)
+        else:
+            queries = self.rope(queries)
+            keys = self.rope(keys)
+
+        output = scaled_dot_product_attention(
+            queries, keys, values, cache=cache, scale=self.scale, mask=mask
+        )
+        return self.dense(output.transpose(0, 2, 1, 3).reshape(B, L, -1))
+
+
+class Layer(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.input_layernorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
+        self.post_attention_layernorm = nn.LayerNorm(
+            args.hidden_size, eps=args.layer_norm_eps
+        )
+        self.attention = Attention(args)
+        self.mlp = MLP(args)
+
+    def __call__(
+        self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
+    ) -> mx.array:
+        h = (
+            self.mlp(self.post_attention_layernorm(x))
+            + self.attention(self.input_layernorm(x), mask, cache)
+            + x
+        )
+        return h
+
+
+class GPTNeoXModel(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.embed_in = nn.Embedding(args.vocab_size, args.hidden_size)
+        self.layers = [Layer(args) for i in range(args.num_hidden_layers)]
+        self.final_layer_norm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
+
+    def __call__(
+        self, inputs: mx.array, cache=None, input_embeddings: Optional[mx.array] = None
+    ) -> mx.array:
+        if input_embeddings is not None:
+            h = input_embeddings
+        else:
+            h = self.embed_in(inputs)
+
+        if cache is None:
+            cache = [None] * len(self.layers)
+        mask = create_attention_mask(h, cache[0])
+
+        for layer, c in zip(self.layers, cache):
+            h = layer(h, mask, c)
+
+        return self.final_layer_norm(h)
+
+
+class Model(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.args = args
+        self.model_type = args.model_type
+        self.gpt_neox = GPTNeoXModel(args)
+        if not args.tie_word_embeddings:
+            self.lm_head = nn.Linear(args.hidden_size, args.vocab_size, bias=False)
+
+    def __call__(
+        self, inputs: mx.array, cache=None, input_embeddings: Optional[mx.array] = None
+    ) -> mx.array:
+        out = self.gpt_neox(inputs, cache, input_embeddings)
+        if self.args.tie_word_embeddings:
+            out = self.gpt_neox.embed_in.as_linear(out)
+        else:
+            out = self.lm_head(out)
+        return out
+
+    def sanitize(self, weights):
+        if self.args.tie_word_embeddings:
+            weights.pop("lm_head.weight", None)
+        weights = {
+            ("lm_head." + k[10:] if k.startswith("embed_out.") else k): v
+            for k, v in weights.items()
+        }
+        return {k: v for k, v in weights.items() if "rotary_emb.inv_freq" not in k}
+
+    @property
+    def layers(self):
+        return self.gpt_neox.layers

@@ -1,0 +1,188 @@
+from dataclasses import dataclass
+from typing import Any, Dict, Optional
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
+from .rope_utils import initialize_rope
+
+
+@dataclass
+class ModelArgs(BaseModelArgs):
+    model_type: str = "starcoder2"
+    vocab_size: int = 49152
+    hidden_size: int = 3072
+    intermediate_size: int = 12288
+    num_hidden_layers: int = 30
+    num_attention_heads: int = 24
+    num_key_value_heads: int = 2
+    hidden_act: str = "gelu_pytorch_tanh"
+    max_position_embeddings: int = 4096
+    norm_epsilon: float = 1e-05
+    sliding_window: Optional[int] = None
+    use_bias: bool = True
+    tie_word_embeddings: bool = True
+    rope_theta: float = 10000
+    rope_scaling: Optional[Dict[str, Any]] = None
+    rope_parameters: Optional[Dict[str, Any]] = None
+
+    def __post_init__(self):
+        if self.rope_parameters is not None:
+            self.rope_theta = self.rope_parameters.get("rope_theta", self.rope_theta)
+            self.rope_scaling = self.rope_parameters
+        if self.rope_scaling is not None:
+            rope_type = self.rope_scaling.get("type") or self.rope_scaling.get(
+                "rope_type", "default"
+            )
+            if rope_type not in ("default", "linear", "llama3"):
+                raise ValueError(f"rope type {rope_type} is not supported")
+        if not (self.sliding_window is None):
+            raise ValueError(f"only configs with sliding_window is None are supported")
+        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
+            raise ValueError(
+                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
+            )
+        if not (self.hidden_act == "gelu_pytorch_tanh"):
+            raise ValueError(f"hidden_act {self.hidden_act} is not supported")
+
+
+class Attention(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.head_dim = args.hidden_size // args.num_attention_heads
+        self.scale = (args.hidden_size // args.num_attention_heads) ** -0.5
+        self.q_proj = nn.Linear(
+            args.hidden_size,
+            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
+            bias=args.use_bias,
+        )
+        self.k_proj = nn.Linear(
+            args.hidden_size,
+            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
+            bias=args.use_bias,
+        )
+        self.v_proj = nn.Linear(
+            args.hidden_size,
+            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
+            bias=args.use_bias,
+        )
+        self.o_proj = nn.Linear(
+            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
+            args.hidden_size,
+            bias=args.use_bias,
+        )
+        self.rope = initialize_rope(
+            args.hidden_size // args.num_attention_heads,
+            base=args.rope_theta,
+            traditional=False,
+            scaling_config=args.rope_scaling,
+            max_position_embeddings=args.max_position_embeddings,
+        )
+
+    def __call__(
+        self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
+    ) -> mx.array:
+        B, L, _ = x.shape
+
+        queries = self.q_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+        keys = self.k_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+        values = self.v_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+
+        if cache is not None:
+            queries = self.rope(queries, offset=cache.offset)
+            keys = self.rope(keys, offset=cache.offset)
+            keys, values = cache.update_and_fetch(keys, values)
+        else:
+            queries = self.rope(queries)
+            keys = self.rope(keys)
+
+        output = scaled_dot_product_attention(
+            queries, keys, values, cache=cache, scale=self.scale, mask=mask
+        )
+        return self.o_proj(output.transpose(0, 2, 1, 3).reshape(B, L, -1))
+
+
+class MLP(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.c_fc = nn.Linear(
+            args.hidden_size, args.intermediate_size, bias=args.use_bias
+        )
+        self.c_proj = nn.Linear(
+            args.intermediate_size, args.hidden_size, bias=args.use_bias
+        )
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.c_proj(nn.gelu_approx(self.c_fc(x)))
+
+
+class DecoderLayer(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.self_attn = Attention(args)
+        self.mlp = MLP(args)
+        self.input_layernorm = nn.LayerNorm(args.hidden_size, eps=args.norm_epsilon)
+        self.post_attention_layernorm = nn.LayerNorm(
+            args.hidden_size, eps=args.norm_epsilon
+        )
+
+    def __call__(
+        self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
+    ) -> mx.array:
+        h = x + self.self_attn(self.input_layernorm(x), mask, cache)
+        return h + self.mlp(self.post_attention_layernorm(h))
+
+
+class Starcoder2Model(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
+        self.layers = [DecoderLayer(args) for i in range(args.num_hidden_layers)]
+        self.norm = nn.LayerNorm(args.hidden_size, eps=args.norm_epsilon)
+
+    def __call__(
+        self, inputs: mx.array, cache=None, input_embeddings: Optional[mx.array] = None
+    ) -> mx.array:
+        if input_embeddings is not None:
+            h = input_embeddings
+        else:
+            h = self.embed_tokens(inputs)
+
+        if cache is None:
+            cache = [None] * len(self.layers)
+        mask = create_attention_mask(h, cache[0])
+
+        for layer, c in zip(self.layers, cache):
+            h = layer(h, mask, c)
+
+        return self.norm(h)
+
+
+class Model(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.args = args
+        self.model_type = args.model_type
+        self.model = Starcoder2Model(args)
+        if not args.tie_word_embeddings:
+            self.lm_head = nn.Linear(args.hidden_size, args.vocab_size, bias=False)
+
+    def __call__(
+        self, inputs: mx.array, cache=None, input_embeddings: Optional[mx.array] = None
+    ) -> mx.array:
+        out = self.model(inputs, cache, input_embeddings)
+        if self.args.tie_word_embeddings:
+            out = self.model.embed_tokens.as_linear(out)
+        else:
+            out = self.lm_head(out)
+        return out
+
+    def sanitize(self, weights):
+        if self.args.tie_word_embeddings:
+            weights.pop("lm_head.weight", None)
+        return {k: v for k, v in weights.items() if "rotary_emb.inv_freq" not in k}
+
+    @property
+    def layers(self):
+        return self.model.layers

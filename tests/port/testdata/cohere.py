@@ -25,7 +25,7 @@ class ModelArgs(BaseModelArgs):
     tie_word_embeddings: bool = True
     attention_bias: bool = False
     use_qk_norm: Optional[bool] = False
-    rope_theta: float = 500000
+    rope_theta: float = 500000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
@@ -41,13 +41,9 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (not (self.use_qk_norm)):
-            raise ValueError(f"configs with use_qk_norm are not supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (self.hidden_act == "silu"):
+        if self.use_qk_norm:
+            raise ValueError("configs with use_qk_norm are not supported")
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 

@@ -28,7 +28,7 @@ class ModelArgs(BaseModelArgs):
     sliding_window: Optional[int] = 4096
     layer_types: Optional[List[str]] = None
     head_dim: Optional[int] = None
-    rope_theta: float = 10000
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
@@ -48,13 +48,12 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (self.head_dim):
-            raise ValueError(f"only configs with head_dim are supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (self.hidden_act == "silu"):
+        if any(
+            kind not in ("full_attention", "sliding_attention")
+            for kind in self.layer_types
+        ):
+            raise ValueError(f"layer types {self.layer_types} are not supported")
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 

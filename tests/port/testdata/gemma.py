@@ -23,7 +23,7 @@ class ModelArgs(BaseModelArgs):
     rms_norm_eps: float = 1e-06
     tie_word_embeddings: bool = True
     attention_bias: bool = False
-    rope_theta: float = 10000
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
@@ -37,13 +37,7 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (self.head_dim):
-            raise ValueError(f"only configs with head_dim are supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (self.hidden_act == "gelu_pytorch_tanh"):
+        if self.hidden_act != "gelu_pytorch_tanh":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 

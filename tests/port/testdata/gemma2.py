@@ -29,7 +29,7 @@ class ModelArgs(BaseModelArgs):
     layer_types: Optional[List[str]] = None
     final_logit_softcapping: Optional[float] = 30.0
     attn_logit_softcapping: Optional[float] = 50.0
-    rope_theta: float = 10000
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
@@ -48,25 +48,24 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (self.head_dim):
-            raise ValueError(f"only configs with head_dim are supported")
-        if not (not (self.query_pre_attn_scalar**-0.5 is None)):
+        if any(
+            kind not in ("full_attention", "sliding_attention")
+            for kind in self.layer_types
+        ):
+            raise ValueError(f"layer types {self.layer_types} are not supported")
+        if self.query_pre_attn_scalar**-0.5 is None:
             raise ValueError(
-                f"configs with query_pre_attn_scalar ** -0.5 is None are not supported"
+                "configs with query_pre_attn_scalar ** -0.5 is None are not supported"
             )
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
+        if self.attn_logit_softcapping is None:
             raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
+                "only configs with attn_logit_softcapping is not None are supported"
             )
-        if not (self.attn_logit_softcapping is not None):
+        if self.final_logit_softcapping is None:
             raise ValueError(
-                f"only configs with attn_logit_softcapping is not None are supported"
+                "only configs with final_logit_softcapping is not None are supported"
             )
-        if not (self.final_logit_softcapping is not None):
-            raise ValueError(
-                f"only configs with final_logit_softcapping is not None are supported"
-            )
-        if not (self.hidden_activation == "gelu_pytorch_tanh"):
+        if self.hidden_activation != "gelu_pytorch_tanh":
             raise ValueError(
                 f"hidden_activation {self.hidden_activation} is not supported"
             )

@@ -24,13 +24,17 @@ class ModelArgs(BaseModelArgs):
     rms_norm_eps: float = 1.5625e-07
     tie_word_embeddings: bool = False
     attention_bias: bool = True
-    rope_theta: float = 10000
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
+    partial_rotary_factor: float = 0.5
 
     def __post_init__(self):
         if self.rope_parameters is not None:
             self.rope_theta = self.rope_parameters.get("rope_theta", self.rope_theta)
+            self.partial_rotary_factor = self.rope_parameters.get(
+                "partial_rotary_factor", self.partial_rotary_factor
+            )
             self.rope_scaling = self.rope_parameters
         if self.rope_scaling is not None:
             rope_type = self.rope_scaling.get("type") or self.rope_scaling.get(
@@ -38,13 +42,7 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (self.head_dim):
-            raise ValueError(f"only configs with head_dim are supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (self.hidden_act == "silu"):
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 
@@ -72,7 +70,7 @@ class Attention(nn.Module):
             args.num_attention_heads * args.head_dim, args.hidden_size, bias=False
         )
         self.rope = initialize_rope(
-            int(args.head_dim * 0.5),
+            int(args.head_dim * args.partial_rotary_factor),
             base=args.rope_theta,
             traditional=True,
             scaling_config=args.rope_scaling,

@@ -22,13 +22,23 @@ class ModelArgs(BaseModelArgs):
     tie_word_embeddings: bool = False
     use_parallel_residual: bool = True
     attention_bias: bool = True
-    rope_theta: float = 10000
+    rope_theta: float = 10000.0
+    rotary_emb_base: Optional[float] = None
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
+    partial_rotary_factor: float = 0.25
+    rotary_pct: Optional[float] = None
 
     def __post_init__(self):
+        if self.rotary_emb_base is not None:
+            self.rope_theta = self.rotary_emb_base
+        if self.rotary_pct is not None:
+            self.partial_rotary_factor = self.rotary_pct
         if self.rope_parameters is not None:
             self.rope_theta = self.rope_parameters.get("rope_theta", self.rope_theta)
+            self.partial_rotary_factor = self.rope_parameters.get(
+                "partial_rotary_factor", self.partial_rotary_factor
+            )
             self.rope_scaling = self.rope_parameters
         if self.rope_scaling is not None:
             rope_type = self.rope_scaling.get("type") or self.rope_scaling.get(
@@ -36,9 +46,9 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (self.use_parallel_residual):
-            raise ValueError(f"only configs with use_parallel_residual are supported")
-        if not (self.hidden_act == "gelu"):
+        if not self.use_parallel_residual:
+            raise ValueError("only configs with use_parallel_residual are supported")
+        if self.hidden_act != "gelu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 
@@ -68,7 +78,11 @@ class Attention(nn.Module):
             args.hidden_size, args.hidden_size, bias=args.attention_bias
         )
         self.rope = initialize_rope(
-            int(args.hidden_size // args.num_attention_heads * 0.25),
+            int(
+                args.hidden_size
+                // args.num_attention_heads
+                * args.partial_rotary_factor
+            ),
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,

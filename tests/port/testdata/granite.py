@@ -28,7 +28,7 @@ class ModelArgs(BaseModelArgs):
     logits_scaling: float = 1.0
     residual_multiplier: float = 1.0
     attention_multiplier: float = 1.0
-    rope_theta: float = 10000
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
@@ -44,11 +44,7 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (self.hidden_act == "silu"):
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 

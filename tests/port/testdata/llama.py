@@ -25,7 +25,7 @@ class ModelArgs(BaseModelArgs):
     attention_bias: bool = False
     mlp_bias: bool = False
     head_dim: Optional[int] = None
-    rope_theta: float = 10000
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
@@ -43,13 +43,7 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (self.head_dim):
-            raise ValueError(f"only configs with head_dim are supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (self.hidden_act == "silu"):
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 

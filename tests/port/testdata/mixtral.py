@@ -26,15 +26,16 @@ class ModelArgs(BaseModelArgs):
     sliding_window: Optional[int] = None
     num_experts_per_tok: int = 2
     num_local_experts: int = 8
-    rope_theta: float = 1000000
+    num_experts: Optional[Any] = None
+    rope_theta: float = 1000000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
     def __post_init__(self):
+        if self.num_experts is not None:
+            self.num_local_experts = self.num_experts
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
-        if self.head_dim is None:
-            raise ValueError("config.json must give head_dim")
         if self.rope_parameters is not None:
             self.rope_theta = self.rope_parameters.get("rope_theta", self.rope_theta)
             self.rope_scaling = self.rope_parameters
@@ -44,37 +45,45 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (self.head_dim):
-            raise ValueError(f"only configs with head_dim are supported")
-        if not (self.sliding_window is None):
-            raise ValueError(f"only configs with sliding_window is None are supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (self.hidden_act == "silu"):
+        if self.sliding_window is not None:
+            raise ValueError("only configs with sliding_window is None are supported")
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.head_dim = args.head_dim
-        self.scale = args.head_dim**-0.5
+        self.head_dim = args.head_dim or args.hidden_size // args.num_attention_heads
+        self.scale = (
+            args.head_dim or args.hidden_size // args.num_attention_heads
+        ) ** -0.5
         self.q_proj = nn.Linear(
-            args.hidden_size, args.num_attention_heads * args.head_dim, bias=False
+            args.hidden_size,
+            args.num_attention_heads
+            * (args.head_dim or args.hidden_size // args.num_attention_heads),
+            bias=False,
         )
         self.k_proj = nn.Linear(
-            args.hidden_size, args.num_key_value_heads * args.head_dim, bias=False
+            args.hidden_size,
+            args.num_key_value_heads
+            * (args.head_dim or args.hidden_size // args.num_attention_heads),
+            bias=False,
         )
         self.v_proj = nn.Linear(
-            args.hidden_size, args.num_key_value_heads * args.head_dim, bias=False
+            args.hidden_size,
+            args.num_key_value_heads
+            * (args.head_dim or args.hidden_size // args.num_attention_heads),
+            bias=False,
         )
         self.o_proj = nn.Linear(
-            args.num_attention_heads * args.head_dim, args.hidden_size, bias=False
+            args.num_attention_heads
+            * (args.head_dim or args.hidden_size // args.num_attention_heads),
+            args.hidden_size,
+            bias=False,
         )
         self.rope = initialize_rope(
-            args.head_dim,
+            args.head_dim or args.hidden_size // args.num_attention_heads,
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,

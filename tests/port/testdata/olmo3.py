@@ -26,7 +26,7 @@ class ModelArgs(BaseModelArgs):
     rms_norm_eps: float = 1e-05
     sliding_window: Optional[int] = 4096
     layer_types: Optional[List[str]] = None
-    rope_theta: float = 500000
+    rope_theta: float = 500000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
@@ -49,11 +49,12 @@ class ModelArgs(BaseModelArgs):
             rope_type = rope.get("rope_type", "default")
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (self.hidden_act == "silu"):
+        if any(
+            kind not in ("full_attention", "sliding_attention")
+            for kind in self.layer_types
+        ):
+            raise ValueError(f"layer types {self.layer_types} are not supported")
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 

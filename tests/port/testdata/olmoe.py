@@ -27,11 +27,14 @@ class ModelArgs(BaseModelArgs):
     num_experts_per_tok: int = 8
     num_experts: int = 64
     norm_topk_prob: bool = False
-    rope_theta: float = 10000
+    num_local_experts: Optional[Any] = None
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
     def __post_init__(self):
+        if self.num_local_experts is not None:
+            self.num_experts = self.num_local_experts
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
         if self.rope_parameters is not None:
@@ -43,15 +46,11 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (not (self.clip_qkv is not None)):
-            raise ValueError(f"configs with clip_qkv is not None are not supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (not (self.norm_topk_prob)):
-            raise ValueError(f"configs with norm_topk_prob are not supported")
-        if not (self.hidden_act == "silu"):
+        if self.clip_qkv is not None:
+            raise ValueError("configs with clip_qkv is not None are not supported")
+        if self.norm_topk_prob:
+            raise ValueError("configs with norm_topk_prob are not supported")
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 

@@ -23,15 +23,19 @@ class ModelArgs(BaseModelArgs):
     rms_norm_eps: float = 1e-05
     tie_word_embeddings: bool = False
     sliding_window: Optional[int] = None
-    rope_theta: float = 10000
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
+    partial_rotary_factor: float = 1.0
 
     def __post_init__(self):
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
         if self.rope_parameters is not None:
             self.rope_theta = self.rope_parameters.get("rope_theta", self.rope_theta)
+            self.partial_rotary_factor = self.rope_parameters.get(
+                "partial_rotary_factor", self.partial_rotary_factor
+            )
             self.rope_scaling = self.rope_parameters
         if self.rope_scaling is not None:
             rope_type = self.rope_scaling.get("type") or self.rope_scaling.get(
@@ -39,13 +43,9 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (self.sliding_window is None):
-            raise ValueError(f"only configs with sliding_window is None are supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (self.hidden_act == "silu"):
+        if self.sliding_window is not None:
+            raise ValueError("only configs with sliding_window is None are supported")
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 
@@ -76,7 +76,11 @@ class Attention(nn.Module):
             bias=False,
         )
         self.rope = initialize_rope(
-            int(args.hidden_size // args.num_attention_heads * 1.0),
+            int(
+                args.hidden_size
+                // args.num_attention_heads
+                * args.partial_rotary_factor
+            ),
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,

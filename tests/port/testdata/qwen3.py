@@ -28,7 +28,7 @@ class ModelArgs(BaseModelArgs):
     sliding_window: Optional[int] = 4096
     max_window_layers: int = 28
     layer_types: Optional[List[str]] = None
-    rope_theta: float = 10000
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
@@ -54,17 +54,20 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (self.head_dim):
-            raise ValueError(f"only configs with head_dim are supported")
-        if not (not ("sliding_attention" in self.layer_types)):
+        if any(kind != "full_attention" for kind in self.layer_types):
+            raise ValueError(f"layer types {self.layer_types} are not supported")
+        if any(
+            self.layer_types[layer_idx] == "sliding_attention"
+            for layer_idx in range(self.num_hidden_layers)
+        ):
             raise ValueError(
-                f"configs with 'sliding_attention' in layer_types are not supported"
+                "configs with layer_types[layer_idx] == 'sliding_attention' for a layer are not supported"
             )
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
+        if "sliding_attention" in self.layer_types:
             raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
+                "configs with 'sliding_attention' in layer_types are not supported"
             )
-        if not (self.hidden_act == "silu"):
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 

@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -24,16 +24,24 @@ class ModelArgs(BaseModelArgs):
     attention_bias: bool = False
     use_sliding_window: bool = False
     sliding_window: Optional[int] = 4096
+    decoder_sparse_step: int = 1
     moe_intermediate_size: int = 768
     num_experts_per_tok: int = 8
     norm_topk_prob: bool = False
-    num_local_experts: Any = 8
-    rope_theta: float = 10000
+    mlp_only_layers: Optional[List[int]] = None
+    num_local_experts: Any = None
+    num_experts: int = 128
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
     def __post_init__(self):
+        if self.num_local_experts is None:
+            self.num_local_experts = self.num_experts
         self.sliding_window = self.sliding_window if self.use_sliding_window else None
+        self.mlp_only_layers = (
+            [] if self.mlp_only_layers is None else self.mlp_only_layers
+        )
         if self.rope_parameters is not None:
             self.rope_theta = self.rope_parameters.get("rope_theta", self.rope_theta)
             self.rope_scaling = self.rope_parameters
@@ -44,16 +52,25 @@ class ModelArgs(BaseModelArgs):
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
         if not (self.num_local_experts > 0):
-            raise ValueError(f"only configs with num_local_experts > 0 are supported")
-        if not (self.sliding_window is None):
-            raise ValueError(f"only configs with sliding_window is None are supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
+            raise ValueError("only configs with num_local_experts > 0 are supported")
+        if any(
+            not (
+                layer_idx not in self.mlp_only_layers
+                and (
+                    self.num_local_experts > 0
+                    and (layer_idx + 1) % self.decoder_sparse_step == 0
+                )
             )
-        if not (not (self.norm_topk_prob)):
-            raise ValueError(f"configs with norm_topk_prob are not supported")
-        if not (self.hidden_act == "silu"):
+            for layer_idx in range(self.num_hidden_layers)
+        ):
+            raise ValueError(
+                "only configs with this choice of decoder_sparse_step are supported"
+            )
+        if self.sliding_window is not None:
+            raise ValueError("only configs with sliding_window is None are supported")
+        if self.norm_topk_prob:
+            raise ValueError("configs with norm_topk_prob are not supported")
+        if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 

@@ -23,7 +23,7 @@ class ModelArgs(BaseModelArgs):
     sliding_window: Optional[int] = None
     use_bias: bool = True
     tie_word_embeddings: bool = True
-    rope_theta: float = 10000
+    rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
 
@@ -37,13 +37,9 @@ class ModelArgs(BaseModelArgs):
             )
             if rope_type not in ("default", "linear", "llama3"):
                 raise ValueError(f"rope type {rope_type} is not supported")
-        if not (self.sliding_window is None):
-            raise ValueError(f"only configs with sliding_window is None are supported")
-        if not (not (self.num_attention_heads // self.num_key_value_heads == 1)):
-            raise ValueError(
-                f"configs with num_attention_heads // num_key_value_heads == 1 are not supported"
-            )
-        if not (self.hidden_act == "gelu_pytorch_tanh"):
+        if self.sliding_window is not None:
+            raise ValueError("only configs with sliding_window is None are supported")
+        if self.hidden_act != "gelu_pytorch_tanh":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 

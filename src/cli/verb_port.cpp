@@ -1,3 +1,5 @@
+#include <regex>
+
 #include "base/interrupt.h"
 #include "base/paths.h"
 #include "cli/compiling.h"
@@ -120,7 +122,11 @@ base::Result<void> install_model_file(
     const fs::path& checkpoint,
     const std::string& name,
     const std::string& text) {
-  if (auto written = base::write_file(checkpoint / name, text); !written) {
+  // Loaded on its own, the file is no member of mlx_lm's package.
+  static const std::regex kRelative(R"re((^|\n)from \.)re");
+  const std::string absolute =
+      std::regex_replace(text, kRelative, "$1from mlx_lm.models.");
+  if (auto written = base::write_file(checkpoint / name, absolute); !written) {
     return written;
   }
   auto bytes = base::read_file(checkpoint / "config.json");

@@ -48,7 +48,6 @@ class ModuleWriter {
   Expression scalar(const eval::Value& value);
   /// An extent of a shape: B, L, or a scalar.
   Expression extent(const eval::Value& value);
-  Expression operand(const eval::Value& value, const OpNode& op, size_t& next);
   ValueId input_of(const OpNode& op, size_t parameter) const;
   const lift::Graph& graph() const {
     return graph_;
@@ -77,7 +76,6 @@ class ModuleWriter {
   Expression call_experts(const Frame& call, const lift::Experts& experts);
   Expression operation(const OpNode& op, size_t index);
   void outputs_together(const OpNode& op);
-  std::optional<Expression> lifted_attention(ValueId id);
   void write_attention();
   std::string attribute_for(const eval::Value& value);
   std::string child_name(const std::string& path);
@@ -99,7 +97,6 @@ class ModuleWriter {
   bool takes_mask_ = false;
   bool takes_cache_ = false;
   bool layer_index_ = false;
-  std::string index_kind_;
 
   std::optional<lift::Attention> attention_;
   std::optional<lift::Rope> query_rope_, key_rope_;

@@ -15,10 +15,6 @@ class Operations {
   std::vector<std::string> translate_many(const OpNode& op);
 
  private:
-  struct Rule;
-  static const std::map<std::string_view, Rule>& rules();
-  friend struct OperationRules;
-
   ModuleWriter& w_;
 };
 

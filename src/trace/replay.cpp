@@ -70,13 +70,20 @@ Value Replay::tensor(ValueId id) {
     return values_[id] = info.tensor;  // as it was
   }
   const OpNode& node = *info.producer;
-  // In single static assignment an in-place op is what it computes.
-  const torch::Op* op = node.op->in_place ? node.op->functional : node.op;
-  PW_CHECK(op, "replay of " + node.op->name + ", which only works in place");
+  // In single static assignment an in-place op is what it computes, or works
+  // on a copy.
+  const bool on_copy = node.op->in_place && !node.op->functional;
+  const torch::Op* op =
+      node.op->in_place && !on_copy ? node.op->functional : node.op;
   std::vector<Value> args;
   size_t next = 0;
   for (const Value& arg : node.args) {
     args.push_back(substituted(arg, node.inputs, next));
+  }
+  if (on_copy) {
+    const torch::Tensor& written = *torch::as_tensor(args[0]);
+    args[0] = Value(
+        torch::make_tensor(interp_, torch::array_of(written), written.dtype));
   }
   const Value result = torch::run_op(interp_, *op, args);
   const auto tensors = tensors_in(result);

@@ -1,0 +1,133 @@
+#include "emit/operation_rules.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+
+namespace {
+
+using Writer = ModuleWriter;
+
+std::string dtype_argument(Writer& w, const OpNode& op) {
+  const auto dtype = w.context().trace.info(op.outputs[0]).dtype;
+  if (dtype == torch::Dtype::Float32) {
+    return "";
+  }
+  const auto name = dtype_text(dtype);
+  if (!name) {
+    w.context().hole(op.span, "this dtype has no translation");
+  }
+  return *name;
+}
+
+Expression filled(Writer& w, const OpNode& op, std::string_view value) {
+  const bool like = op.op->param("input") == 0;
+  std::string shape;
+  if (op.op->name.ends_with("_like")) {
+    shape = attribute(input(w, op), "shape").text;
+  } else {
+    const Value& size = argument(op, "size");
+    if (size.is(eval::Kind::Tuple)) {
+      shape = tuple_text(extents(w, size));
+    } else {
+      std::vector<std::string> sizes;
+      w.context().interp.for_each(
+          size, [&](Value v) { sizes.push_back(w.extent(v).text); });
+      shape = tuple_text(sizes);
+    }
+  }
+  std::vector<std::string> args{shape};
+  std::string dtype = dtype_argument(w, op);
+  if (dtype.empty() && like && !given(op, "dtype")) {
+    dtype = attribute(input(w, op), "dtype").text;
+  }
+  const bool full = value != "zeros" && value != "ones";
+  if (full) {
+    args.emplace_back(value);
+  }
+  if (!dtype.empty()) {
+    args.push_back((full ? "dtype=" : "") + dtype);
+  }
+  return call(full ? "mx.full" : "mx." + std::string(value), std::move(args));
+}
+
+WriteRule fill_rule(std::string_view value) {
+  return [value](Writer& w, const OpNode& op) { return filled(w, op, value); };
+}
+
+Expression full(Writer& w, const OpNode& op) {
+  const Value& v = argument(op, "fill_value");
+  return filled(
+      w, op, v.is_number() ? w.scalar(v).text : operand(w, op, 1).text);
+}
+
+/// The range of the new positions is arange(L) from the cache's offset.
+Expression arange(Writer& w, const OpNode& op) {
+  const auto& e = w.context().evaluation;
+  const Value& start = argument(op, "start");
+  const Value& end = argument(op, "end");
+  if (given(op, "step") && argument(op, "step").as_double() != 1) {
+    return call(
+        "mx.arange",
+        {w.extent(start).text,
+         w.extent(end).text,
+         w.scalar(argument(op, "step")).text});
+  }
+  if (end.is_int() && start.is_int() && start.as_int() == e.offset &&
+      end.as_int() == e.offset + e.length) {
+    w.context().hole(op.span, "positions made here have no translation");
+  }
+  if (!given(op, "end")) {
+    return call("mx.arange", {w.extent(start).text});
+  }
+  if (!given(op, "start") || (start.is_int() && start.as_int() == 0)) {
+    return call("mx.arange", {w.extent(end).text});
+  }
+  return call("mx.arange", {w.extent(start).text, w.extent(end).text});
+}
+
+Expression eye(Writer& w, const OpNode& op) {
+  return call("mx.eye", {w.extent(argument(op, "n")).text});
+}
+
+WriteRule triangle(std::string_view name) {
+  return [name](Writer& w, const OpNode& op) {
+    std::vector<std::string> args{input(w, op).text};
+    if (argument(op, "diagonal").as_int() != 0) {
+      args.push_back("k=" + w.scalar(argument(op, "diagonal")).text);
+    }
+    return call(name, std::move(args));
+  };
+}
+
+/// torch.tensor(0.5): a number that takes its partner's dtype.
+Expression number(Writer& w, const OpNode& op) {
+  const Value& v = op.args[0];
+  if (!v.is_number()) {
+    w.context().hole(op.span, "a tensor made of a list has no translation");
+  }
+  return w.scalar(v);
+}
+
+}  // namespace
+
+void add_creation_rules(RuleTable& rules) {
+  for (const char* name : {"zeros", "zeros_like", "new_zeros"}) {
+    rules[name] = fill_rule("zeros");
+  }
+  for (const char* name : {"ones", "ones_like", "new_ones"}) {
+    rules[name] = fill_rule("ones");
+  }
+  for (const char* name : {"full", "full_like", "new_full"}) {
+    rules[name] = full;
+  }
+  rules["arange"] = arange;
+  rules["eye"] = eye;
+  rules["tril"] = triangle("mx.tril");
+  rules["triu"] = triangle("mx.triu");
+  rules["tensor"] = number;
+  rules["as_tensor"] = number;
+  rules["scalar_tensor"] = number;
+}
+
+}  // namespace portwright::emit

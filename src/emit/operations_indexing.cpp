@@ -1,0 +1,190 @@
+#include "emit/operation_rules.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+
+namespace {
+
+using Writer = ModuleWriter;
+
+bool is_full(const Value& v) {
+  if (!v.is(eval::Kind::Slice)) {
+    return false;
+  }
+  const auto* s = v.get<eval::Slice>();
+  const bool from_start =
+      s->lower.is_none() || (s->lower.is_int() && s->lower.as_int() == 0);
+  return from_start && s->upper.is_none() &&
+         (s->step.is_none() || s->step.as_int() == 1);
+}
+
+std::vector<Value> index_items(const Value& index) {
+  return index.is(eval::Kind::Tuple) ? index.get<eval::Tuple>()->items
+                                     : std::vector<Value>{index};
+}
+
+Expression getitem(Writer& w, const OpNode& op) {
+  const Expression x = input(w, op);
+  const Value& index = argument(op, "index");
+  const auto items = index_items(index);
+  if (std::all_of(items.begin(), items.end(), is_full)) {
+    return x;
+  }
+  return {x.at(kPrimary) + "[" + index_text(w, op, index) + "]", kPrimary};
+}
+
+/// x[index] = value: a statement on a copy under a name of its own.
+Expression setitem(Writer& w, const OpNode& op) {
+  const Expression x = input(w, op);
+  const bool fresh_array = x.text.ends_with(')') && x.precedence == kPrimary &&
+                           x.text.starts_with("mx.zeros");
+  const std::string value =
+      operand(w, op, static_cast<size_t>(op.op->param("value"))).text;
+  const std::string index = index_text(w, op, argument(op, "index"));
+  const std::string name = w.fresh("y");
+  w.statement(
+      name + " = " + (fresh_array ? x.text : call("mx.array", {x.text}).text));
+  w.statement(name + "[" + index + "] = " + value);
+  return {name, kPrimary};
+}
+
+Expression gather(Writer& w, const OpNode& op) {
+  return call(
+      "mx.take_along_axis",
+      {input(w, op).text,
+       w.value(w.input_of(op, 2)).text,
+       axis_argument(w, op)});
+}
+
+Expression index_select(Writer& w, const OpNode& op) {
+  return call(
+      "mx.take",
+      {input(w, op).text,
+       w.value(w.input_of(op, 2)).text,
+       axis_argument(w, op)});
+}
+
+Expression scatter(Writer& w, const OpNode& op) {
+  if (given(op, "reduce")) {
+    w.context().hole(op.span, "a scatter that reduces has no translation");
+  }
+  const char* source = given(op, "src") ? "src" : "value";
+  std::string values =
+      operand(w, op, static_cast<size_t>(op.op->param(source))).text;
+  if (!torch::as_tensor(argument(op, source))) {
+    values = "mx.array(" + values + ")";
+  }
+  return call(
+      "mx.put_along_axis",
+      {input(w, op).text,
+       w.value(w.input_of(op, 2)).text,
+       values,
+       axis_argument(w, op)});
+}
+
+Expression embedding(Writer& w, const OpNode& op) {
+  if (const auto name = w.embedding_module(op)) {
+    return call("self." + *name, {operand(w, op, 0).text});
+  }
+  // A table that is no module of its own.
+  return {
+      operand(w, op, 1).at(kPrimary) + "[" + operand(w, op, 0).text + "]",
+      kPrimary};
+}
+
+Expression select(Writer& w, const OpNode& op) {
+  const size_t rank = w.rank(w.input_of(op, 0));
+  std::string index;
+  for (int64_t i = axis_of(argument(op, "dim"), rank); i > 0; --i) {
+    index += ":, ";
+  }
+  return {
+      input(w, op).at(kPrimary) + "[" + index +
+          w.scalar(argument(op, "index")).text + "]",
+      kPrimary};
+}
+
+Expression narrow(Writer& w, const OpNode& op) {
+  const size_t rank = w.rank(w.input_of(op, 0));
+  std::string index;
+  for (int64_t i = axis_of(argument(op, "dim"), rank); i > 0; --i) {
+    index += ":, ";
+  }
+  const Expression start = w.extent(argument(op, "start"));
+  const Expression length = w.extent(argument(op, "length"));
+  const std::string end =
+      start.text == "0" ? length.text : infix(start, "+", length).text;
+  return {
+      input(w, op).at(kPrimary) + "[" + index + start.text + ":" + end + "]",
+      kPrimary};
+}
+
+Expression one_hot(Writer& w, const OpNode& op) {
+  const Value& classes = argument(op, "num_classes");
+  if (!classes.is_int() || classes.as_int() < 0) {
+    w.context().hole(op.span, "one_hot() without a number of classes");
+  }
+  return method(
+      {input(w, op).at(kPrimary) + "[..., None] == mx.arange(" +
+           w.extent(classes).text + ")",
+       kComparison},
+      "astype",
+      {"mx.int32"});
+}
+
+std::string
+item_text(Writer& w, const OpNode& op, const Value& v, size_t& next) {
+  if (v.is_none()) {
+    return "None";
+  }
+  if (v.tag() == eval::Tag::Ellipsis) {
+    return "...";
+  }
+  if (v.is(eval::Kind::Slice)) {
+    const auto* s = v.get<eval::Slice>();
+    auto part = [&](const Value& p) {
+      return p.is_none() ? std::string() : w.extent(p).text;
+    };
+    std::string text = part(s->lower) + ":" + part(s->upper);
+    return s->step.is_none() ? text : text + ":" + part(s->step);
+  }
+  if (v.is_int()) {
+    return w.scalar(v).text;
+  }
+  if (const auto* tensor = torch::as_tensor(v);
+      tensor && tensor->dtype != torch::Dtype::Bool) {
+    return w.value(op.inputs[next++]).text;
+  }
+  w.context().hole(op.span, "this index has no translation");
+}
+
+}  // namespace
+
+std::string index_text(Writer& w, const OpNode& op, const Value& index) {
+  size_t next = 1;  // the tensors of the index come after the indexed one
+  std::vector<std::string> parts;
+  for (const Value& v : index_items(index)) {
+    parts.push_back(item_text(w, op, v, next));
+  }
+  return join(parts);
+}
+
+void add_indexing_rules(RuleTable& rules) {
+  rules["getitem"] = getitem;
+  rules["setitem_"] = setitem;
+  rules["gather"] = gather;
+  rules["take_along_dim"] = [](Writer& w, const OpNode& op) {
+    return call(
+        "mx.take_along_axis",
+        {input(w, op).text, operand(w, op, 1).text, axis_argument(w, op)});
+  };
+  rules["index_select"] = index_select;
+  rules["scatter"] = scatter;
+  rules["embedding"] = embedding;
+  rules["select"] = select;
+  rules["narrow"] = narrow;
+  rules["one_hot"] = one_hot;
+}
+
+}  // namespace portwright::emit

@@ -1,0 +1,143 @@
+#include "emit/operation_rules.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+
+namespace {
+
+using Writer = ModuleWriter;
+
+Expression matmul(Writer& w, const OpNode& op) {
+  return infix(operand(w, op, 0), "@", operand(w, op, 1));
+}
+
+Expression linear(Writer& w, const OpNode& op) {
+  if (const auto name = w.linear_module(op)) {
+    return call("self." + *name, {operand(w, op, 0).text});
+  }
+  const Expression product =
+      infix(operand(w, op, 0), "@", attribute(operand(w, op, 1), "T"));
+  return given(op, "bias") ? infix(product, "+", operand(w, op, 2)) : product;
+}
+
+/// beta * input + alpha * (a @ b)
+Expression added_product(Writer& w, const OpNode& op) {
+  auto scaled = [&](std::string_view name, const Expression& e) {
+    const Value& factor = argument(op, name);
+    return factor.is_number() && factor.as_double() == 1
+               ? e
+               : infix(w.scalar(factor), "*", {e.at(kProduct + 1), kPrimary});
+  };
+  const Expression product = infix(operand(w, op, 1), "@", operand(w, op, 2));
+  const Value& beta = argument(op, "beta");
+  if (beta.is_number() && beta.as_double() == 0) {
+    return scaled("alpha", product);
+  }
+  return infix(
+      scaled("alpha", product), "+", scaled("beta", operand(w, op, 0)));
+}
+
+Expression einsum(Writer& w, const OpNode& op) {
+  std::vector<std::string> args{
+      w.context().interp.repr(argument(op, "equation"))};
+  for (ValueId id : op.inputs) {
+    args.push_back(w.value(id).text);
+  }
+  std::replace(args[0].begin(), args[0].end(), '\'', '"');
+  return call("mx.einsum", std::move(args));
+}
+
+Expression outer(Writer& w, const OpNode& op) {
+  return call("mx.outer", {operand(w, op, 0).text, operand(w, op, 1).text});
+}
+
+/// One integer of an int or a tuple of one.
+Expression first(Writer& w, const Value& v) {
+  return v.is_int() ? w.extent(v)
+                    : w.extent(w.context().interp.to_vector(v).front());
+}
+
+/// torch has channels before positions, in inputs and weights.
+Expression conv1d(Writer& w, const OpNode& op) {
+  if (argument(op, "padding").is_str()) {
+    w.context().hole(op.span, "padding named by a word has no translation");
+  }
+  std::vector<std::string> args{
+      method(operand(w, op, 0), "swapaxes", {"1", "2"}).text,
+      method(operand(w, op, 1), "swapaxes", {"1", "2"}).text};
+  const std::pair<const char*, const char*> options[] = {
+      {"stride", "1"}, {"padding", "0"}, {"dilation", "1"}, {"groups", "1"}};
+  for (const auto& [name, by_default] : options) {
+    const std::string text = first(w, argument(op, name)).text;
+    if (text != by_default) {
+      args.push_back(std::string(name) + "=" + text);
+    }
+  }
+  Expression out = call("mx.conv1d", std::move(args));
+  if (given(op, "bias")) {
+    out = infix(
+        out, "+", operand(w, op, static_cast<size_t>(op.op->param("bias"))));
+  }
+  return method(out, "swapaxes", {"1", "2"});
+}
+
+/// (x - mean) / sqrt(var + eps) over the last axes, and its like.
+Expression norm(Writer& w, const OpNode& op) {
+  if (w.context().interp.to_vector(argument(op, "normalized_shape")).size() !=
+      1) {
+    w.context().hole(op.span, "a norm over several axes has no translation");
+  }
+  const bool rms = op.op->name == "rms_norm";
+  std::vector<std::string> args{input(w, op).text};
+  auto optional = [&](std::string_view name) {
+    args.push_back(
+        given(op, name)
+            ? operand(w, op, static_cast<size_t>(op.op->param(name))).text
+            : "None");
+  };
+  optional("weight");
+  if (!rms) {
+    optional("bias");
+  }
+  if (!given(op, "eps")) {
+    w.context().hole(op.span, "a norm without eps has no translation");
+  }
+  args.push_back(w.scalar(argument(op, "eps")).text);
+  return call(rms ? "mx.fast.rms_norm" : "mx.fast.layer_norm", std::move(args));
+}
+
+Expression solve_triangular(Writer& w, const OpNode& op) {
+  if (!argument(op, "left").as_bool()) {
+    w.context().hole(op.span, "this solve has no translation");
+  }
+  // MLX solves on the CPU alone.
+  std::vector<std::string> args{
+      operand(w, op, 0).text,
+      operand(w, op, 1).text,
+      argument(op, "upper").as_bool() ? "upper=True" : "upper=False",
+      "stream=mx.cpu"};
+  return call("mx.linalg.solve_triangular", std::move(args));
+}
+
+}  // namespace
+
+void add_linear_rules(RuleTable& rules) {
+  for (const char* name : {"matmul", "bmm", "mm", "mv"}) {
+    rules[name] = matmul;
+  }
+  rules["rmatmul"] = [](Writer& w, const OpNode& op) {
+    return infix(operand(w, op, 1), "@", operand(w, op, 0));
+  };
+  rules["linear"] = linear;
+  rules["addmm"] = added_product;
+  rules["baddbmm"] = added_product;
+  rules["einsum"] = einsum;
+  rules["outer"] = outer;
+  rules["conv1d"] = conv1d;
+  rules["layer_norm"] = norm;
+  rules["rms_norm"] = norm;
+  rules["linalg.solve_triangular"] = solve_triangular;
+}
+
+}  // namespace portwright::emit

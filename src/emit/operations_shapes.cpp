@@ -1,0 +1,317 @@
+#include "emit/operation_rules.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+
+namespace {
+
+using Writer = ModuleWriter;
+
+Expression reshape(Writer& w, const OpNode& op) {
+  const Expression x = input(w, op);
+  return method(x, "reshape", extents(w, argument(op, "shape")));
+}
+
+/// The shape of another tensor.
+Expression reshape_as(Writer& w, const OpNode& op) {
+  const Expression other = operand(w, op, 1);
+  return method(input(w, op), "reshape", {attribute(other, "shape").text});
+}
+
+Expression flatten(Writer& w, const OpNode& op) {
+  const size_t rank = w.rank(w.input_of(op, 0));
+  const int64_t start = axis_of(argument(op, "start_dim"), rank);
+  const int64_t end = axis_of(argument(op, "end_dim"), rank);
+  std::vector<std::string> args;
+  if (start != 0 || end + 1 != static_cast<int64_t>(rank)) {
+    args.push_back(std::to_string(start));
+    args.push_back(std::to_string(end));
+  }
+  return method(input(w, op), "flatten", args);
+}
+
+Expression unflatten(Writer& w, const OpNode& op) {
+  const size_t rank = w.rank(w.input_of(op, 0));
+  std::vector<std::string> sizes;
+  w.context().interp.for_each(argument(op, "sizes"), [&](Value v) {
+    sizes.push_back(w.extent(v).text);
+  });
+  return method(
+      input(w, op),
+      "unflatten",
+      {std::to_string(axis_of(argument(op, "dim"), rank)), tuple_text(sizes)});
+}
+
+Expression transposed(Writer& w, const OpNode& op, int64_t a, int64_t b) {
+  const ValueId id = w.input_of(op, 0);
+  const size_t rank = w.rank(id);
+  const Expression x = w.value(id);
+  if (rank == 4) {
+    std::vector<std::string> order{"0", "1", "2", "3"};
+    std::swap(order[a], order[b]);
+    return method(x, "transpose", order);
+  }
+  auto text = [&](int64_t axis) {
+    const auto from_end = axis - static_cast<int64_t>(rank);
+    return std::to_string(from_end >= -2 ? from_end : axis);
+  };
+  return method(x, "swapaxes", {text(a), text(b)});
+}
+
+Expression transpose(Writer& w, const OpNode& op) {
+  const size_t rank = w.rank(w.input_of(op, 0));
+  return transposed(
+      w,
+      op,
+      axis_of(argument(op, "dim0"), rank),
+      axis_of(argument(op, "dim1"), rank));
+}
+
+Expression matrix_transpose(Writer& w, const OpNode& op) {
+  const auto rank = static_cast<int64_t>(w.rank(w.input_of(op, 0)));
+  if (rank < 2) {
+    return input(w, op);
+  }
+  return rank == 2 ? attribute(input(w, op), "T")
+                   : transposed(w, op, rank - 2, rank - 1);
+}
+
+Expression permute(Writer& w, const OpNode& op) {
+  const size_t rank = w.rank(w.input_of(op, 0));
+  std::vector<std::string> order;
+  for (const Value& v : argument(op, "dims").get<eval::Tuple>()->items) {
+    order.push_back(std::to_string(axis_of(v, rank)));
+  }
+  return method(input(w, op), "transpose", order);
+}
+
+Expression movedim(Writer& w, const OpNode& op) {
+  return method(
+      input(w, op),
+      "moveaxis",
+      {w.scalar(argument(op, "source")).text,
+       w.scalar(argument(op, "destination")).text});
+}
+
+Expression unsqueeze(Writer& w, const OpNode& op) {
+  const int64_t dim = argument(op, "dim").as_int();
+  const Expression x = input(w, op);
+  if (dim == -1) {
+    return {x.at(kPrimary) + "[..., None]", kPrimary};
+  }
+  return call("mx.expand_dims", {x.text, std::to_string(dim)});
+}
+
+Expression squeeze(Writer& w, const OpNode& op) {
+  const Expression x = input(w, op);
+  if (!given(op, "dim")) {
+    return method(x, "squeeze", {});
+  }
+  // torch leaves an extent other than one as it is.
+  const auto& shape = w.context().trace.info(w.input_of(op, 0)).shape;
+  const Value& dim = argument(op, "dim");
+  if (dim.is_int() && shape[axis_of(dim, shape.size())] != 1) {
+    return x;
+  }
+  return method(x, "squeeze", {w.scalar(dim).text});
+}
+
+/// Where the extent is kept, that of x.
+Expression expand(Writer& w, const OpNode& op) {
+  const ValueId id = w.input_of(op, 0);
+  const auto& from = w.context().trace.info(id).shape;
+  const auto& into = w.context().trace.info(op.outputs[0]).shape;
+  Expression x = w.value(id);
+  if (from == into) {
+    return x;
+  }
+  const auto& sizes = argument(op, "size").get<eval::Tuple>()->items;
+  const size_t added = into.size() - from.size();
+  const bool spelled = x.precedence == kPrimary && x.text.size() < 24;
+  std::vector<std::string> shape;
+  for (size_t i = 0; i < into.size(); ++i) {
+    const bool kept = i >= added && from[i - added] == into[i];
+    if (!kept) {
+      shape.push_back(w.extent(sizes[i]).text);
+      continue;
+    }
+    if (!spelled && x.precedence != kPrimary) {
+      const std::string name = w.fresh("y");
+      w.statement(name + " = " + x.text);
+      x = {name, kPrimary};
+    }
+    shape.push_back(
+        x.at(kPrimary) + ".shape[" + std::to_string(i - added) + "]");
+  }
+  return call("mx.broadcast_to", {x.text, tuple_text(shape)});
+}
+
+Expression expand_as(Writer& w, const OpNode& op) {
+  const Expression other = operand(w, op, 1);
+  return call(
+      "mx.broadcast_to", {input(w, op).text, attribute(other, "shape").text});
+}
+
+Expression repeat(Writer& w, const OpNode& op) {
+  return call(
+      "mx.tile",
+      {input(w, op).text,
+       tuple_text(extents(
+           w, argument(op, op.op->name == "tile" ? "dims" : "repeats")))});
+}
+
+Expression repeat_interleave(Writer& w, const OpNode& op) {
+  const Value& repeats = argument(op, "repeats");
+  if (!repeats.is_int()) {
+    w.context().hole(op.span, "repeats by a tensor have no translation");
+  }
+  std::vector<std::string> args{input(w, op).text, w.extent(repeats).text};
+  if (given(op, "dim")) {
+    args.push_back(axis_argument(w, op));
+  }
+  return call("mx.repeat", std::move(args));
+}
+
+Expression concatenate(Writer& w, const OpNode& op) {
+  std::vector<std::string> parts;
+  for (ValueId id : op.inputs) {
+    parts.push_back(w.value(id).text);
+  }
+  return call(
+      "mx.concatenate", {"[" + join(parts) + "]", axis_argument(w, op)});
+}
+
+Expression stack(Writer& w, const OpNode& op) {
+  std::vector<std::string> parts;
+  for (ValueId id : op.inputs) {
+    parts.push_back(w.value(id).text);
+  }
+  return call("mx.stack", {"[" + join(parts) + "]", axis_argument(w, op)});
+}
+
+/// torch lists the last axis first; a negative width cuts off.
+Expression pad(Writer& w, const OpNode& op) {
+  if (given(op, "mode") && argument(op, "mode").str() != "constant") {
+    w.context().hole(op.span, "this way of padding has no translation");
+  }
+  const size_t rank = w.rank(w.input_of(op, 0));
+  const auto widths = w.context().interp.to_vector(argument(op, "pad"));
+  std::vector<std::string> pads(rank, "(0, 0)"), cuts(rank, ":");
+  bool any_pad = false, any_cut = false;
+  for (size_t i = 0; i + 1 < widths.size(); i += 2) {
+    const size_t axis = rank - 1 - i / 2;
+    auto width = [&](const Value& v) {
+      return v.as_int() < 0 ? std::string("0") : w.extent(v).text;
+    };
+    pads[axis] = "(" + width(widths[i]) + ", " + width(widths[i + 1]) + ")";
+    any_pad = any_pad || widths[i].as_int() > 0 || widths[i + 1].as_int() > 0;
+    auto cut = [&](const Value& v) {
+      return v.as_int() < 0 ? std::to_string(v.as_int()) : std::string();
+    };
+    const std::string from = cut(widths[i]), to = cut(widths[i + 1]);
+    cuts[axis] = (from.empty() ? "" : from.substr(1)) + ":" + to;
+    any_cut = any_cut || cuts[axis] != ":";
+  }
+  Expression x = input(w, op);
+  if (any_cut) {
+    x = {x.at(kPrimary) + "[" + join(cuts) + "]", kPrimary};
+  }
+  if (any_pad) {
+    std::vector<std::string> args{x.text, "[" + join(pads) + "]"};
+    if (given(op, "value") && argument(op, "value").as_double() != 0) {
+      args.push_back("constant_values=" + w.scalar(argument(op, "value")).text);
+    }
+    x = call("mx.pad", std::move(args));
+  }
+  return x;
+}
+
+Expression flip(Writer& w, const OpNode& op) {
+  const size_t rank = w.rank(w.input_of(op, 0));
+  std::vector<std::string> parts(rank, ":");
+  for (const Value& v : argument(op, "dims").get<eval::Tuple>()->items) {
+    parts[axis_of(v, rank)] = "::-1";
+  }
+  return {input(w, op).at(kPrimary) + "[" + join(parts) + "]", kPrimary};
+}
+
+Expression roll(Writer& w, const OpNode& op) {
+  std::vector<std::string> args{
+      input(w, op).text, w.scalar(argument(op, "shifts")).text};
+  if (given(op, "dims")) {
+    args.push_back("axis=" + w.scalar(argument(op, "dims")).text);
+  }
+  return call("mx.roll", std::move(args));
+}
+
+Expression diagonal(Writer& w, const OpNode& op) {
+  std::vector<std::string> args{input(w, op).text};
+  for (const char* name : {"offset", "dim1", "dim2"}) {
+    args.push_back(w.scalar(argument(op, name)).text);
+  }
+  return call("mx.diagonal", std::move(args));
+}
+
+}  // namespace
+
+std::string tuple_text(const std::vector<std::string>& items) {
+  return "(" + join(items) + (items.size() == 1 ? ",)" : ")");
+}
+
+std::vector<std::string> extents(Writer& w, const Value& sizes) {
+  std::vector<std::string> out;
+  int unknown = 0;
+  for (const Value& v : sizes.get<eval::Tuple>()->items) {
+    out.push_back(w.extent(v).text);
+    unknown += out.back() == "-1";
+  }
+  if (unknown > 1) {
+    // Say the ones that are plain numbers of the configuration.
+    for (size_t i = 0; i < out.size() && unknown > 1; ++i) {
+      const Value& v = sizes.get<eval::Tuple>()->items[i];
+      if (out[i] == "-1" && v.as_int() != -1) {
+        out[i] = w.scalar(v.with(nullptr)).text;
+        --unknown;
+      }
+    }
+  }
+  return out;
+}
+
+int64_t axis_of(const Value& v, size_t rank) {
+  return v.as_int() < 0 ? v.as_int() + static_cast<int64_t>(rank) : v.as_int();
+}
+
+void add_shape_rules(RuleTable& rules) {
+  rules["view"] = reshape;
+  rules["reshape"] = reshape;
+  rules["view_as"] = reshape_as;
+  rules["reshape_as"] = reshape_as;
+  rules["flatten"] = flatten;
+  rules["ravel"] = [](Writer& w, const OpNode& op) {
+    return method(input(w, op), "flatten", {});
+  };
+  rules["unflatten"] = unflatten;
+  rules["transpose"] = transpose;
+  rules["mT"] = matrix_transpose;
+  rules["T"] = matrix_transpose;
+  rules["t"] = matrix_transpose;
+  rules["permute"] = permute;
+  rules["movedim"] = movedim;
+  rules["unsqueeze"] = unsqueeze;
+  rules["squeeze"] = squeeze;
+  rules["expand"] = expand;
+  rules["expand_as"] = expand_as;
+  rules["repeat"] = repeat;
+  rules["tile"] = repeat;
+  rules["repeat_interleave"] = repeat_interleave;
+  rules["cat"] = concatenate;
+  rules["stack"] = stack;
+  rules["pad"] = pad;
+  rules["flip"] = flip;
+  rules["roll"] = roll;
+  rules["diagonal"] = diagonal;
+}
+
+}  // namespace portwright::emit

@@ -31,7 +31,8 @@ bool uses_mask(const Context& context, const Frame& frame) {
 ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
     : context_(context),
       frame_(frame),
-      graph_(lift::make_graph(context.trace, frame)) {
+      graph_(lift::make_graph(context.trace, frame)),
+      attention_(*this) {
   used_names_ = {
       "self", "x", "mask", "cache", "B", "L", "D", "args", "mx", "nn"};
   classify_inputs();
@@ -71,6 +72,13 @@ void ModuleWriter::initialise(
   }
 }
 
+void ModuleWriter::open_with(const std::string& text, const std::string& name) {
+  if (opened_.insert(name).second) {
+    used_names_.insert(name);
+    statements_.insert(statements_.begin() + opening_++, text);
+  }
+}
+
 std::string ModuleWriter::fresh(std::string name) {
   if (name.empty()) {
     name = "y";
@@ -89,14 +97,8 @@ std::string ModuleWriter::house_of(ValueId id) const {
 }
 
 std::vector<ValueId> ModuleWriter::dependencies(ValueId id) const {
-  if (attention_ && id == attention_->output) {
-    std::vector<ValueId> out{
-        query_rope_ ? query_rope_->input : attention_->queries};
-    out.push_back(
-        key_rope_ ? key_rope_->input
-                  : (keys_before_ ? keys_before_ : attention_->keys));
-    out.push_back(values_before_ ? values_before_ : attention_->values);
-    return out;
+  if (attention_.owns(id)) {
+    return attention_.dependencies(id);
   }
   auto it = graph_.producers.find(id);
   if (it == graph_.producers.end()) {
@@ -161,9 +163,15 @@ Expression ModuleWriter::value(ValueId id) {
 
 Expression ModuleWriter::produce(ValueId id) {
   const auto& info = context_.trace.info(id);
-  if (attention_ && id == attention_->output) {
-    write_attention();
-    return {names_.at(id), kPrimary};
+  if (attention_.owns(id)) {
+    return attention_.produce(id);
+  }
+  if (id == context_.evaluation.positions) {
+    return attention_.positions();
+  }
+  if (takes_mask_ &&
+      lift::whole_mask(context_.trace, context_.flows, id) == id) {
+    return attention_.additive_mask();
   }
   if (context_.flows.of(id) == Flow::Constant) {
     if (const Value scalar_value = buffer_scalar(id); scalar_value.defined()) {
@@ -183,6 +191,10 @@ Expression ModuleWriter::produce(ValueId id) {
     return {"self." + path, kPrimary};
   }
   auto it = graph_.producers.find(id);
+  if (it == graph_.producers.end() && info.producer &&
+      context_.flows.of(id) < Flow::Mask) {
+    return operation(*info.producer, 0);  // made outside, of no data
+  }
   if (it == graph_.producers.end()) {
     context_.hole(
         frame_.call, "a value of " + frame_.path + " has no known origin");
@@ -437,6 +449,11 @@ Expression ModuleWriter::extent(const Value& v) {
     return {"-1", kUnary};
   }
   if (v.provenance() && v.provenance()->kind == Provenance::Kind::Dim) {
+    if (v.as_int() == e.length + e.offset) {
+      if (const auto keys = attention_.key_length()) {
+        return *keys;
+      }
+    }
     // The extent of a tensor: the depth of x, or left to reshape.
     if (!data_inputs_.empty()) {
       const auto& x = context_.trace.info(data_inputs_.front()).shape;
@@ -450,131 +467,9 @@ Expression ModuleWriter::extent(const Value& v) {
   return scalar(v);
 }
 
-void ModuleWriter::write_attention() {
-  const lift::Attention& a = *attention_;
-  // Reserve the house names before the parts are computed.
-  used_names_.insert({"queries", "keys", "values", "output"});
-  auto named = [&](ValueId id, const char* name) {
-    const Expression e =
-        names_.contains(id) ? Expression{names_[id], kPrimary} : produce(id);
-    const auto bound = names_.find(id);  // with its siblings, by produce
-    const std::string& text = bound == names_.end() ? e.text : bound->second;
-    if (text != name) {
-      statement(std::string(name) + " = " + text);
-    }
-    bind(id, name);
-  };
-  named(query_rope_ ? query_rope_->input : a.queries, "queries");
-  named(
-      key_rope_ ? key_rope_->input : (keys_before_ ? keys_before_ : a.keys),
-      "keys");
-  named(values_before_ ? values_before_ : a.values, "values");
-  statement("");
-  const bool turned = query_rope_ || key_rope_;
-  if (turned) {
-    statement("if cache is not None:");
-    if (query_rope_) {
-      statement("    queries = self.rope(queries, offset=cache.offset)");
-    }
-    if (key_rope_) {
-      statement("    keys = self.rope(keys, offset=cache.offset)");
-    }
-    statement("    keys, values = cache.update_and_fetch(keys, values)");
-    statement("else:");
-    if (query_rope_) {
-      statement("    queries = self.rope(queries)");
-    }
-    if (key_rope_) {
-      statement("    keys = self.rope(keys)");
-    }
-  } else {
-    statement("if cache is not None:");
-    statement("    keys, values = cache.update_and_fetch(keys, values)");
-  }
-  statement("");
-  // scale: the product of the factors as the source has them.
-  std::string scale;
-  for (const auto& f : a.scale) {
-    const Expression e = scalar(f.value);
-    if (scale.empty()) {
-      scale = f.divides ? "1 / " + e.at(kUnary) : e.text;
-    } else {
-      scale += (f.divides ? " / " : " * ") + e.at(kUnary);
-    }
-  }
-  if (scale.empty()) {
-    scale = "1.0";
-  }
-  if (!a.softcap.defined()) {
-    context_.imports.insert("base:scaled_dot_product_attention");
-    statement(
-        "output = scaled_dot_product_attention(queries, keys, values, "
-        "cache=cache, scale=" +
-        scale + ", mask=mask)");
-  } else {
-    context_.needs_mask_array = true;
-    const std::string cap = scalar(a.softcap).text;
-    statement("B, n_heads, L, D = queries.shape");
-    statement("n_kv_heads = keys.shape[1]");
-    statement(
-        "queries = (queries * " + scale + ").reshape(B, n_kv_heads, -1, L, D)");
-    statement("scores = queries @ mx.expand_dims(keys, 2).swapaxes(-1, -2)");
-    statement("scores = mx.tanh(scores / " + cap + ") * " + cap);
-    statement("if mask is not None:");
-    statement("    if mask.ndim == 4:");
-    statement("        mask = mx.expand_dims(mask, 2)");
-    statement("    if mask.dtype == mx.bool_:");
-    statement("        scores = mx.where(mask, scores, "
-              "mx.finfo(scores.dtype).min)");
-    statement("    else:");
-    statement("        scores = scores + mask");
-    statement("scores = mx.softmax(scores, axis=-1, precise=True)");
-    statement("output = scores @ mx.expand_dims(values, 2)");
-    statement("output = output.reshape(B, n_heads, L, -1)");
-  }
-  bind(a.output, "output");
-}
-
 ClassText ModuleWriter::write() {
-  for (const Frame* f : graph_.functions) {
-    if (lift::is_cache_update(*f) && f->inputs.size() >= 2 &&
-        f->outputs.size() >= 2 && !keys_before_) {
-      keys_before_ = f->inputs[0];
-      values_before_ = f->inputs[1];
-      keys_after_ = f->outputs[0];
-      values_after_ = f->outputs[1];
-    }
-  }
-  if (takes_cache_ && keys_before_) {
-    attention_ = lift::lift_attention(
-        context_.interp, context_.trace, context_.flows, graph_);
-    if (!attention_) {
-      context_.hole(
-          frame_.call,
-          "the attention of '" + frame_.path + "' is of no known form");
-    }
-    if (attention_->keys != keys_after_ ||
-        attention_->values != values_after_) {
-      context_.hole(
-          frame_.call,
-          "'" + frame_.path +
-              "' changes keys or values between cache and attention");
-    }
-    query_rope_ = lift::lift_rope(
-        context_.interp,
-        context_.trace,
-        context_.flows,
-        graph_,
-        context_.evaluation.positions,
-        attention_->queries);
-    key_rope_ = lift::lift_rope(
-        context_.interp,
-        context_.trace,
-        context_.flows,
-        graph_,
-        context_.evaluation.positions,
-        keys_before_);
-    write_rope(*this, frame_, query_rope_, key_rope_);
+  if (takes_cache_) {
+    attention_.find();
   }
   count_uses({frame_.outputs.front()});
   const Expression result = value(frame_.outputs.front());

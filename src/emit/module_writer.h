@@ -7,11 +7,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "emit/attention_writer.h"
 #include "emit/context.h"
 #include "emit/expression.h"
-#include "lift/attention.h"
 #include "lift/experts.h"
-#include "lift/rope.h"
 
 namespace portwright::emit {
 
@@ -28,9 +27,26 @@ class ModuleWriter {
 
   /// The Python of a value; statements it needs are appended first.
   Expression value(ValueId id);
+  /// The same, not named unless a statement of its own makes it.
+  Expression produce(ValueId id);
+  bool is_named(ValueId id) const {
+    return names_.contains(id);
+  }
+  /// How often the outputs read it.
+  int uses(ValueId id) const {
+    auto it = uses_.find(id);
+    return it == uses_.end() ? 0 : it->second;
+  }
+  std::string house_of(ValueId id) const;
   /// Names a value, so that its uses read the name.
   void bind(ValueId id, std::string name);
   void statement(std::string text);
+  /// A statement that makes `name` before all others, once.
+  void open_with(const std::string& text, const std::string& name);
+  /// Keeps names for what is written by hand.
+  void reserve(std::initializer_list<std::string> names) {
+    used_names_.insert(names);
+  }
   /// `self.<name> = <text>` in __init__, once.
   void initialise(const std::string& name, const std::string& text);
   /// A name not used yet in __call__.
@@ -71,23 +87,22 @@ class ModuleWriter {
 
   void classify_inputs();
   void order_init();
-  Expression produce(ValueId id);
   Expression call_module(const Frame& call, size_t index);
   Expression call_experts(const Frame& call, const lift::Experts& experts);
   Expression operation(const OpNode& op, size_t index);
   void outputs_together(const OpNode& op);
-  void write_attention();
   std::string attribute_for(const eval::Value& value);
   std::string child_name(const std::string& path);
   std::string weight_owner(ValueId weight) const;
   eval::Value buffer_scalar(ValueId id) const;
   std::vector<ValueId> dependencies(ValueId id) const;
-  std::string house_of(ValueId id) const;
 
   Context& context_;
   const Frame& frame_;
   lift::Graph graph_;
   std::vector<std::string> statements_;
+  std::set<std::string> opened_;
+  std::ptrdiff_t opening_ = 0;  // statements of open_with
   std::vector<std::pair<std::string, std::string>> init_;
   std::set<std::string> init_names_;
   std::set<std::string> used_names_;
@@ -98,11 +113,7 @@ class ModuleWriter {
   bool takes_cache_ = false;
   bool layer_index_ = false;
 
-  std::optional<lift::Attention> attention_;
-  std::optional<lift::Rope> query_rope_, key_rope_;
-  /// The cache's update: keys and values before and after.
-  ValueId keys_before_ = 0, values_before_ = 0, keys_after_ = 0,
-          values_after_ = 0;
+  AttentionWriter attention_;
 };
 
 /// How a module is made in its parent's __init__, and what of it must exist:

@@ -22,19 +22,39 @@ bool named(const OpNode* op, std::initializer_list<std::string_view> names) {
          std::find(names.begin(), names.end(), op->op->name) != names.end();
 }
 
+/// One scalar and one tensor: the scalar.
+const Value* scalar_operand(const OpNode& op) {
+  if (op.inputs.size() != 1) {
+    return nullptr;
+  }
+  const Value& v = torch::as_tensor(op.args[0]) ? op.args[1] : op.args[0];
+  return v.is_number() ? &v : nullptr;
+}
+
 class Search {
  public:
   Search(const Trace& trace, const Flows& flows, const Graph& graph)
       : trace_(trace), flows_(flows), graph_(graph) {}
 
-  std::optional<Attention> from(const OpNode& softmax) {
+  /// `grouped` looks through the repetition of keys and values.
+  std::optional<Attention> from(const OpNode& softmax, bool grouped) {
+    grouped_ = grouped;
     Attention found;
-    const OpNode* product = matrix_product_after(softmax);
-    if (!product || !scores(softmax.inputs[0], found)) {
+    ValueId input = softmax.inputs[0];
+    if (!sinks(input, found)) {
       return {};
     }
-    found.values = ungrouped(product->inputs[1]);
-    found.output = product->outputs[0];
+    const OpNode* product = product_after(softmax, found.sinks != 0);
+    if (!product || !scores(input, found, 0)) {
+      return {};
+    }
+    found.values = whole_heads(ungrouped(product->inputs[1]));
+    found.output = heads_apart(product->outputs[0]);
+    const auto rank = [&](ValueId id) { return trace_.info(id).shape.size(); };
+    if (rank(found.queries) != 4 || rank(found.keys) != 4 ||
+        rank(found.values) != 4 || rank(found.output) != 4) {
+      return {};
+    }
     return found;
   }
 
@@ -44,8 +64,54 @@ class Search {
     return it == graph_.producers.end() ? nullptr : it->second.op;
   }
 
+  const OpNode* only_user(ValueId id) const {
+    auto it = graph_.users.find(id);
+    return it != graph_.users.end() && it->second.size() == 1
+               ? it->second.front()
+               : nullptr;
+  }
+
+  /// cat(scores, sinks), less its maximum perhaps, is what softmax reads.
+  bool sinks(ValueId& input, Attention& found) const {
+    const OpNode* op = producer(input);
+    if (named(op, {"to", "float"})) {
+      op = producer(op->inputs[0]);
+    }
+    if (named(op, {"sub"}) && op->inputs.size() == 2 &&
+        is_maximum_of(op->inputs[1], op->inputs[0])) {
+      op = producer(op->inputs[0]);
+    }
+    if (!named(op, {"cat"})) {
+      return true;
+    }
+    if (op->inputs.size() != 2) {
+      return false;
+    }
+    ValueId id = op->inputs[1];
+    while (const OpNode* shaped = producer(id)) {
+      if (!named(
+              shaped,
+              {"reshape", "view", "expand", "unsqueeze", "getitem", "to"})) {
+        return false;
+      }
+      id = shaped->inputs[0];
+    }
+    found.sinks = id;
+    input = op->inputs[0];
+    return flows_.of(id) == Flow::Parameter &&
+           trace_.info(id).shape.size() == 1;
+  }
+
+  bool is_maximum_of(ValueId id, ValueId of) const {
+    const OpNode* op = producer(id);
+    if (named(op, {"getitem"})) {
+      op = producer(op->inputs[0]);
+    }
+    return named(op, {"max", "amax"}) && op->inputs[0] == of;
+  }
+
   /// Follows the probabilities to the product with the values.
-  const OpNode* matrix_product_after(const OpNode& softmax) const {
+  const OpNode* product_after(const OpNode& softmax, bool with_sink) const {
     ValueId id = softmax.outputs[0];
     for (int steps = 0; steps < 8; ++steps) {
       auto it = graph_.users.find(id);
@@ -57,7 +123,16 @@ class Search {
         if (named(user, {"matmul", "bmm"}) && user->inputs[0] == id) {
           return user;
         }
-        if (named(user, {"dropout", "to", "type_as", "contiguous", "type"})) {
+        if (named(
+                user,
+                {"dropout",
+                 "to",
+                 "type_as",
+                 "contiguous",
+                 "type",
+                 "view",
+                 "reshape"}) ||
+            (with_sink && named(user, {"getitem"}))) {
           next = user;
         }
       }
@@ -69,72 +144,111 @@ class Search {
     return nullptr;
   }
 
-  /// Walks from the softmax's input up to q k^T.
-  bool scores(ValueId id, Attention& found) {
-    for (int steps = 0; steps < 16; ++steps) {
-      const OpNode* op = producer(id);
-      if (!op) {
-        return false;
-      }
-      if (named(op, {"matmul", "bmm"})) {
-        return product(*op, found);
-      }
-      if (named(op, {"mul", "div"}) && op->inputs.size() == 1) {
-        const Value& factor =
-            torch::as_tensor(op->args[0]) ? op->args[1] : op->args[0];
-        if (!factor.is_number()) {
-          return false;
+  /// Walks from what softmax reads up to q k^T.
+  bool scores(ValueId id, Attention& found, int depth) {
+    const OpNode* op = producer(id);
+    if (!op || depth > 16) {
+      return false;
+    }
+    if (named(op, {"matmul", "bmm"})) {
+      return product(op->inputs[0], op->inputs[1], found);
+    }
+    if (named(op, {"baddbmm"}) && op->inputs.size() == 3) {
+      return added_product(*op, found);
+    }
+    if (named(op, {"mul", "div"}) && scalar_operand(*op)) {
+      return scaled(*op, found, depth);
+    }
+    if (named(op, {"add"}) && op->inputs.size() == 2) {
+      // Either operand may be what is added.
+      for (const bool second : {true, false}) {
+        Attention attempt = found;
+        attempt.biases.push_back(op->inputs[second]);
+        if (scores(op->inputs[!second], attempt, depth + 1)) {
+          found = attempt;
+          return true;
         }
-        const bool divides = named(op, {"div"});
-        if (const OpNode* inner = producer(op->inputs[0]);
-            !divides && named(inner, {"tanh"})) {
-          // cap * tanh(scores / cap)
-          const OpNode* over = producer(inner->inputs[0]);
-          if (!named(over, {"div"}) || over->inputs.size() != 1 ||
-              over->args[1].as_double() != factor.as_double()) {
-            return false;
-          }
-          found.softcap = factor;
-          id = over->inputs[0];
-          continue;
-        }
-        found.scale.push_back({factor, divides});
-        id = op->inputs[0];
-      } else if (named(op, {"add"}) && op->inputs.size() == 2) {
-        const bool second = flows_.of(op->inputs[1]) < Flow::Data;
-        if (found.mask || flows_.of(op->inputs[second]) >= Flow::Data) {
-          return false;
-        }
-        found.mask = op->inputs[second];
-        id = op->inputs[!second];
-      } else if (named(op, {"to", "type_as", "float", "dropout"})) {
-        id = op->inputs[0];
-      } else {
-        return false;
       }
+      return false;
+    }
+    if (named(op, {"to", "type_as", "float", "dropout", "view", "reshape"})) {
+      return scores(op->inputs[0], found, depth + 1);
     }
     return false;
   }
 
-  bool product(const OpNode& op, Attention& found) {
-    const OpNode* transposed = producer(op.inputs[1]);
+  /// scores * factor, or cap * tanh(scores / cap).
+  bool scaled(const OpNode& op, Attention& found, int depth) {
+    const Value& factor = *scalar_operand(op);
+    const bool divides = named(&op, {"div"});
+    const OpNode* inner = producer(op.inputs[0]);
+    if (!divides && named(inner, {"tanh"})) {
+      const OpNode* over = producer(inner->inputs[0]);
+      if (!named(over, {"div"}) || !scalar_operand(*over) ||
+          over->args[1].as_double() != factor.as_double()) {
+        return false;
+      }
+      found.softcap = factor;
+      return scores(over->inputs[0], found, depth + 1);
+    }
+    found.scale.push_back({factor, divides});
+    return scores(op.inputs[0], found, depth + 1);
+  }
+
+  /// bias + alpha * q k^T, with beta 1
+  bool added_product(const OpNode& op, Attention& found) {
+    const Value& beta = op.args[op.op->param("beta")];
+    const Value& alpha = op.args[op.op->param("alpha")];
+    if (!beta.is_number() || beta.as_double() != 1 || !alpha.is_number()) {
+      return false;
+    }
+    const OpNode* bias = producer(op.inputs[0]);
+    if (!named(bias, {"zeros", "zeros_like", "new_zeros"})) {
+      found.biases.push_back(op.inputs[0]);
+    }
+    found.scale.push_back({alpha, false});
+    return product(op.inputs[1], op.inputs[2], found);
+  }
+
+  bool product(ValueId left, ValueId right, Attention& found) {
+    const OpNode* transposed = producer(right);
     if (!named(transposed, {"transpose", "swapaxes", "mT"})) {
       return false;
     }
-    found.keys = ungrouped(transposed->inputs[0]);
-    found.queries = op.inputs[0];
-    if (const OpNode* scaled = producer(found.queries);
-        named(scaled, {"mul", "div"}) && scaled->inputs.size() == 1) {
-      const Value& factor =
-          torch::as_tensor(scaled->args[0]) ? scaled->args[1] : scaled->args[0];
-      found.scale.push_back({factor, named(scaled, {"div"})});
-      found.queries = scaled->inputs[0];
+    found.keys = whole_heads(ungrouped(transposed->inputs[0]));
+    found.queries = left;
+    if (const OpNode* factor = producer(left);
+        named(factor, {"mul", "div"}) && scalar_operand(*factor)) {
+      found.scale.push_back({*scalar_operand(*factor), named(factor, {"div"})});
+      found.queries = factor->inputs[0];
     }
-    return trace_.info(found.queries).shape.size() == 4;
+    found.queries = whole_heads(found.queries);
+    return true;
+  }
+
+  /// (B, H, S, D) of what was made (B H, S, D) for bmm.
+  ValueId whole_heads(ValueId id) const {
+    const OpNode* op = producer(id);
+    return named(op, {"view", "reshape"}) &&
+                   trace_.info(id).shape.size() == 3 &&
+                   trace_.info(op->inputs[0]).shape.size() == 4
+               ? op->inputs[0]
+               : id;
+  }
+
+  /// The same for the output, which is made (B, H, L, D) afterwards.
+  ValueId heads_apart(ValueId id) const {
+    const OpNode* op = only_user(id);
+    return named(op, {"view", "reshape"}) && trace_.info(id).shape.size() == 3
+               ? op->outputs[0]
+               : id;
   }
 
   /// Looks through the repetition of grouped keys or values.
   ValueId ungrouped(ValueId id) const {
+    if (!grouped_) {
+      return id;
+    }
     const OpNode* reshape = producer(id);
     if (named(reshape, {"repeat_interleave"})) {
       return reshape->inputs[0];
@@ -155,6 +269,7 @@ class Search {
   const Trace& trace_;
   const Flows& flows_;
   const Graph& graph_;
+  bool grouped_ = true;
 };
 
 mx::Shape shape_of(const Trace& trace, ValueId id) {
@@ -196,37 +311,106 @@ bool agrees(eval::Interpreter& interp, const Trace& trace, const Attention& a) {
   replay.replace(a.queries, q);
   replay.replace(a.keys, k);
   replay.replace(a.values, v);
-  std::optional<mx::array> mask;
-  if (a.mask) {
-    mask = random(shape_of(trace, a.mask), 14);
-    replay.replace(a.mask, *mask);
+  if (k.shape(1) != v.shape(1) || q.shape(1) % k.shape(1) != 0) {
+    return false;
+  }
+  std::optional<mx::array> mask, sinks;
+  for (ValueId id : a.biases) {
+    const auto bias = random(shape_of(trace, id), 14 + id);
+    replay.replace(id, bias);
+    auto added = bias;
+    if (bias.ndim() == 3 && bias.shape(0) == q.shape(0) * q.shape(1)) {
+      added = mx::unflatten(bias, 0, {q.shape(0), q.shape(1)});
+    }
+    mask = mask ? mx::add(*mask, added) : added;
+  }
+  if (a.sinks) {
+    sinks = random(shape_of(trace, a.sinks), 15);
+    replay.replace(a.sinks, *sinks);
   }
   const auto expected = replay.compute(a.output);
-  const auto fused =
-      a.softcap.defined()
-          ? capped(a, q, k, v, mask)
-          : mx::fast::scaled_dot_product_attention(
-                q, k, v, static_cast<float>(a.scale_value()), "", mask);
+  if (a.softcap.defined()) {
+    return !a.sinks &&
+           relative_error(capped(a, q, k, v, mask), expected) < kTolerance;
+  }
+  const auto fused = mx::fast::scaled_dot_product_attention(
+      q,
+      k,
+      v,
+      static_cast<float>(a.scale_value()),
+      "",
+      mask ? std::optional(mx::broadcast_to(
+                 *mask, {q.shape(0), q.shape(1), q.shape(2), k.shape(2)}))
+           : std::nullopt,
+      sinks);
   return relative_error(fused, expected) < kTolerance;
+}
+
+bool agrees_or_raises(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Attention& a) {
+  try {
+    return agrees(interp, trace, a);
+  } catch (const std::invalid_argument&) {  // shapes that MLX cannot broadcast
+    return false;
+  }
 }
 
 }  // namespace
 
-std::optional<Attention> lift_attention(
+std::vector<Attention> lift_attentions(
     eval::Interpreter& interp,
     const Trace& trace,
     const Flows& flows,
     const Graph& graph) {
   Search search(trace, flows, graph);
+  std::vector<Attention> out;
   for (const OpNode* op : graph.ops) {
-    if (named(op, {"softmax"})) {
-      if (auto found = search.from(*op);
-          found && agrees(interp, trace, *found)) {
-        return found;
+    if (!named(op, {"softmax"})) {
+      continue;
+    }
+    for (const bool grouped : {true, false}) {
+      auto found = search.from(*op, grouped);
+      if (found && agrees_or_raises(interp, trace, *found)) {
+        out.push_back(*found);
+        break;
       }
     }
   }
-  return {};
+  return out;
+}
+
+std::vector<CacheUpdate> find_cache_updates(const Graph& graph) {
+  std::vector<CacheUpdate> out;
+  for (const Frame* f : graph.functions) {
+    // Cache.update calls the update of one layer's cache.
+    const bool inner = f->parent && is_cache_update(*f->parent);
+    if (!inner && is_cache_update(*f) && f->inputs.size() >= 2 &&
+        f->outputs.size() >= 2) {
+      out.push_back({f->inputs[0], f->inputs[1], f->outputs[0], f->outputs[1]});
+    }
+  }
+  return out;
+}
+
+ValueId whole_mask(const Trace& trace, const Flows& flows, ValueId id) {
+  while (flows.of(id) == Flow::Mask) {
+    const auto& info = trace.info(id);
+    for (const Frame* f = info.frame; f; f = f->parent) {
+      if (is_mask_function(*f)) {
+        return id;
+      }
+    }
+    const bool unchanged =
+        named(info.producer, {"getitem", "to", "contiguous"}) &&
+        trace.info(info.producer->inputs[0]).shape == info.shape;
+    if (!unchanged) {
+      return 0;
+    }
+    id = info.producer->inputs[0];
+  }
+  return 0;
 }
 
 }  // namespace portwright::lift

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <vector>
 
 #include "eval/interpreter.h"
@@ -8,13 +7,14 @@
 
 namespace portwright::lift {
 
-/// softmax(cap(q k^T * scale) + mask) v, with grouped keys and values.
+/// softmax(cap(q k^T * scale) + bias) v, with grouped keys and values.
 struct Attention {
-  ValueId queries = 0;  // (B, H, L, D)
-  ValueId keys = 0;     // (B, Hkv, S, D)
-  ValueId values = 0;   // (B, Hkv, S, Dv)
-  ValueId mask = 0;     // additive, or 0
-  ValueId output = 0;   // (B, H, L, Dv)
+  ValueId queries = 0;          // (B, H, L, D)
+  ValueId keys = 0;             // (B, Hkv, S, D)
+  ValueId values = 0;           // (B, Hkv, S, Dv)
+  std::vector<ValueId> biases;  // added to the scores: the mask, and others
+  ValueId sinks = 0;            // (H,), logits that attend to nothing; or 0
+  ValueId output = 0;           // (B, H, L, Dv)
   /// Factors on the scores; a divisor is marked.
   struct Factor {
     eval::Value value;
@@ -26,13 +26,28 @@ struct Attention {
   double scale_value() const;
 };
 
-/// Finds the attention of a module's forward by its shape, a softmax between
-/// two matrix products, and accepts it when it equals the fused form on random
-/// queries, keys, values and masks.
-std::optional<Attention> lift_attention(
+/// Finds the attentions of a module's forward by their shape, a softmax
+/// between two matrix products, and accepts those that equal the fused form on
+/// random queries, keys, values and biases. What is not found stands as its
+/// operations.
+std::vector<Attention> lift_attentions(
     eval::Interpreter& interp,
     const Trace& trace,
     const Flows& flows,
     const Graph& graph);
+
+/// A call of the cache: keys and values before and after.
+struct CacheUpdate {
+  ValueId keys = 0, values = 0;
+  ValueId all_keys = 0, all_values = 0;
+};
+
+/// The calls in a module's forward, in order.
+std::vector<CacheUpdate> find_cache_updates(const Graph& graph);
+
+/// The whole output of a mask function that `id` is, looked at through what
+/// does not change it: a slice of all its keys, a conversion of its dtype. 0
+/// when it is something else.
+ValueId whole_mask(const Trace& trace, const Flows& flows, ValueId id);
 
 }  // namespace portwright::lift

@@ -121,6 +121,13 @@ class Region {
   std::unordered_map<ValueId, bool> rotated_;
 };
 
+/// Channels (i, i + D / 2) to (2i, 2i+1).
+mx::array interleaved(const mx::array& x) {
+  const int half = x.shape(-1) / 2;
+  return mx::reshape(
+      mx::swapaxes(mx::unflatten(x, -1, {2, half}), -1, -2), x.shape());
+}
+
 class Probe {
  public:
   Probe(
@@ -161,7 +168,7 @@ class Probe {
         positions_,
         mx::broadcast_to(
             mx::arange(offset, offset + length_, mx::int64), shape));
-    replay.replace(rope_.input, x);
+    replay.replace(rope_.input, rope_.deinterleaves ? interleaved(x) : x);
     return replay.compute(rope_.output);
   }
 
@@ -308,13 +315,18 @@ std::optional<Rope> lift_rope(
   if (!region.rotated(output)) {
     return {};
   }
-  Rope rope;
-  rope.output = output;
-  rope.input = region.source(output);
-  if (!rope.input || !Probe(interp, trace, positions, rope).run()) {
-    return {};
+  const ValueId input = region.source(output);
+  for (const bool deinterleaves : {false, true}) {
+    Rope rope;
+    rope.output = output;
+    rope.input = input;
+    rope.deinterleaves =
+        deinterleaves && input && trace.info(input).shape.back() % 2 == 0;
+    if (input && Probe(interp, trace, positions, rope).run()) {
+      return rope;
+    }
   }
-  return rope;
+  return {};
 }
 
 }  // namespace portwright::lift

@@ -15,6 +15,8 @@ struct Rope {
   int dims = 0;
   bool traditional = false;  // pairs (2i, 2i+1), else (i, i + dims / 2)
   bool heads_last = false;
+  /// The input's channels are (2i, 2i+1) where the output's are (i, i + D / 2).
+  bool deinterleaves = false;
   std::vector<double> frequencies;  // radians per position, dims / 2 of them
   double magnitude = 1;             // on the rotated channels
 

@@ -236,6 +236,36 @@ void Recorder::on_op(
     stored.outputs.push_back(
         same_object && !op.in_place ? t->value_id : define(*t, &stored));
   }
+  if (op.in_place && torch::as_tensor(stored.args[0])) {
+    store_through(*torch::as_tensor(stored.args[0]), stored.span);
+  }
+}
+
+void Recorder::store_through(torch::Tensor& view, const base::Span& span) {
+  if (!view.origin || view.origin->op->name != "getitem") {
+    return;
+  }
+  torch::Tensor& source = *view.origin->source;
+  const ValueId before = source.value_id;
+  const bool known = before && before < trace_->values.size() &&
+                     trace_->values[before].tensor.object() == &source &&
+                     source.shares_storage(view) &&
+                     source.value_version + 1 == source.storage->version;
+  if (!known) {
+    return;
+  }
+  OpNode node;
+  node.op = torch::find_op("setitem_");
+  const Value target(static_cast<eval::Object*>(&source));
+  node.args = {
+      target, view.origin->args[1], Value(static_cast<eval::Object*>(&view))};
+  node.result = target;
+  node.inputs = {before, view.value_id};
+  node.span = span;
+  OpNode& stored =
+      std::get<OpNode>(frame_->items.emplace_back(std::move(node)));
+  stored.outputs = {define(source, &stored)};
+  store_through(source, span);
 }
 
 std::vector<torch::Tensor*> tensors_in(const Value& value) {

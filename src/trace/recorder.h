@@ -33,6 +33,9 @@ class Recorder : public eval::Observer, public torch::OpObserver {
  private:
   void record(Branch branch);
   void start_construction(eval::Function&, std::span<const eval::Value>);
+  /// A write into a view, x[..., :n].copy_(y), is recorded as the store into
+  /// what it views, x[..., :n] = y, too.
+  void store_through(torch::Tensor& view, const base::Span& span);
   ValueId id_of(torch::Tensor& tensor);
   ValueId define(torch::Tensor& tensor, const OpNode* producer);
   std::vector<ValueId> ids_of(const eval::Value& value);

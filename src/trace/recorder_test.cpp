@@ -30,12 +30,30 @@ class Scaled(nn.Module):
 model = Scaled(3, 2.0)
 )py";
 
+constexpr const char* kStores = R"py(
+import torch
+from torch import nn
+
+class Joined(nn.Module):
+    def forward(self, x):
+        y = x.new_empty(2, 5)
+        y[..., :3].copy_(x)
+        y[..., 3:] = x[..., :2] * 2
+        return y + 1
+
+model = Joined()
+)py";
+
 class RecorderTest : public ::testing::Test {
  protected:
   RecorderTest() {
     torch::install_torch(interp_);
+    record(kModel);
+  }
+
+  void record(const char* source) {
     recorder_ = std::make_unique<Recorder>(interp_);
-    auto module = interp_.run_source("model", "model.py", kModel);
+    auto module = interp_.run_source("model", "model.py", source);
     model_ = interp_.getattr(Value(module), "model");
     recorder_->built(model_);
     input_ = torch::make_tensor(
@@ -97,6 +115,17 @@ TEST_F(RecorderTest, ReplaysWithOtherValues) {
   replay.replace(in, mx::zeros({2, 3}));
   auto result = replay.compute(out);
   EXPECT_TRUE(mx::array_equal(result, mx::ones({2, 3})).item<bool>());
+}
+
+TEST_F(RecorderTest, FollowsWritesIntoViews) {
+  record(kStores);
+  EXPECT_THAT(check(*trace_), IsEmpty());
+  Replay replay(interp_, *trace_);
+  replay.replace(forward().inputs.front(), mx::ones({2, 3}));
+  auto result = replay.compute(forward().outputs.front());
+  const auto expected =
+      mx::concatenate({mx::full({2, 3}, 2.0f), mx::full({2, 2}, 3.0f)}, 1);
+  EXPECT_TRUE(mx::array_equal(result, expected).item<bool>());
 }
 
 }  // namespace

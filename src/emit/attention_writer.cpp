@@ -1,0 +1,469 @@
+#include "emit/attention_writer.h"
+
+#include "emit/module_writer.h"
+#include "emit/operations.h"
+
+namespace portwright::emit {
+
+using lift::Flow;
+
+namespace {
+
+template <typename Items>
+auto find_output(Items& items, ValueId id) {
+  return std::find_if(items.begin(), items.end(), [&](const auto& item) {
+    return item.output == id;
+  });
+}
+
+/// (B, H, L, D), as mx.fast.rope reads it.
+Expression laid_out(const lift::Rope& rope, const Expression& x) {
+  return rope.heads_last ? method(x, "transpose", {"0", "2", "1", "3"}) : x;
+}
+
+template <typename Updates>
+auto find_update(Updates& updates, ValueId id) {
+  return std::find_if(updates.begin(), updates.end(), [&](const auto& u) {
+    return u.all_keys == id || u.all_values == id;
+  });
+}
+
+}  // namespace
+
+void AttentionWriter::find() {
+  Context& context = w_.context();
+  updates_ = lift::find_cache_updates(w_.graph());
+  attentions_ = lift::lift_attentions(
+      context.interp, context.trace, context.flows, w_.graph());
+  std::vector<lift::Rope> queries, keys;
+  for (const auto& u : updates_) {
+    find_ropes(u.keys, keys);
+    find_ropes(u.values, keys);
+  }
+  for (const auto& a : attentions_) {
+    find_ropes(a.queries, queries);
+    find_ropes(a.keys, keys);
+  }
+  if (!queries.empty() || !keys.empty()) {
+    auto first = [](const std::vector<lift::Rope>& side) {
+      return side.empty() ? std::nullopt : std::optional(side.front());
+    };
+    write_rope(w_, *w_.graph().frame, first(queries), first(keys));
+  }
+  std::erase_if(attentions_, [&](const lift::Attention& a) {
+    return a.softcap.defined() &&
+           std::any_of(a.biases.begin(), a.biases.end(), [&](ValueId id) {
+             return !lift::whole_mask(context.trace, context.flows, id);
+           });
+  });
+  for (const OpNode* op : w_.graph().ops) {
+    if (op->op->name != "add" || op->inputs.size() != 2) {
+      continue;
+    }
+    for (const bool second : {true, false}) {
+      const ValueId mask =
+          lift::whole_mask(context.trace, context.flows, op->inputs[second]);
+      const ValueId scores = op->inputs[!second];
+      if (mask && context.flows.of(scores) == Flow::Data &&
+          w_.rank(scores) == w_.rank(mask)) {
+        masked_[op->outputs[0]] = {scores, mask};
+      }
+    }
+  }
+}
+
+std::vector<ValueId> AttentionWriter::inputs_of(ValueId id) const {
+  if (find_update(updates_, id) != updates_.end()) {
+    return {};
+  }
+  const auto it = w_.graph().producers.find(id);
+  if (it == w_.graph().producers.end()) {
+    return {};
+  }
+  return it->second.op ? it->second.op->inputs : it->second.call->inputs;
+}
+
+/// True when positions have a part in the value, within this forward.
+bool AttentionWriter::turned(ValueId id) {
+  if (auto it = turned_.find(id); it != turned_.end()) {
+    return it->second;
+  }
+  turned_[id] = false;
+  bool answer = false;
+  for (ValueId input : inputs_of(id)) {
+    const Flow flow = w_.context().flows.of(input);
+    answer = answer || flow == Flow::Position ||
+             (flow == Flow::Data && turned(input));
+  }
+  return turned_[id] = answer;
+}
+
+/// The rotations that are nearest to the value.
+void AttentionWriter::find_ropes(ValueId id, std::vector<lift::Rope>& side) {
+  Context& context = w_.context();
+  if (context.flows.of(id) != Flow::Data || !turned(id)) {
+    return;
+  }
+  if (auto known = ropes_.find(id); known != ropes_.end()) {
+    side.push_back(known->second);
+    return;
+  }
+  if (!visited_.insert(id).second) {
+    return;
+  }
+  if (auto rope = lift::lift_rope(
+          context.interp,
+          context.trace,
+          context.flows,
+          w_.graph(),
+          context.evaluation.positions,
+          id)) {
+    ropes_[id] = *rope;
+    side.push_back(*rope);
+    return;
+  }
+  for (ValueId input : inputs_of(id)) {
+    find_ropes(input, side);
+  }
+}
+
+bool AttentionWriter::owns(ValueId id) const {
+  return find_output(attentions_, id) != attentions_.end() ||
+         find_update(updates_, id) != updates_.end() || ropes_.contains(id) ||
+         masked_.contains(id);
+}
+
+std::vector<ValueId> AttentionWriter::dependencies(ValueId id) const {
+  if (auto a = find_output(attentions_, id); a != attentions_.end()) {
+    std::vector<ValueId> out{a->queries, a->keys, a->values};
+    for (ValueId bias : a->biases) {
+      if (w_.context().flows.of(bias) == Flow::Data) {
+        out.push_back(bias);
+      }
+    }
+    return out;
+  }
+  if (auto u = find_update(updates_, id); u != updates_.end()) {
+    return u->all_keys == id ? std::vector<ValueId>{u->keys}
+                             : std::vector<ValueId>{u->values};
+  }
+  if (auto r = ropes_.find(id); r != ropes_.end()) {
+    return {r->second.input};
+  }
+  return {masked_.at(id).scores};
+}
+
+/// Rotations come before the update, which moves the offset on.
+bool AttentionWriter::after_update(ValueId id) const {
+  std::set<ValueId> seen;
+  std::vector<ValueId> pending{id};
+  while (!pending.empty()) {
+    const ValueId v = pending.back();
+    pending.pop_back();
+    if (find_update(updates_, v) != updates_.end()) {
+      return true;
+    }
+    if (seen.insert(v).second) {
+      for (ValueId input : inputs_of(v)) {
+        pending.push_back(input);
+      }
+    }
+  }
+  return false;
+}
+
+/// True when rotations, update and attention follow each other directly.
+bool AttentionWriter::adjacent(const lift::Attention& a) const {
+  if (attentions_.size() != 1 || updates_.size() != 1) {
+    return false;
+  }
+  const lift::CacheUpdate& u = updates_.front();
+  // A name is reused: nothing else may read what it held.
+  auto mine = [&](ValueId id) { return w_.uses(id) <= 1; };
+  const bool fed = a.keys == u.all_keys && a.values == u.all_values &&
+                   mine(a.keys) && mine(a.values) && mine(a.queries) &&
+                   mine(u.keys) && mine(u.values);
+  return fed && !w_.is_named(u.all_keys) && !w_.is_named(u.all_values) &&
+         std::all_of(ropes_.begin(), ropes_.end(), [&](const auto& r) {
+           return !r.second.deinterleaves &&
+                  (r.first == a.queries || r.first == u.keys) &&
+                  !w_.is_named(r.first) && mine(r.second.input);
+         });
+}
+
+Expression AttentionWriter::produce(ValueId id) {
+  if (auto a = find_output(attentions_, id); a != attentions_.end()) {
+    std::string output = "output";
+    if (adjacent(*a)) {
+      write_adjacent(*a);
+    } else {
+      output = w_.fresh(output);
+    }
+    a->softcap.defined() ? write_capped(*a, output) : write_fused(*a, output);
+    w_.bind(a->output, output);
+  } else if (auto u = find_update(updates_, id); u != updates_.end()) {
+    write_update(*u);
+  } else if (auto r = ropes_.find(id); r != ropes_.end()) {
+    write_rope_call(r->second);
+  } else {
+    const Masked& m = masked_.at(id);
+    const std::string scores = w_.fresh(w_.house_of(id));
+    w_.statement(scores + " = " + w_.value(m.scores).text);
+    add_mask(scores);
+    w_.bind(id, scores);
+  }
+  return w_.value(id);
+}
+
+std::optional<Expression> AttentionWriter::key_length() {
+  if (updates_.empty()) {
+    return {};
+  }
+  return Expression{
+      w_.value(updates_.front().all_keys).text + ".shape[2]", kPrimary};
+}
+
+/// The mask as the source has it, added to scores: 0 or the smallest number.
+Expression AttentionWriter::additive_mask() {
+  if (additive_mask_.empty()) {
+    w_.context().needs_mask_array = true;
+    additive_mask_ = w_.fresh("bias");
+    w_.statement(additive_mask_ + " = mx.array(0.0)");
+    w_.statement("if mask is not None:");
+    w_.statement(
+        "    " + additive_mask_ +
+        " = mx.where(mask, 0.0, mx.finfo(x.dtype).min)");
+  }
+  return {additive_mask_, kPrimary};
+}
+
+/// (1, L), or (B, L) where the rows of a batch are offset differently.
+Expression AttentionWriter::positions() {
+  w_.needs_shape = true;
+  const std::string from = offset();
+  w_.open_with(
+      "positions = mx.array(" + from + ").reshape(-1, 1) + mx.arange(L)",
+      "positions");
+  return {"positions", kPrimary};
+}
+
+/// A variable that holds the value.
+std::string AttentionWriter::name(ValueId id) {
+  if (!w_.is_named(id)) {
+    const Expression e = w_.value(id);
+    if (!w_.is_named(id)) {
+      const std::string name = w_.fresh(w_.house_of(id));
+      w_.statement(name + " = " + e.text);
+      w_.bind(id, name);
+    }
+  }
+  return w_.value(id).text;
+}
+
+std::string AttentionWriter::offset() {
+  w_.open_with("offset = cache.offset if cache is not None else 0", "offset");
+  return "offset";
+}
+
+Expression AttentionWriter::rope_input(const lift::Rope& rope) {
+  if (!rope.deinterleaves) {
+    return laid_out(rope, w_.value(rope.input));
+  }
+  const std::string x = name(rope.input);
+  return laid_out(
+      rope,
+      call(
+          "mx.concatenate",
+          {"[" + x + "[..., ::2], " + x + "[..., 1::2]]", "axis=-1"}));
+}
+
+void AttentionWriter::write_rope_call(const lift::Rope& rope) {
+  const std::string x = rope_input(rope).text;
+  const std::string from = offset();
+  const std::string name = w_.fresh(w_.house_of(rope.output));
+  w_.statement(name + " = self.rope(" + x + ", offset=" + from + ")");
+  w_.bind(rope.output, name);
+}
+
+void AttentionWriter::write_update(const lift::CacheUpdate& u) {
+  const auto& keys_shape = w_.context().trace.info(u.keys).shape;
+  const auto& values_shape = w_.context().trace.info(u.values).shape;
+  if (keys_shape.size() != 4 || values_shape.size() != 4 ||
+      keys_shape[1] != values_shape[1]) {
+    w_.context().hole(
+        w_.graph().frame->call,
+        "'" + w_.graph().frame->path +
+            "' caches tensors that are not keys and values of equally many "
+            "heads");
+  }
+  for (const auto& [output, rope] : ropes_) {
+    if (!after_update(output)) {
+      w_.value(output);
+    }
+  }
+  auto prepared = [&](ValueId before) {
+    const std::string own = name(before);
+    if (w_.uses(before) <= 1) {
+      return own;
+    }
+    // The value before the update is read elsewhere too.
+    const std::string copy = w_.fresh(own);
+    w_.statement(copy + " = " + own);
+    return copy;
+  };
+  const std::string keys = prepared(u.keys);
+  const std::string values = prepared(u.values);
+  const std::string both = keys + ", " + values;
+  w_.statement("if cache is not None:");
+  w_.statement("    " + both + " = cache.update_and_fetch(" + both + ")");
+  w_.bind(u.all_keys, keys);
+  w_.bind(u.all_values, values);
+}
+
+/// The house's layout: both are rotated and cached in one go.
+void AttentionWriter::write_adjacent(const lift::Attention& a) {
+  const lift::CacheUpdate& u = updates_.front();
+  w_.reserve({"queries", "keys", "values", "output"});
+  const auto query_rope = ropes_.find(a.queries);
+  const auto key_rope = ropes_.find(u.keys);
+  auto prepare = [&](ValueId id, const std::string& name) {
+    const auto rope = ropes_.find(id);
+    const ValueId from = rope == ropes_.end() ? id : rope->second.input;
+    Expression e = w_.is_named(from) ? w_.value(from) : w_.produce(from);
+    if (w_.is_named(from)) {  // with its siblings, by produce
+      e = w_.value(from);
+    }
+    if (rope != ropes_.end()) {
+      e = laid_out(rope->second, e);
+    }
+    if (e.text != name) {
+      w_.statement(name + " = " + e.text);
+    }
+    w_.bind(from, name);
+    w_.bind(id, name);
+  };
+  prepare(a.queries, "queries");
+  prepare(u.keys, "keys");
+  prepare(u.values, "values");
+  w_.statement("");
+  w_.statement("if cache is not None:");
+  const bool turns_queries = query_rope != ropes_.end();
+  const bool turns_keys = key_rope != ropes_.end();
+  if (turns_queries) {
+    w_.statement("    queries = self.rope(queries, offset=cache.offset)");
+  }
+  if (turns_keys) {
+    w_.statement("    keys = self.rope(keys, offset=cache.offset)");
+  }
+  w_.statement("    keys, values = cache.update_and_fetch(keys, values)");
+  if (turns_queries || turns_keys) {
+    w_.statement("else:");
+  }
+  if (turns_queries) {
+    w_.statement("    queries = self.rope(queries)");
+  }
+  if (turns_keys) {
+    w_.statement("    keys = self.rope(keys)");
+  }
+  w_.statement("");
+  w_.bind(u.all_keys, "keys");
+  w_.bind(u.all_values, "values");
+}
+
+/// The product of the factors as the source has them.
+std::string AttentionWriter::scale_text(const lift::Attention& a) {
+  std::string scale;
+  for (const auto& f : a.scale) {
+    const Expression e = w_.scalar(f.value);
+    if (scale.empty()) {
+      scale = f.divides ? "1 / " + e.at(kUnary) : e.text;
+    } else {
+      scale += (f.divides ? " / " : " * ") + e.at(kUnary);
+    }
+  }
+  return scale.empty() ? "1.0" : scale;
+}
+
+void AttentionWriter::add_mask(const std::string& scores) {
+  w_.context().needs_mask_array = true;
+  w_.statement("if mask is not None:");
+  w_.statement(
+      "    " + scores + " = mx.where(mask, " + scores + ", mx.finfo(" + scores +
+      ".dtype).min)");
+}
+
+/// The mask as it is, or the sum of what else is added to the scores.
+std::string AttentionWriter::mask_text(const lift::Attention& a) {
+  Context& context = w_.context();
+  std::optional<Expression> sum;
+  bool masks = false;
+  for (ValueId id : a.biases) {
+    if (lift::whole_mask(context.trace, context.flows, id)) {
+      masks = true;
+      continue;
+    }
+    Expression e = w_.value(id);
+    if (w_.rank(id) == 3) {
+      e = call("mx.unflatten", {e.text, "0", "(B, -1)"});
+      w_.needs_shape = true;
+    }
+    sum = sum ? infix(*sum, "+", e) : e;
+  }
+  if (!sum) {
+    return masks ? "mask" : "None";
+  }
+  const std::string bias = w_.fresh("bias");
+  w_.statement(bias + " = " + sum->text);
+  if (masks) {
+    add_mask(bias);
+  }
+  return bias + ".astype(" + name(a.queries) + ".dtype)";
+}
+
+void AttentionWriter::write_fused(
+    const lift::Attention& a,
+    const std::string& output) {
+  w_.context().imports.insert("base:scaled_dot_product_attention");
+  const std::string queries = w_.value(a.queries).text;
+  const std::string keys = w_.value(a.keys).text;
+  const std::string values = w_.value(a.values).text;
+  const std::string scale = scale_text(a);
+  const std::string mask = mask_text(a);
+  const std::string sinks =
+      a.sinks ? ", sinks=" + w_.value(a.sinks).text : std::string();
+  w_.statement(
+      output + " = scaled_dot_product_attention(" + queries + ", " + keys +
+      ", " + values + ", cache=cache, scale=" + scale + ", mask=" + mask +
+      sinks + ")");
+}
+
+void AttentionWriter::write_capped(
+    const lift::Attention& a,
+    const std::string& output) {
+  const std::string queries = w_.value(a.queries).text;
+  const std::string keys = w_.value(a.keys).text;
+  const std::string values = w_.value(a.values).text;
+  const std::string scale = scale_text(a);
+  const std::string cap = w_.scalar(a.softcap).text;
+  w_.context().needs_mask_array = true;
+  auto line = [&](const std::string& text) { w_.statement(text); };
+  line("B, n_heads, L, D = " + queries + ".shape");
+  line("n_kv_heads = " + keys + ".shape[1]");
+  line(
+      "queries = (" + queries + " * " + scale +
+      ").reshape(B, n_kv_heads, -1, L, D)");
+  line("scores = queries @ mx.expand_dims(" + keys + ", 2).swapaxes(-1, -2)");
+  line("scores = mx.tanh(scores / " + cap + ") * " + cap);
+  line("if mask is not None:");
+  line("    if mask.ndim == 4:");
+  line("        mask = mx.expand_dims(mask, 2)");
+  line("    if mask.dtype == mx.bool_:");
+  line("        scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)");
+  line("    else:");
+  line("        scores = scores + mask");
+  line("scores = mx.softmax(scores, axis=-1, precise=True)");
+  line(output + " = scores @ mx.expand_dims(" + values + ", 2)");
+  line(output + " = " + output + ".reshape(B, n_heads, L, -1)");
+}
+
+}  // namespace portwright::emit

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "emit/context.h"
+#include "emit/expression.h"
+#include "lift/attention.h"
+#include "lift/rope.h"
+
+namespace portwright::emit {
+
+class ModuleWriter;
+
+/// Emits what attention is made of, each at its place in a module's data flow:
+/// rotations, the cache's update, fused attention, masks. Everything between
+/// them is left to the operations.
+class AttentionWriter {
+ public:
+  explicit AttentionWriter(ModuleWriter& writer) : w_(writer) {}
+
+  /// Lifts the idioms of the module's forward.
+  void find();
+
+  bool owns(ValueId id) const;
+  /// What an owned value is computed from.
+  std::vector<ValueId> dependencies(ValueId id) const;
+  Expression produce(ValueId id);
+
+  /// How many keys there are: an expression. Nothing without a cache.
+  std::optional<Expression> key_length();
+  Expression additive_mask();
+  Expression positions();
+
+ private:
+  struct Masked {
+    ValueId scores = 0, mask = 0;
+  };
+
+  void find_ropes(ValueId id, std::vector<lift::Rope>& side);
+  bool turned(ValueId id);
+  std::vector<ValueId> inputs_of(ValueId id) const;
+  bool after_update(ValueId id) const;
+  bool adjacent(const lift::Attention& a) const;
+
+  std::string name(ValueId id);
+  std::string offset();
+  std::string scale_text(const lift::Attention& a);
+  std::string mask_text(const lift::Attention& a);
+  void add_mask(const std::string& scores);
+  Expression rope_input(const lift::Rope& rope);
+
+  void write_rope_call(const lift::Rope& rope);
+  void write_update(const lift::CacheUpdate& update);
+  void write_adjacent(const lift::Attention& a);
+  void write_fused(const lift::Attention& a, const std::string& output);
+  void write_capped(const lift::Attention& a, const std::string& output);
+
+  ModuleWriter& w_;
+  std::vector<lift::Attention> attentions_;
+  std::vector<lift::CacheUpdate> updates_;
+  std::map<ValueId, lift::Rope> ropes_;  // by output
+  std::map<ValueId, Masked> masked_;     // scores + mask, by output
+  std::map<ValueId, bool> turned_;
+  std::set<ValueId> visited_;
+  std::string additive_mask_;  // its variable
+};
+
+}  // namespace portwright::emit

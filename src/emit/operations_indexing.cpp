@@ -34,8 +34,110 @@ Expression getitem(Writer& w, const OpNode& op) {
   return {x.at(kPrimary) + "[" + index_text(w, op, index) + "]", kPrimary};
 }
 
+/// A store into part of one axis: x[..., lower:upper] = value.
+struct Store {
+  int64_t axis = 0, lower = 0, upper = 0;
+  ValueId value = 0;
+};
+
+std::optional<Store> store_of(const OpNode& op, const torch::Sizes& shape) {
+  const auto rank = static_cast<int64_t>(shape.size());
+  const auto items = index_items(argument(op, "index"));
+  if (op.inputs.size() != 2) {
+    return {};
+  }
+  std::optional<Store> found;
+  int64_t axis = 0;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (items[i].tag() == eval::Tag::Ellipsis) {
+      axis = rank - static_cast<int64_t>(items.size() - i - 1);
+      continue;
+    }
+    if (!is_full(items[i])) {
+      if (found || !items[i].is(eval::Kind::Slice)) {
+        return {};
+      }
+      const auto* s = items[i].get<eval::Slice>();
+      if (!s->step.is_none() && s->step.as_int() != 1) {
+        return {};
+      }
+      auto bound = [&](const Value& v, int64_t otherwise) {
+        const int64_t at = v.is_none() ? otherwise : v.as_int();
+        return at < 0 ? at + shape[axis] : std::min(at, shape[axis]);
+      };
+      found = {
+          axis, bound(s->lower, 0), bound(s->upper, shape[axis]), op.inputs[1]};
+    }
+    ++axis;
+  }
+  return found;
+}
+
+/// Stores that fill all of an empty array, side by side, concatenate.
+std::optional<Expression> joined(Writer& w, const OpNode& op) {
+  const auto& trace = w.context().trace;
+  const auto& shape = trace.info(op.outputs[0]).shape;
+  std::map<int64_t, Store> parts;  // by where they begin
+  const OpNode* at = &op;
+  while (at && at->op->name == "setitem_") {
+    const auto store = store_of(*at, shape);
+    if (!store ||
+        (!parts.empty() && parts.begin()->second.axis != store->axis)) {
+      return {};
+    }
+    parts.emplace(store->lower, *store);
+    at = trace.info(at->inputs[0]).producer;
+  }
+  if (!at || (at->op->name != "new_empty" && at->op->name != "empty" &&
+              at->op->name != "empty_like")) {
+    return {};
+  }
+  int64_t end = 0;
+  std::vector<std::string> texts;
+  for (const auto& [lower, part] : parts) {
+    const auto& own = trace.info(part.value).shape;
+    if (lower != end || own.size() != shape.size() ||
+        trace.info(part.value).dtype != trace.info(op.outputs[0]).dtype) {
+      return {};
+    }
+    for (size_t i = 0; i < own.size(); ++i) {
+      const bool here = static_cast<int64_t>(i) == part.axis;
+      if (own[i] != (here ? part.upper - part.lower : shape[i])) {
+        return {};
+      }
+    }
+    end = part.upper;
+  }
+  const int64_t axis = parts.begin()->second.axis;
+  if (end != shape[axis]) {
+    return {};
+  }
+  for (const auto& [lower, part] : parts) {
+    texts.push_back(w.value(part.value).text);
+  }
+  const bool last = axis + 1 == static_cast<int64_t>(shape.size());
+  return call(
+      "mx.concatenate",
+      {"[" + join(texts) + "]",
+       "axis=" + (last ? "-1" : std::to_string(axis))});
+}
+
+/// input.copy_(src) is src in the shape of input.
+Expression copy(Writer& w, const OpNode& op) {
+  const ValueId source = w.input_of(op, 1);
+  const auto& trace = w.context().trace;
+  if (trace.info(source).shape != trace.info(op.outputs[0]).shape ||
+      trace.info(source).dtype != trace.info(op.outputs[0]).dtype) {
+    w.context().hole(op.span, "a copy that broadcasts or converts");
+  }
+  return w.value(source);
+}
+
 /// x[index] = value: a statement on a copy under a name of its own.
 Expression setitem(Writer& w, const OpNode& op) {
+  if (auto whole = joined(w, op)) {
+    return *whole;
+  }
   const Expression x = input(w, op);
   const bool fresh_array = x.text.ends_with(')') && x.precedence == kPrimary &&
                            x.text.starts_with("mx.zeros");
@@ -173,6 +275,7 @@ std::string index_text(Writer& w, const OpNode& op, const Value& index) {
 void add_indexing_rules(RuleTable& rules) {
   rules["getitem"] = getitem;
   rules["setitem_"] = setitem;
+  rules["copy_"] = copy;
   rules["gather"] = gather;
   rules["take_along_dim"] = [](Writer& w, const OpNode& op) {
     return call(

@@ -1,0 +1,129 @@
+#include "lift/attention.h"
+
+#include <gtest/gtest.h>
+
+#include "lift/proof.h"
+#include "torch/torch.h"
+#include "trace/recorder.h"
+
+namespace portwright::lift {
+namespace {
+
+using eval::Value;
+
+/// Records forwards of three tensors, queries (2, 4, 3, 8) and keys and values
+/// (2, 2, 3, 8), and lifts their attention.
+class AttentionTest : public ::testing::Test {
+ protected:
+  AttentionTest() {
+    torch::install_torch(interp_);
+  }
+
+  std::vector<Attention> lift(const std::string& body) {
+    const std::string source =
+        "import torch\n"
+        "from torch import nn\n"
+        "import torch.nn.functional as F\n\n"
+        "class Attention(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.sinks = nn.Parameter(torch.ones(4))\n"
+        "    def forward(self, q, k, v):\n" +
+        body + "\nmodule = Attention()\n";
+    trace::Recorder recorder(interp_);
+    const auto module = interp_.run_source(
+        "attention" + std::to_string(++count_), "attention.py", source);
+    const Value model = interp_.getattr(Value(module), "module");
+    recorder.built(model);
+    auto tensor = [&](int heads) {
+      return Value(
+          torch::make_tensor(interp_, mx::full({2, heads, 3, 8}, 0.5f)));
+    };
+    interp_.call(model, {tensor(4), tensor(2), tensor(2)});
+    trace_ = recorder.finish();
+    const Frame* forward = nullptr;
+    for (const auto& item : trace_->root.items) {
+      if (const auto* f = std::get_if<std::unique_ptr<Frame>>(&item)) {
+        forward = (*f)->is_module() ? f->get() : forward;
+      }
+    }
+    inputs_ = forward->inputs;
+    const Flows flows(*trace_, inputs_[0], 0, 0);
+    return lift_attentions(
+        interp_, *trace_, flows, make_graph(*trace_, *forward));
+  }
+
+  eval::Interpreter interp_;
+  std::unique_ptr<Trace> trace_;
+  std::vector<ValueId> inputs_;
+  int count_ = 0;
+};
+
+TEST_F(AttentionTest, LooksThroughRepeatedHeads) {
+  const auto found = lift(
+      "        k = k[:, :, None].expand(2, 2, 2, 3, 8).reshape(2, 4, 3, 8)\n"
+      "        v = v.repeat_interleave(2, dim=1)\n"
+      "        s = q @ k.transpose(-1, -2) * 0.25\n"
+      "        return torch.softmax(s, dim=-1) @ v");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].keys, inputs_[1]);
+  EXPECT_EQ(found[0].values, inputs_[2]);
+  EXPECT_DOUBLE_EQ(found[0].scale_value(), 0.25);
+}
+
+TEST_F(AttentionTest, LeavesHeadsThatAreTiled) {
+  const auto found =
+      lift("        k = k[:, None].expand(2, 2, 2, 3, 8).reshape(2, 4, 3, 8)\n"
+           "        v = v[:, None].expand(2, 2, 2, 3, 8).reshape(2, 4, 3, 8)\n"
+           "        s = q @ k.transpose(-1, -2)\n"
+           "        return torch.softmax(s, dim=-1) @ v");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_NE(found[0].keys, inputs_[1]);
+  EXPECT_NE(found[0].values, inputs_[2]);
+}
+
+TEST_F(AttentionTest, KnowsSinks) {
+  const auto found = lift(
+      "        k, v = (x.repeat_interleave(2, dim=1) for x in (k, v))\n"
+      "        s = q @ k.transpose(-1, -2)\n"
+      "        sinks = self.sinks.reshape(1, -1, 1, 1).expand(2, -1, 3, -1)\n"
+      "        s = torch.cat([s, sinks], dim=-1)\n"
+      "        s = s - s.max(dim=-1, keepdim=True).values\n"
+      "        return F.softmax(s, dim=-1)[..., :-1] @ v");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(trace_->info(found[0].sinks).parameter, "sinks");
+}
+
+TEST_F(AttentionTest, KnowsBatchedProducts) {
+  const auto found = lift(
+      "        k, v = (x.repeat_interleave(2, dim=1) for x in (k, v))\n"
+      "        q, k, v = (x.reshape(8, 3, 8) for x in (q, k, v))\n"
+      "        bias = v.sum(-1)[:, None]\n"
+      "        s = bias.baddbmm(q, k.transpose(-1, -2), beta=1.0, alpha=0.5)\n"
+      "        p = torch.softmax(s.view(2, 4, 3, 3), dim=-1).view(8, 3, 3)\n"
+      "        return torch.bmm(p, v).view(2, 4, 3, 8)");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].queries, inputs_[0]);
+  EXPECT_EQ(found[0].biases.size(), 1u);
+  EXPECT_DOUBLE_EQ(found[0].scale_value(), 0.5);
+}
+
+TEST_F(AttentionTest, RefusesWhatIsNoSoftmaxOverTheKeys) {
+  EXPECT_TRUE(
+      lift("        k, v = (x.repeat_interleave(2, 1) for x in (k, v))\n"
+           "        s = q @ k.transpose(-1, -2)\n"
+           "        return torch.softmax(s, dim=-2) @ v")
+          .empty());
+}
+
+TEST_F(AttentionTest, RefusesABiasThatIsScaled) {
+  EXPECT_TRUE(
+      lift("        k, v = (x.repeat_interleave(2, 1) for x in (k, v))\n"
+           "        bias = v.sum(-1)[:, :, None]\n"
+           "        s = (q @ k.transpose(-1, -2) + bias) * 0.5\n"
+           "        return torch.softmax(s, dim=-1) @ v")
+          .empty());
+}
+
+}  // namespace
+}  // namespace portwright::lift

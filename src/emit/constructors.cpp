@@ -149,7 +149,63 @@ std::optional<std::string> norm_constructor(
   return norm_text(context, frame.module, *norm);
 }
 
-/// Adds a class, or joins it with the one of that name.
+/// Puts a parameter's name for `text` where that is a whole expression.
+bool name_expression(
+    std::string& line,
+    const std::string& text,
+    const std::string& name) {
+  bool found = false;
+  for (size_t at = 0; (at = line.find(text, at)) != std::string::npos;) {
+    const size_t end = at + text.size();
+    const bool whole =
+        at > 0 &&
+        (line[at - 1] == '(' || line.compare(at - 2, 2, ", ") == 0 ||
+         line.compare(at - 2, 2, "= ") == 0) &&
+        (end == line.size() || line[end] == ')' || line[end] == ',');
+    if (whole) {
+      line.replace(at, text.size(), name);
+      found = true;
+    }
+    at += whole ? name.size() : text.size();
+  }
+  return found;
+}
+
+/// Sizes that the source hands to the constructor are parameters of the class
+/// too, so that instances of two sizes are one class. Answers the arguments.
+std::vector<std::string>
+size_parameters(Context& context, const Value& module, ClassText& text) {
+  std::vector<std::string> out;
+  auto it = context.trace.constructions.find(module.object());
+  if (it == context.trace.constructions.end()) {
+    return out;
+  }
+  const auto& params = it->second.function->code->signature.params;
+  for (size_t i = 1; i < params.size() && i < it->second.args.size(); ++i) {
+    const std::string& name = params[i].name.str();
+    Value v = it->second.args[i];
+    if (v.is_none()) {  // the constructor's own choice, kept under that name
+      v = context.interp.try_getattr(module, name);
+    }
+    if (!v.defined() || !v.is_int() || v.is_bool() || !v.provenance() ||
+        v.provenance()->kind == eval::Provenance::Kind::Loop) {
+      continue;
+    }
+    const std::string argument = context.args_text(v);
+    bool used = false;
+    for (auto& line : text.init) {
+      used = name_expression(line, argument, name) || used;
+    }
+    if (used) {
+      text.init_params.push_back(name + ": int");
+      out.push_back(name + "=" + argument);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string add_class(Context& context, ClassText text) {
   for (auto& c : context.classes) {
     if (c.name == text.name) {
@@ -161,9 +217,10 @@ std::string add_class(Context& context, ClassText text) {
   return text.name;
 }
 
-}  // namespace
-
-Constructor constructor_of(Context& context, const Frame& frame) {
+Constructor constructor_of(
+    Context& context,
+    const Frame& frame,
+    const std::vector<ValueId>& outputs) {
   const Value& module = frame.module;
   if (is_torch_class(context, module, "Linear")) {
     return {linear(context, module), false};
@@ -180,10 +237,16 @@ Constructor constructor_of(Context& context, const Frame& frame) {
   if (auto norm = norm_constructor(context, frame)) {
     return {*norm, false};
   }
-  ClassText text = ModuleWriter(context, frame).write();
+  ClassText text = ModuleWriter(context, frame).write(outputs);
+  const auto sizes = size_parameters(context, module, text);
   const std::string name = add_class(context, std::move(text));
-  const bool needs_index = context.indexed.contains(name);
-  return {name + (needs_index ? "(args, layer_idx)" : "(args)"), needs_index};
+  bool needs_index = context.indexed.contains(name);
+  std::string args = needs_index ? "args, layer_idx" : "args";
+  for (const auto& size : sizes) {
+    args += ", " + size;
+    needs_index = needs_index || size.find("layer_idx") != std::string::npos;
+  }
+  return {name + "(" + args + ")", needs_index};
 }
 
 }  // namespace portwright::emit

@@ -10,6 +10,7 @@
 
 #include "diagnostics/diagnostic.h"
 #include "eval/interpreter.h"
+#include "lift/experts.h"
 #include "lift/graph.h"
 #include "trace/trace.h"
 
@@ -40,16 +41,18 @@ struct ClassText {
   std::vector<std::string> call_params;  // after self
   std::vector<std::string> call;
   std::vector<std::string> methods;  // further members, whole texts
+  bool returns_tensor = true;        // else several
   /// The forwards of the module instances it stands for.
   std::vector<const Frame*> frames;
   int variants = 1;  // how many different computations it holds
 };
 
-/// Fused expert weights that the file holds as a SwitchGLU.
+/// Experts' weights that the file holds in a switch layer.
 struct ExpertWeights {
-  std::string source;         // "mlp.experts", below a layer
-  std::string target;         // "mlp.switch_mlp"
-  std::string gate_up, down;  // parameter names below `source`
+  std::string source;  // "mlp.experts", below a layer
+  std::string target;  // "mlp.switch_mlp"
+  std::string count;   // "args.num_experts"
+  lift::Experts experts;
 };
 
 /// A choice of the source that the file has made for good: a statement of
@@ -80,7 +83,9 @@ class Context {
   std::vector<ExpertWeights> experts;
   std::string layers_path;    // "model.layers"
   std::vector<Guard> guards;  // found while writing
-  std::string embedding;      // "model.embed_tokens"
+  /// What submodules could not be translated; the file goes on without them.
+  std::vector<diagnostics::Diagnostic> holes;
+  std::string embedding;  // "model.embed_tokens"
   /// Classes whose __init__ takes the layer index; grows until it is known.
   std::set<std::string> indexed;
   /// Model-level facts found on the way.

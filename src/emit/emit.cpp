@@ -33,7 +33,7 @@ std::string class_source(const ClassText& c) {
   for (const auto& p : c.call_params) {
     out += ", " + p;
   }
-  out += ") -> mx.array:\n";
+  out += c.returns_tensor ? ") -> mx.array:\n" : "):\n";
   bool blank = true;  // no blank line first, none doubled
   for (const auto& line : c.call) {
     if (line.empty()) {
@@ -104,6 +104,12 @@ Emitted emit_model(eval::Interpreter& interp, const Evaluation& evaluation) {
   } catch (const Hole& hole) {
     out.holes.push_back(hole.diagnostic);
   }
+  std::set<uint32_t> places;  // one hole a construct, not one a layer
+  std::erase_if(context.holes, [&](const auto& hole) {
+    return !places.insert(static_cast<uint32_t>(hole.span.begin)).second;
+  });
+  out.holes.insert(
+      out.holes.begin(), context.holes.begin(), context.holes.end());
   std::string body = write_arguments(context, out.guards) + "\n\n";
   for (const auto& c : context.classes) {
     body += class_source(c);

@@ -145,7 +145,7 @@ std::string layer_constructor(Context& context, const Roles& roles) {
     context.classes.clear();
     try {
       for (const Frame* layer : roles.layer_frames) {
-        made = constructor_of(context, *layer);
+        made = constructor_of(context, *layer, {layer->outputs.front()});
       }
     } catch (const Hole&) {
       if (context.indexed.size() == known) {
@@ -202,7 +202,7 @@ Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
       return {
           call->outputs.front(),
           call->path.substr(prefix),
-          constructor_of(context, *call).text};
+          constructor_of(context, *call, {call->outputs.front()}).text};
     }
   }
   for (const OpNode* op : w.graph().ops) {
@@ -350,7 +350,8 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   w.count_uses({head.input});
   const std::string input = w.value(head.input).text;
   const std::string name = head.frame->path;
-  const std::string constructor = constructor_of(context, *head.frame).text;
+  const std::string constructor =
+      constructor_of(context, *head.frame, {head.frame->outputs.front()}).text;
   const bool may_tie = can_tie(context);
   if (may_tie) {
     context.fields.insert("tie_word_embeddings");

@@ -38,9 +38,21 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
   classify_inputs();
 }
 
+namespace {
+
+/// What a call is handed at run time: data, and parameters of its caller.
+bool is_handed(const Context& context, const Frame& frame, ValueId id) {
+  const std::string& parameter = context.trace.info(id).parameter;
+  return context.flows.of(id) == Flow::Data ||
+         (frame.is_module() && !parameter.empty() &&
+          !parameter.starts_with(frame.path + "."));
+}
+
+}  // namespace
+
 void ModuleWriter::classify_inputs() {
   for (ValueId id : frame_.inputs) {
-    if (context_.flows.of(id) == Flow::Data &&
+    if (is_handed(context_, frame_, id) &&
         std::find(data_inputs_.begin(), data_inputs_.end(), id) ==
             data_inputs_.end()) {
       data_inputs_.push_back(id);
@@ -161,6 +173,25 @@ Expression ModuleWriter::value(ValueId id) {
   return e;
 }
 
+namespace {
+
+bool is_persistent(const Context& context, const std::string& path) {
+  const size_t dot = path.rfind('.');
+  const Value owner =
+      context.module(dot == std::string::npos ? "" : path.substr(0, dot));
+  const std::string name =
+      dot == std::string::npos ? path : path.substr(dot + 1);
+  bool persistent = true;
+  context.interp.for_each(
+      context.interp.getattr(owner, "_non_persistent_buffers_set"),
+      [&](Value v) {
+        persistent = persistent && !(v.is_str() && v.str() == name);
+      });
+  return persistent;
+}
+
+}  // namespace
+
 Expression ModuleWriter::produce(ValueId id) {
   const auto& info = context_.trace.info(id);
   if (attention_.owns(id)) {
@@ -179,16 +210,7 @@ Expression ModuleWriter::produce(ValueId id) {
     }
   }
   if (!info.parameter.empty()) {
-    if (context_.flows.of(id) != Flow::Parameter) {
-      context_.hole(
-          frame_.call,
-          "the buffer '" + info.parameter + "' has no translation");
-    }
-    const std::string& prefix = frame_.path;
-    const std::string path = prefix.empty()
-                                 ? info.parameter
-                                 : info.parameter.substr(prefix.size() + 1);
-    return {"self." + path, kPrimary};
+    return parameter(id);
   }
   auto it = graph_.producers.find(id);
   if (it == graph_.producers.end() && info.producer &&
@@ -205,16 +227,33 @@ Expression ModuleWriter::produce(ValueId id) {
   return operation(*it->second.op, it->second.index);
 }
 
+/// A parameter of the module's own, or a buffer that checkpoints hold.
+Expression ModuleWriter::parameter(ValueId id) {
+  const auto& info = context_.trace.info(id);
+  if (context_.flows.of(id) != Flow::Parameter &&
+      !is_persistent(context_, info.parameter)) {
+    context_.hole(
+        frame_.call, "the buffer '" + info.parameter + "' has no translation");
+  }
+  const std::string path = child_name(info.parameter);
+  if (path.find('.') != std::string::npos) {
+    context_.hole(
+        frame_.call, "'" + info.parameter + "' lies in another module");
+  }
+  std::vector<std::string> sizes;
+  for (int64_t n : info.shape) {
+    sizes.push_back(context_.integer_text(frame_.module, n));
+  }
+  initialise(
+      path, "mx.zeros((" + join(sizes) + (sizes.size() == 1 ? ",))" : "))"));
+  return {"self." + path, kPrimary};
+}
+
 std::string ModuleWriter::child_name(const std::string& path) {
   return frame_.path.empty() ? path : path.substr(frame_.path.size() + 1);
 }
 
 Expression ModuleWriter::call_module(const Frame& child, size_t index) {
-  if (index > 0) {
-    context_.hole(
-        child.call,
-        "'" + child.path + "' hands out more than one tensor that is used");
-  }
   if (auto experts = lift::lift_experts(
           context_.interp, context_.trace, context_.flows, child)) {
     return call_experts(child, *experts);
@@ -223,12 +262,29 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   if (name.find('.') != std::string::npos) {
     context_.hole(child.call, "'" + child.path + "' lies in a container");
   }
-  const Constructor made = constructor_of(context_, child);
+  std::vector<ValueId> used;
+  for (ValueId id : child.outputs) {
+    const auto it = graph_.producers.find(id);
+    if (uses_.contains(id) && it != graph_.producers.end() &&
+        it->second.call == &child &&
+        std::find(used.begin(), used.end(), id) == used.end()) {
+      used.push_back(id);
+    }
+  }
+  if (used.empty()) {
+    used.push_back(child.outputs[index]);
+  }
+  Constructor made{"...", false};
+  try {
+    made = constructor_of(context_, child, used);
+  } catch (const Hole& hole) {
+    context_.holes.push_back(hole.diagnostic);
+  }
   layer_index_ = layer_index_ || made.needs_layer_index;
   initialise(name, made.text);
   std::vector<std::string> args;
   for (ValueId id : child.inputs) {
-    if (context_.flows.of(id) == Flow::Data) {
+    if (is_handed(context_, child, id)) {
       std::string text = value(id).text;
       if (std::find(args.begin(), args.end(), text) == args.end()) {
         args.push_back(std::move(text));
@@ -241,60 +297,30 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
     }
     args.emplace_back("cache");
   }
-  return call("self." + name, std::move(args));
+  const Expression answer = call("self." + name, std::move(args));
+  return used.size() == 1 ? answer
+                          : unpacked(answer, used, child.outputs[index]);
 }
 
-Expression ModuleWriter::call_experts(
-    const Frame& child,
-    const lift::Experts& experts) {
-  if (experts.activation != "silu") {
-    context_.hole(
-        child.call,
-        "the experts of '" + child.path + "' are gated by " +
-            experts.activation + ", which SwitchGLU is not");
+/// Names what a call hands out as a tuple; the one asked for.
+Expression ModuleWriter::unpacked(
+    const Expression& answer,
+    const std::vector<ValueId>& ids,
+    ValueId wanted) {
+  std::vector<std::string> targets;
+  for (ValueId id : ids) {
+    targets.push_back(names_[id] = fresh(house_of(id)));
   }
-  const Value& module = child.module;
-  context_.imports.insert("switch_layers:SwitchGLU");
-  initialise(
-      "switch_mlp",
-      "SwitchGLU(" + context_.integer_text(module, experts.hidden) + ", " +
-          context_.integer_text(module, experts.intermediate) + ", " +
-          context_.integer_text(module, experts.experts) + ")");
-  const std::string x = value(experts.input).text;
-  const std::string inds = value(experts.indices).text;
-  const Expression scores = value(experts.weights);
-  const std::string y = fresh("y");
-  statement(y + " = self.switch_mlp(" + x + ", " + inds + ")");
-  const std::string layer = context_.layers_path + ".";
-  auto below_layer = [&](const std::string& path) {
-    const size_t dot = path.find('.', layer.size());
-    return path.starts_with(layer) && dot != std::string::npos
-               ? path.substr(dot + 1)
-               : path;
-  };
-  ExpertWeights weights{
-      below_layer(child.path),
-      below_layer(
-          frame_.path.empty() ? "switch_mlp" : frame_.path + ".switch_mlp"),
-      experts.gate_up,
-      experts.down};
-  const bool known = std::any_of(
-      context_.experts.begin(), context_.experts.end(), [&](const auto& e) {
-        return e.source == weights.source;
-      });
-  if (!known) {
-    context_.experts.push_back(std::move(weights));
-  }
-  return {
-      "(" + y + " * " + scores.at(kPrimary) + "[..., None]).sum(axis=-2)",
-      kPrimary};
+  statement(join(targets) + " = " + answer.text);
+  return {names_.at(wanted), kPrimary};
 }
 
 /// "gate" for the weight of the direct submodule `gate`, else "".
 std::string ModuleWriter::weight_owner(ValueId weight) const {
   const std::string path = context_.trace.info(weight).parameter;
   const std::string prefix = frame_.path.empty() ? "" : frame_.path + ".";
-  if (!path.starts_with(prefix) || !path.ends_with(".weight")) {
+  if (!path.starts_with(prefix) || !path.ends_with(".weight") ||
+      path.size() == prefix.size() - 1 + std::strlen(".weight")) {
     return "";
   }
   const std::string name = path.substr(
@@ -380,9 +406,13 @@ void ModuleWriter::outputs_together(const OpNode& op) {
   std::vector<std::string> parts = Operations(*this).translate_many(op);
   if (parts.size() == op.outputs.size()) {  // one expression each
     for (size_t i = 0; i < parts.size(); ++i) {
-      const std::string name = fresh(house_of(op.outputs[i]));
-      statement(name + " = " + parts[i]);
-      names_[op.outputs[i]] = name;
+      const ValueId id = op.outputs[i];
+      if (used_names_.contains(parts[i])) {
+        names_[id] = parts[i];  // it has a name
+      } else if (uses_.contains(id)) {
+        names_[id] = fresh(house_of(id));
+        statement(names_[id] + " = " + parts[i]);
+      }
     }
     return;
   }
@@ -467,15 +497,20 @@ Expression ModuleWriter::extent(const Value& v) {
   return scalar(v);
 }
 
-ClassText ModuleWriter::write() {
+ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
   if (takes_cache_) {
     attention_.find();
   }
-  count_uses({frame_.outputs.front()});
-  const Expression result = value(frame_.outputs.front());
-  statement("return " + result.text);
+  count_uses(outputs);
+  std::vector<std::string> results;
+  for (ValueId id : outputs) {
+    results.push_back(value(id).text);
+  }
+  statement("return " + join(results));
   const std::string& source = frame_.module.object()->cls->name;
-  return take(context_.short_name(source));
+  ClassText text = take(context_.short_name(source));
+  text.returns_tensor = results.size() == 1;
+  return text;
 }
 
 void ModuleWriter::order_init() {

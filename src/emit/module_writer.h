@@ -20,8 +20,8 @@ class ModuleWriter {
  public:
   ModuleWriter(Context& context, const Frame& frame);
 
-  /// The forward of a block: (x[, mask, cache]) -> tensor.
-  ClassText write();
+  /// The forward of a block: (x[, mask, cache]) -> the outputs.
+  ClassText write(const std::vector<ValueId>& outputs);
 
   // ---- for the writers of whole models ----
 
@@ -87,8 +87,18 @@ class ModuleWriter {
 
   void classify_inputs();
   void order_init();
+  Expression parameter(ValueId id);
   Expression call_module(const Frame& call, size_t index);
+  Expression unpacked(
+      const Expression& answer,
+      const std::vector<ValueId>& ids,
+      ValueId wanted);
   Expression call_experts(const Frame& call, const lift::Experts& experts);
+  std::string expert_activation(const Frame& call, const lift::Experts&);
+  void keep_expert_weights(
+      const Frame& call,
+      const lift::Experts& experts,
+      const std::string& count);
   Expression operation(const OpNode& op, size_t index);
   void outputs_together(const OpNode& op);
   std::string attribute_for(const eval::Value& value);
@@ -122,7 +132,15 @@ struct Constructor {
   std::string text;  // "nn.Linear(args.hidden_size, 8, bias=False)"
   bool needs_layer_index = false;
 };
-Constructor constructor_of(Context& context, const Frame& call);
+/// `outputs`: what of its answer is used.
+Constructor constructor_of(
+    Context& context,
+    const Frame& call,
+    const std::vector<ValueId>& outputs);
+
+/// Adds a class to the file, or joins it with the one of that name, which is
+/// answered.
+std::string add_class(Context& context, ClassText text);
 
 /// True when the frame reads the mask, calls inside included.
 bool uses_mask(const Context& context, const Frame& frame);

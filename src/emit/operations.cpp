@@ -109,15 +109,33 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
     return out;
   }
   if (name == "topk") {
-    const Expression x = w_.value(w_.input_of(op, 0));
-    const std::string k = w_.scalar(argument(op, "k")).text;
-    const std::string inds = w_.fresh("inds");
-    w_.statement(
-        inds + " = mx.argpartition(-" + x.at(kUnary) + ", kth=" + k +
-        " - 1, axis=-1)[..., :" + k + "]");
-    return {"mx.take_along_axis(" + x.text + ", " + inds + ", axis=-1)", inds};
+    return topk(op);
   }
   w_.context().hole(op.span, "torch's '" + name + "' has no translation yet");
+}
+
+/// The largest, in no order: what follows must not mind.
+std::vector<std::string> Operations::topk(const OpNode& op) {
+  for (ValueId id : op.outputs) {
+    if (auto it = w_.graph().users.find(id); it != w_.graph().users.end()) {
+      for (const OpNode* user : it->second) {
+        if (user->op->name == "getitem" || user->op->name == "select") {
+          w_.context().hole(
+              user->span, "the order of topk() has no translation");
+        }
+      }
+    }
+  }
+  const Expression x = w_.value(w_.input_of(op, 0));
+  const std::string k = w_.scalar(argument(op, "k")).text;
+  if (!w_.uses_.contains(op.outputs[1])) {
+    return {"mx.topk(" + x.text + ", " + k + ", axis=-1)", ""};
+  }
+  const std::string inds = w_.fresh("inds");
+  w_.statement(
+      inds + " = mx.argpartition(-" + x.at(kUnary) + ", kth=" + k +
+      " - 1, axis=-1)[..., :" + k + "]");
+  return {"mx.take_along_axis(" + x.text + ", " + inds + ", axis=-1)", inds};
 }
 
 }  // namespace portwright::emit

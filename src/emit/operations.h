@@ -15,6 +15,7 @@ class Operations {
   std::vector<std::string> translate_many(const OpNode& op);
 
  private:
+  std::vector<std::string> topk(const OpNode& op);
   ModuleWriter& w_;
 };
 

@@ -175,6 +175,16 @@ Expression where_method(Writer& w, const OpNode& op) {
 }
 
 Expression masked_fill(Writer& w, const OpNode& op) {
+  // What a mask leaves out, filled: where(mask, x, value).
+  const auto mask = w.graph().producers.find(w.input_of(op, 1));
+  if (mask != w.graph().producers.end() && mask->second.op &&
+      mask->second.op->op->name == "bitwise_not") {
+    return call(
+        "mx.where",
+        {w.value(mask->second.op->inputs[0]).text,
+         operand(w, op, 0).text,
+         operand(w, op, 2).text});
+  }
   return call(
       "mx.where",
       {operand(w, op, 1).text, operand(w, op, 2).text, operand(w, op, 0).text});

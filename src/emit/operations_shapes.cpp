@@ -8,7 +8,43 @@ namespace {
 
 using Writer = ModuleWriter;
 
+/// x[..., None] expanded to n and joined with the axis before it, which is
+/// each element n times; nothing when the reshape is something else.
+std::optional<Expression> repeated(Writer& w, const OpNode& op) {
+  auto producer = [&](const OpNode& of, const char* name) -> const OpNode* {
+    const auto it = w.graph().producers.find(of.inputs[0]);
+    return it != w.graph().producers.end() && it->second.op &&
+                   it->second.op->op->name == name
+               ? it->second.op
+               : nullptr;
+  };
+  const OpNode* expanded = producer(op, "expand");
+  const OpNode* added = expanded ? producer(*expanded, "unsqueeze") : nullptr;
+  if (!added || w.uses(expanded->outputs[0]) > 1) {
+    return {};
+  }
+  const auto& trace = w.context().trace;
+  const auto& base = trace.info(added->inputs[0]).shape;
+  const auto& wide = trace.info(expanded->outputs[0]).shape;
+  auto one = base;
+  one.push_back(1);
+  auto joined = base;
+  joined.back() *= wide.back();
+  if (trace.info(added->outputs[0]).shape != one ||
+      !std::equal(base.begin(), base.end(), wide.begin()) ||
+      trace.info(op.outputs[0]).shape != joined) {
+    return {};
+  }
+  const auto& sizes = argument(*expanded, "size").get<eval::Tuple>()->items;
+  return call(
+      "mx.repeat",
+      {w.value(added->inputs[0]).text, w.extent(sizes.back()).text, "axis=-1"});
+}
+
 Expression reshape(Writer& w, const OpNode& op) {
+  if (auto text = repeated(w, op)) {
+    return *text;
+  }
   const Expression x = input(w, op);
   return method(x, "reshape", extents(w, argument(op, "shape")));
 }
@@ -128,7 +164,7 @@ Expression expand(Writer& w, const OpNode& op) {
   }
   const auto& sizes = argument(op, "size").get<eval::Tuple>()->items;
   const size_t added = into.size() - from.size();
-  const bool spelled = x.precedence == kPrimary && x.text.size() < 24;
+  bool spelled = x.text.find_first_of("( ") == std::string::npos;
   std::vector<std::string> shape;
   for (size_t i = 0; i < into.size(); ++i) {
     const bool kept = i >= added && from[i - added] == into[i];
@@ -136,10 +172,11 @@ Expression expand(Writer& w, const OpNode& op) {
       shape.push_back(w.extent(sizes[i]).text);
       continue;
     }
-    if (!spelled && x.precedence != kPrimary) {
+    if (!spelled) {
       const std::string name = w.fresh("y");
       w.statement(name + " = " + x.text);
       x = {name, kPrimary};
+      spelled = true;
     }
     shape.push_back(
         x.at(kPrimary) + ".shape[" + std::to_string(i - added) + "]");

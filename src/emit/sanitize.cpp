@@ -2,19 +2,13 @@
 #include <optional>
 
 #include "emit/emit.h"
+#include "emit/expert_weights.h"
 
 namespace portwright::emit {
 
 using eval::Value;
 
 namespace {
-
-/// A rule of the library's conversion mapping for this model.
-struct Rule {
-  bool converts = false;
-  std::vector<std::string> sources, targets;
-  std::vector<std::string> operations;  // class names
-};
 
 std::vector<std::string> strings(eval::Interpreter& interp, const Value& v) {
   std::vector<std::string> out;
@@ -25,8 +19,8 @@ std::vector<std::string> strings(eval::Interpreter& interp, const Value& v) {
   return out;
 }
 
-std::vector<Rule> conversion_rules(Context& context) {
-  std::vector<Rule> out;
+std::vector<KeyRule> conversion_rules(Context& context) {
+  std::vector<KeyRule> out;
   eval::Interpreter& interp = context.interp;
   if (!interp.can_import("transformers.conversion_mapping")) {
     return out;  // an older library: checkpoints hold the model's own names
@@ -38,7 +32,7 @@ std::vector<Rule> conversion_rules(Context& context) {
   args.keywords.emplace_back(base::Symbol("add_legacy"), Value::boolean(false));
   const Value rules = interp.call(function, std::move(args));
   interp.for_each(rules, [&](Value rule) {
-    Rule r;
+    KeyRule r;
     const Value operations = interp.try_getattr(rule, "operations");
     r.converts = operations.defined();
     r.sources =
@@ -71,7 +65,7 @@ std::optional<std::string> literal_text(std::string pattern) {
 }
 
 /// One renaming of all keys, as a statement; "" when it has no translation.
-std::string renaming(Context& context, const Rule& rule) {
+std::string renaming(Context& context, const KeyRule& rule) {
   const std::string& source = rule.sources[0];
   const std::string& target = rule.targets[0];
   if (!literal_text(target)) {
@@ -93,79 +87,6 @@ std::string renaming(Context& context, const Rule& rule) {
          "\", k, count=1): v for k, v in weights.items()}\n";
 }
 
-/// "w1" of ".experts.*.w1.weight".
-std::string expert_part(const std::string& pattern) {
-  const size_t star = pattern.find("*.");
-  const size_t end = pattern.rfind(".weight");
-  return star == std::string::npos || end == std::string::npos || end < star + 2
-             ? ""
-             : pattern.substr(star + 2, end - star - 2);
-}
-
-/// The checkpoint's names of gate, up and down of single experts.
-struct ExpertNames {
-  std::string gate, up, down;
-};
-
-ExpertNames expert_names(
-    Context& context,
-    const std::vector<Rule>& rules,
-    const ExpertWeights& experts) {
-  ExpertNames out;
-  for (const Rule& r : rules) {
-    if (!r.converts || r.targets.size() != 1 || r.operations.empty() ||
-        r.operations.front() != "MergeModulelist") {
-      continue;
-    }
-    if (r.targets[0].ends_with("." + experts.gate_up) &&
-        r.sources.size() == 2 && r.operations.size() == 2 &&
-        r.operations[1] == "Concatenate") {
-      out.gate = expert_part(r.sources[0]);
-      out.up = expert_part(r.sources[1]);
-    } else if (
-        r.targets[0].ends_with("." + experts.down) && r.sources.size() == 1) {
-      out.down = expert_part(r.sources[0]);
-    }
-  }
-  (void)context;
-  return out;
-}
-
-std::string expert_code(
-    Context& context,
-    const std::vector<Rule>& rules,
-    const ExpertWeights& experts) {
-  const ExpertNames names = expert_names(context, rules, experts);
-  std::string out;
-  out += "    for l in range(self.args.num_hidden_layers):\n";
-  out += "        prefix = f\"" + context.layers_path + ".{l}\"\n";
-  const std::string from = "{prefix}." + experts.source;
-  const std::string to = "{prefix}." + experts.target;
-  if (!names.gate.empty() && !names.up.empty() && !names.down.empty()) {
-    out += "        for n, m in [(\"" + names.gate + "\", \"gate_proj\"), (\"" +
-           names.up + "\", \"up_proj\"), (\"" + names.down +
-           "\", \"down_proj\")]:\n";
-    out += "            if f\"" + from + ".0.{n}.weight\" in weights:\n";
-    out += "                experts = []\n";
-    out += "                while f\"" + from +
-           ".{len(experts)}.{n}.weight\" in weights:\n";
-    out += "                    experts.append(weights.pop(f\"" + from +
-           ".{len(experts)}.{n}.weight\"))\n";
-    out += "                weights[f\"" + to +
-           ".{m}.weight\"] = mx.stack(experts)\n";
-  }
-  out += "        if f\"" + from + "." + experts.gate_up + "\" in weights:\n";
-  out += "            gate_up = weights.pop(f\"" + from + "." +
-         experts.gate_up + "\")\n";
-  out += "            gate, up = mx.split(gate_up, 2, axis=-2)\n";
-  out += "            weights[f\"" + to + ".gate_proj.weight\"] = gate\n";
-  out += "            weights[f\"" + to + ".up_proj.weight\"] = up\n";
-  out += "            weights[f\"" + to +
-         ".down_proj.weight\"] = weights.pop(f\"" + from + "." + experts.down +
-         "\")\n";
-  return out;
-}
-
 }  // namespace
 
 std::string write_sanitize(Context& context) {
@@ -175,7 +96,7 @@ std::string write_sanitize(Context& context) {
     body += "    if self.args.tie_word_embeddings:\n"
             "        weights.pop(\"lm_head.weight\", None)\n";
   }
-  for (const Rule& r : rules) {
+  for (const KeyRule& r : rules) {
     if (!r.converts && r.sources.size() == 1 && r.targets.size() == 1) {
       body += renaming(context, r);
     }

@@ -1,6 +1,6 @@
 #include "lift/experts.h"
 
-#include "lift/proof.h"
+#include "lift/experts_proof.h"
 
 namespace portwright::lift {
 
@@ -8,140 +8,252 @@ using eval::Value;
 
 namespace {
 
-struct Parameter {
-  std::string name;
-  Value tensor;
+/// All operations below a frame, those of its submodules too, in order.
+void collect(const Frame& frame, std::vector<const OpNode*>& out) {
+  for (const auto& item : frame.items) {
+    if (const auto* op = std::get_if<OpNode>(&item)) {
+      out.push_back(op);
+    } else if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      collect(**child, out);
+    }
+  }
+}
+
+/// One expert's slice of a parameter.
+struct Slice {
+  std::string parameter;  // below the module; "" when it is none
+  torch::Sizes sizes;     // of all experts' together, the expert first
+  bool transposed = false;
+  bool flat = false;
 };
 
-std::vector<Parameter> parameters_of(
-    eval::Interpreter& interp,
-    const Value& module) {
-  std::vector<Parameter> out;
-  interp.for_each(
-      interp.call_method(module, "named_parameters"), [&](Value pair) {
-        const auto& items = pair.get<eval::Tuple>()->items;
-        out.push_back({items[0].str(), items[1]});
-      });
+/// Follows a value back to the parameter of which it is one expert's part.
+Slice slice_of(const Trace& trace, const Frame& frame, ValueId id) {
+  Slice out;
+  bool selected = false;
+  while (true) {
+    const auto& info = trace.info(id);
+    const auto* tensor = torch::as_tensor(info.tensor);
+    if (!info.parameter.empty() && tensor && tensor->is_parameter) {
+      const std::string prefix = frame.path.empty() ? "" : frame.path + ".";
+      if (!selected || !info.parameter.starts_with(prefix)) {
+        return {};
+      }
+      out.parameter = info.parameter.substr(prefix.size());
+      out.flat = info.shape != out.sizes;
+      return out;
+    }
+    const OpNode* op = info.producer;
+    if (!op || op->inputs.empty()) {
+      return {};
+    }
+    const std::string& name = op->op->name;
+    const auto& before = trace.info(op->inputs[0]).shape;
+    if (name == "getitem" || name == "select") {
+      if (selected || before.size() != info.shape.size() + 1) {
+        return {};
+      }
+      selected = true;
+      out.sizes = before;
+    } else if (
+        name == "T" || name == "t" || name == "mT" || name == "transpose") {
+      out.transposed = !out.transposed;
+    } else if (
+        name != "to" && name != "float" && name != "type" && name != "alias" &&
+        name != "contiguous" &&
+        !(selected && (name == "view" || name == "reshape"))) {
+      return {};
+    }
+    id = op->inputs[0];
+  }
+}
+
+struct Step {
+  Experts::Product product;
+  ValueId operand = 0, result = 0;
+};
+
+/// The operand of a parameter of the operation; 0 when it is no tensor.
+ValueId operand_of(const OpNode& op, size_t parameter) {
+  size_t next = 0;
+  for (size_t i = 0; i < op.args.size(); ++i) {
+    const size_t count = trace::tensors_in(op.args[i]).size();
+    if (i == parameter) {
+      return count == 1 ? op.inputs[next] : 0;
+    }
+    next += count;
+  }
+  return 0;
+}
+
+std::optional<Step>
+step_of(const Trace& trace, const Frame& frame, const OpNode& op) {
+  const bool linear = op.op->name == "linear";
+  if ((!linear && op.op->name != "matmul") || op.outputs.size() != 1) {
+    return {};
+  }
+  const ValueId weight = operand_of(op, 1);
+  if (!weight) {
+    return {};
+  }
+  const Slice slice = slice_of(trace, frame, weight);
+  if (slice.parameter.empty() || slice.sizes.size() != 3) {
+    return {};
+  }
+  Step step;
+  step.product.weight = slice.parameter;
+  step.product.sizes = slice.sizes;
+  step.product.flat = slice.flat;
+  step.product.transposed = linear == slice.transposed;
+  step.operand = operand_of(op, 0);
+  step.result = op.outputs[0];
+  if (linear) {
+    if (const ValueId bias = operand_of(op, 2)) {
+      step.product.bias = slice_of(trace, frame, bias).parameter;
+      if (step.product.bias.empty()) {
+        return {};
+      }
+    }
+  }
+  return step;
+}
+
+/// The products of the first expert that was hit, biases taken in.
+std::vector<Step> steps_of(
+    const Trace& trace,
+    const Frame& frame,
+    const std::vector<const OpNode*>& ops) {
+  std::vector<Step> out;
+  for (const OpNode* op : ops) {
+    if (auto step = step_of(trace, frame, *op)) {
+      for (const Step& known : out) {
+        if (known.product.weight == step->product.weight) {
+          return out;
+        }
+      }
+      out.push_back(*step);
+    } else if (op->op->name == "add" && op->inputs.size() == 2) {
+      for (Step& known : out) {
+        for (int side : {0, 1}) {
+          if (op->inputs[side] == known.result) {
+            const Slice bias = slice_of(trace, frame, op->inputs[1 - side]);
+            if (!bias.parameter.empty() && bias.sizes.size() == 2) {
+              known.product.bias = bias.parameter;
+              known.result = op->outputs[0];
+            }
+          }
+        }
+      }
+    }
+  }
   return out;
 }
 
-/// Gate-and-up is (E, 2 I, H), down is (E, H, I), and nothing else is there.
-bool match_parameters(
-    const std::vector<Parameter>& parameters,
-    Experts& found) {
-  if (parameters.size() != 2) {
-    return false;
+/// 0: every second from the first, 1: from the second, -1: something else.
+int interleaved_part(const OpNode& op) {
+  const int i = op.op->param("index");
+  if (op.op->name != "getitem" || i < 0) {
+    return -1;
   }
-  for (int first : {0, 1}) {
-    const auto& a = torch::as_tensor(parameters[first].tensor)->sizes;
-    const auto& b = torch::as_tensor(parameters[1 - first].tensor)->sizes;
-    if (a.size() == 3 && b.size() == 3 && a[0] == b[0] && a[2] == b[1] &&
-        a[1] == 2 * b[2]) {
-      found.gate_up = parameters[first].name;
-      found.down = parameters[1 - first].name;
-      found.experts = static_cast<int>(a[0]);
-      found.hidden = static_cast<int>(a[2]);
-      found.intermediate = static_cast<int>(b[2]);
-      return true;
+  const Value& index = op.args[i];
+  const Value last = index.is(eval::Kind::Tuple)
+                         ? index.get<eval::Tuple>()->items.back()
+                         : index;
+  if (!last.is(eval::Kind::Slice)) {
+    return -1;
+  }
+  const auto* s = last.get<eval::Slice>();
+  if (!s->step.is_int() || s->step.as_int() != 2 || !s->upper.is_none()) {
+    return -1;
+  }
+  const int64_t from = s->lower.is_int() ? s->lower.as_int() : 0;
+  return from == 0 || from == 1 ? static_cast<int>(from) : -1;
+}
+
+/// Finds the two parts of a product that holds gates and ups.
+bool split_parts(
+    const std::vector<const OpNode*>& ops,
+    ValueId both,
+    Experts& found) {
+  for (const OpNode* op : ops) {
+    if (op->inputs.empty() || op->inputs[0] != both) {
+      continue;
+    }
+    if ((op->op->name == "chunk" || op->op->name == "split") &&
+        op->outputs.size() == 2) {
+      found.gating = Experts::Gating::Halves;
+      found.gate = op->outputs[0];
+      found.up = op->outputs[1];
+    } else if (const int part = interleaved_part(*op); part >= 0) {
+      found.gating = Experts::Gating::Interleaved;
+      (part == 0 ? found.gate : found.up) = op->outputs[0];
     }
   }
-  return false;
+  return found.gate && found.up;
+}
+
+bool match_products(
+    const std::vector<const OpNode*>& ops,
+    const std::vector<Step>& steps,
+    Experts& found) {
+  if (steps.size() < 2 || steps.size() > 3) {
+    return false;
+  }
+  const Step& last = steps.back();
+  found.last = last.product;
+  found.hidden = last.operand;
+  found.hidden_size = last.product.outputs();
+  found.intermediate = last.product.inputs();
+  found.experts = static_cast<int>(last.product.sizes[0]);
+  for (size_t i = 0; i + 1 < steps.size(); ++i) {
+    if (steps[i].product.sizes[0] != found.experts ||
+        steps[i].product.inputs() != found.hidden_size) {
+      return false;
+    }
+    found.first.push_back(steps[i].product);
+  }
+  const int wide = found.first[0].outputs();
+  if (steps.size() == 3) {
+    found.gating = Experts::Gating::Separate;
+    found.gate = steps[0].result;
+    found.up = steps[1].result;
+    return wide == found.intermediate &&
+           found.first[1].outputs() == found.intermediate;
+  }
+  if (wide == found.intermediate) {
+    found.gate = steps[0].result;
+    return true;
+  }
+  return wide == 2 * found.intermediate &&
+         split_parts(ops, steps[0].result, found);
 }
 
 bool match_inputs(const Trace& trace, const Frame& frame, Experts& found) {
+  if (frame.inputs.size() != 3 || frame.outputs.empty()) {
+    return false;
+  }
   for (ValueId id : frame.inputs) {
-    const auto& info = trace.info(id);
-    if (info.shape.size() != 2) {
-      return false;
-    }
-    if (info.dtype == torch::Dtype::Int64) {
+    if (trace.info(id).dtype == torch::Dtype::Int64) {
       found.indices = id;
-    } else if (info.shape[1] == found.hidden) {
-      found.input = id;
-    } else {
-      found.weights = id;
     }
   }
-  return found.input && found.indices && found.weights &&
-         trace.info(found.indices).shape == trace.info(found.weights).shape;
-}
-
-mx::array activate(const std::string& name, const mx::array& x) {
-  if (name == "silu") {
-    return mx::multiply(x, mx::sigmoid(x));
+  if (!found.indices) {
+    return false;
   }
-  const mx::array half(0.5f), one(1.0f);
-  if (name == "gelu") {
-    return mx::multiply(
-        mx::multiply(half, x),
-        mx::add(one, mx::erf(mx::multiply(x, mx::array(0.70710678f)))));
-  }
-  const auto cube = mx::multiply(mx::multiply(x, x), x);
-  const auto inner = mx::multiply(
-      mx::array(0.79788456f),
-      mx::add(x, mx::multiply(mx::array(0.044715f), cube)));
-  return mx::multiply(mx::multiply(half, x), mx::add(one, mx::tanh(inner)));
-}
-
-mx::array apply(
-    const Experts& e,
-    const mx::array& gate_up,
-    const mx::array& down,
-    const mx::array& x,
-    const mx::array& index,
-    const mx::array& weight) {
-  const auto gu = mx::take(gate_up, index, 0);                // (N, K, 2I, H)
-  const auto d = mx::take(down, index, 0);                    // (N, K, H, I)
-  const auto column = mx::expand_dims(x, {1, 3});             // (N, 1, H, 1)
-  const auto both = mx::squeeze(mx::matmul(gu, column), -1);  // (N, K, 2I)
-  const auto parts = mx::split(both, 2, -1);
-  const auto hidden = mx::multiply(activate(e.activation, parts[0]), parts[1]);
-  const auto out = mx::squeeze(mx::matmul(d, mx::expand_dims(hidden, -1)), -1);
-  return mx::sum(mx::multiply(out, mx::expand_dims(weight, -1)), 1);
-}
-
-bool agrees(
-    eval::Interpreter& interp,
-    const Trace& trace,
-    const Frame& frame,
-    const std::vector<Parameter>& parameters,
-    Experts& e) {
-  RandomParameters randomised(interp, frame.module);
-  const int k = static_cast<int>(trace.info(e.indices).shape[1]);
-  const int n = 7;
-  const auto x = random({n, e.hidden}, 31);
-  const auto weight = mx::abs(random({n, k}, 32));
-  const auto index = mx::astype(
-      mx::random::randint(
-          mx::array(0),
-          mx::array(e.experts),
-          {n, k},
-          mx::int32,
-          mx::random::key(33)),
-      mx::int64);
-  // The source's order of arguments is that of its frame.
-  std::vector<mx::array> inputs;
+  const auto& chosen = trace.info(found.indices).shape;
   for (ValueId id : frame.inputs) {
-    inputs.push_back(id == e.input ? x : id == e.indices ? index : weight);
-  }
-  const auto expected = call_module(interp, frame.module, inputs);
-  auto array = [&](const std::string& name) {
-    for (const auto& p : parameters) {
-      if (p.name == name) {
-        return torch::array_of(*torch::as_tensor(p.tensor));
-      }
+    const auto& shape = trace.info(id).shape;
+    if (id == found.indices) {
+      continue;
     }
-    PW_CHECK(false, "no parameter " + name);
-  };
-  for (const char* activation : {"silu", "gelu", "gelu_approx"}) {
-    e.activation = activation;
-    const auto mine =
-        apply(e, array(e.gate_up), array(e.down), x, index, weight);
-    if (relative_error(mine, expected) < kTolerance) {
-      return true;
+    if (shape == chosen) {
+      found.weights = id;
+    } else if (!shape.empty() && shape.back() == found.hidden_size) {
+      found.input = id;
     }
   }
-  return false;
+  return chosen.size() == 2 && found.weights && found.input &&
+         trace.info(frame.outputs[0]).shape == trace.info(found.input).shape;
 }
 
 }  // namespace
@@ -152,10 +264,18 @@ std::optional<Experts> lift_experts(
     const Flows&,
     const Frame& frame) {
   Experts found;
-  const auto parameters = parameters_of(interp, frame.module);
-  if (!match_parameters(parameters, found) || frame.inputs.size() != 3 ||
+  std::vector<const OpNode*> ops;
+  if (!frame.is_module() || frame.inputs.size() != 3) {
+    return {};
+  }
+  collect(frame, ops);
+  if (!match_products(ops, steps_of(trace, frame, ops), found) ||
       !match_inputs(trace, frame, found) ||
-      !agrees(interp, trace, frame, parameters, found)) {
+      trace.info(found.gate).shape.size() != 2) {
+    return {};
+  }
+  name_activation(interp, trace, found);
+  if (!agrees(interp, trace, frame, found)) {
     return {};
   }
   return found;

@@ -2,26 +2,66 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "eval/interpreter.h"
 #include "lift/graph.h"
 
 namespace portwright::lift {
 
-/// Gated experts over fused weights, summed by routing weight:
-///   sum_k w[n,k] * down[e] (act(gate[e] x[n]) * up[e] x[n]),  e = index[n,k].
+/// Experts over stacked weights, summed by routing weight:
+///   sum_k w[n,k] * last[e] act(first[e] x[n]),  e = index[n,k].
 struct Experts {
-  ValueId input = 0;       // (N, H)
-  ValueId indices = 0;     // (N, K), integers
-  ValueId weights = 0;     // (N, K)
-  std::string gate_up;     // parameter: (E, 2 I, H), the gates first
-  std::string down;        // parameter: (E, H, I)
-  std::string activation;  // "silu", "gelu", "gelu_approx"
-  int experts = 0, hidden = 0, intermediate = 0;
+  /// One product of an expert: its weights stand in one parameter for all.
+  struct Product {
+    std::string weight;       // parameter, (E, out, in) unless transposed
+    std::string bias;         // parameter (E, out), or ""
+    bool transposed = false;  // (E, in, out)
+    bool flat = false;        // held as (E * a, b)
+    torch::Sizes sizes;       // (E, a, b), as it is held
+    int inputs() const {
+      return static_cast<int>(sizes[transposed ? 1 : 2]);
+    }
+    int outputs() const {
+      return static_cast<int>(sizes[transposed ? 2 : 1]);
+    }
+  };
+  enum class Activation {
+    Swiglu,     // silu(gate) * up
+    SwigluOai,  // (clip(up) + 1) * gate' * sigmoid(alpha gate'), both clipped
+    Relu2,      // of what is not gated, from here
+    Gelu,
+    GeluApprox,
+    Silu,
+    Relu,
+    Other,
+  };
+  enum class Gating {
+    None,         // one first product, all of it activated
+    Halves,       // gates and ups one after the other
+    Interleaved,  // gate, up, gate, up, ...
+    Separate,     // a product each
+  };
+
+  ValueId input = 0;           // (N, H), or (B, L, H)
+  ValueId indices = 0;         // (N, K), integers
+  ValueId weights = 0;         // (N, K)
+  std::vector<Product> first;  // two when separate, the gate's first
+  Product last;
+  Gating gating = Gating::None;
+  /// Which half is the gate; ups come first in some.
+  bool ups_first = false;
+  /// Of one expert, in the recording: what the first products give (the gate,
+  /// or all), and what the last one takes.
+  ValueId gate = 0, up = 0, hidden = 0;
+  /// What is computed between them; alpha and limit are swiglu_oai's.
+  Activation activation = Activation::Other;
+  eval::Value alpha, limit;
+  int experts = 0, hidden_size = 0, intermediate = 0;
 };
 
-/// Recognises a module by the shapes of its parameters and inputs, and by what
-/// it computes on random ones.
+/// Recognises a module by how its recorded products use its parameters, and by
+/// what it computes on random ones.
 std::optional<Experts> lift_experts(
     eval::Interpreter& interp,
     const Trace& trace,

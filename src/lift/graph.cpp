@@ -94,6 +94,29 @@ bool is_dressed_embedding(const Frame& frame) {
   return looks_up && ops > 1 && ops < 8;
 }
 
+/// A router whose weights are those of one linear layer: its caller holds that
+/// layer and uses what it hands out.
+bool is_dressed_linear(const Trace& trace, const Frame& frame) {
+  if (frame.outputs.size() < 2 || uses_cache(frame)) {
+    return false;
+  }
+  const std::string prefix = frame.path + ".";
+  for (const auto& info : trace.values) {
+    if (info.parameter.starts_with(prefix) &&
+        info.parameter != prefix + "weight" &&
+        info.parameter != prefix + "bias") {
+      return false;
+    }
+  }
+  for (const auto& item : frame.items) {
+    const auto* node = std::get_if<OpNode>(&item);
+    if (node && node->op->name == "linear") {
+      return trace.info(node->inputs[1]).parameter == prefix + "weight";
+    }
+  }
+  return false;
+}
+
 void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
   for (const auto& item : frame.items) {
     if (const auto* node = std::get_if<OpNode>(&item)) {
@@ -117,12 +140,9 @@ void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
       continue;
     }
     const Frame& f = **child;
-    // A module that hands out several tensors (a router) is opened too: its
-    // caller is where they are used.
-    const bool opened =
-        f.is_module() &&
-        (parameter_count(trace, f.path) == 0 ||
-         (f.outputs.size() > 1 && !uses_cache(f)) || is_dressed_embedding(f));
+    const bool opened = f.is_module() && (parameter_count(trace, f.path) == 0 ||
+                                          is_dressed_linear(trace, f) ||
+                                          is_dressed_embedding(f));
     if (f.is_module() && !opened) {
       graph.calls.push_back(&f);
       for (size_t i = 0; i < f.outputs.size(); ++i) {

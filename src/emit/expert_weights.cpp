@@ -1,0 +1,201 @@
+#include "emit/expert_weights.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "emit/expression.h"
+
+namespace portwright::emit {
+
+using lift::Experts;
+
+namespace {
+
+/// "w1" of ".experts.*.w1.weight".
+std::string expert_part(const std::string& pattern) {
+  const size_t star = pattern.find("*.");
+  const size_t end = pattern.rfind(".weight");
+  return star == std::string::npos || end == std::string::npos || end < star + 2
+             ? ""
+             : pattern.substr(star + 2, end - star - 2);
+}
+
+/// The layers of the switch layer: the gate or only one, the up part, the last.
+struct Names {
+  std::string gate, up, last;
+};
+
+Names target_names(const Experts& experts) {
+  return experts.gating == Experts::Gating::None
+             ? Names{"fc1", "", "fc2"}
+             : Names{"gate_proj", "up_proj", "down_proj"};
+}
+
+/// The names of single experts' modules in checkpoints, "" where the mapping
+/// tells none.
+Names single_names(const std::vector<KeyRule>& rules, const Experts& experts) {
+  Names out;
+  auto merges = [](const KeyRule& r, size_t sources) {
+    return r.converts && r.targets.size() == 1 && r.sources.size() == sources &&
+           r.operations.size() == sources &&
+           r.operations[0] == "MergeModulelist" &&
+           (sources == 1 || r.operations[1] == "Concatenate");
+  };
+  auto is_for = [](const KeyRule& r, const Experts::Product& product) {
+    return r.targets[0].ends_with("." + product.weight);
+  };
+  const bool fused = experts.gating == Experts::Gating::Halves;
+  for (const KeyRule& r : rules) {
+    if (fused && merges(r, 2) && is_for(r, experts.first[0])) {
+      out.gate = expert_part(r.sources[experts.ups_first ? 1 : 0]);
+      out.up = expert_part(r.sources[experts.ups_first ? 0 : 1]);
+    } else if (merges(r, 1) && is_for(r, experts.last)) {
+      out.last = expert_part(r.sources[0]);
+    } else if (merges(r, 1) && !fused && is_for(r, experts.first[0])) {
+      out.gate = expert_part(r.sources[0]);
+    } else if (
+        merges(r, 1) && experts.first.size() == 2 &&
+        is_for(r, experts.first[1])) {
+      out.up = expert_part(r.sources[0]);
+    }
+  }
+  return out;
+}
+
+class Writer {
+ public:
+  Writer(const Context& context, const ExpertWeights& weights)
+      : weights_(weights), experts_(weights.experts) {
+    const bool counted = context.fields.contains("num_hidden_layers");
+    line(
+        1,
+        fmt::format(
+            "for l in range({}):",
+            counted ? "self.args.num_hidden_layers" : "len(self.layers)"));
+    line(2, fmt::format("prefix = f\"{}.{{l}}\"", context.layers_path));
+  }
+
+  void from_single(const Names& from) {
+    const Names to = target_names(experts_);
+    const std::string up =
+        to.up.empty() ? "" : fmt::format("(\"{}\", \"{}\"), ", from.up, to.up);
+    line(
+        2,
+        fmt::format(
+            "for n, m in [(\"{}\", \"{}\"), {}(\"{}\", \"{}\")]:",
+            from.gate,
+            to.gate,
+            up,
+            from.last,
+            to.last));
+    line(3, "for k in [\"weight\", \"scales\", \"biases\"]:");
+    line(4, fmt::format("if {} in weights:", source("0.{n}.{k}")));
+    line(5, "experts = [");
+    line(6, fmt::format("weights.pop({})", source("{e}.{n}.{k}")));
+    line(6, fmt::format("for e in range({})", count()));
+    line(5, "]");
+    line(5, fmt::format("weights[{}] = mx.stack(experts)", target("{m}.{k}")));
+  }
+
+  void from_stacked() {
+    const Names to = target_names(experts_);
+    line(2, fmt::format("if {} in weights:", source(experts_.first[0].weight)));
+    first(to, false);
+    if (!experts_.first[0].bias.empty()) {
+      first(to, true);
+    }
+    put(to.last + ".weight", popped(experts_.last));
+    if (!experts_.last.bias.empty()) {
+      put(to.last + ".bias", popped_bias(experts_.last));
+    }
+  }
+
+  std::string take() {
+    return std::move(text_);
+  }
+
+ private:
+  void line(int depth, const std::string& text) {
+    text_ += std::string(static_cast<size_t>(depth) * 4, ' ') + text + "\n";
+  }
+  std::string source(std::string_view name) const {
+    return fmt::format("f\"{{prefix}}.{}.{}\"", weights_.source, name);
+  }
+  std::string target(std::string_view name) const {
+    return fmt::format("f\"{{prefix}}.{}.{}\"", weights_.target, name);
+  }
+  std::string count() const {
+    std::string text = weights_.count;
+    for (size_t at = 0; (at = text.find("args.", at)) != std::string::npos;
+         at += std::strlen("self.args.")) {
+      text.insert(at, "self.");
+    }
+    return text;
+  }
+  void put(const std::string& name, const std::string& value) {
+    line(3, fmt::format("weights[{}] = {}", target(name), value));
+  }
+  std::string popped_bias(const Experts::Product& product) const {
+    return fmt::format("weights.pop({})", source(product.bias));
+  }
+  /// A product's weights as (E, out, in).
+  std::string popped(const Experts::Product& product) const {
+    std::string text = fmt::format("weights.pop({})", source(product.weight));
+    if (product.flat) {
+      text = fmt::format("mx.unflatten({}, 0, ({}, -1))", text, count());
+    }
+    return product.transposed ? text + ".swapaxes(-1, -2)" : text;
+  }
+
+  void first(const Names& to, bool bias) {
+    const std::string leaf = bias ? ".bias" : ".weight";
+    auto whole = [&](const Experts::Product& product) {
+      return bias ? popped_bias(product) : popped(product);
+    };
+    if (experts_.gating == Experts::Gating::None) {
+      put(to.gate + leaf, whole(experts_.first[0]));
+      return;
+    }
+    if (experts_.gating == Experts::Gating::Separate) {
+      put(to.gate + leaf, whole(experts_.first[0]));
+      put(to.up + leaf, whole(experts_.first[1]));
+      return;
+    }
+    line(3, fmt::format("gate_up = {}", whole(experts_.first[0])));
+    line(
+        3,
+        fmt::format(
+            "{} = {}",
+            experts_.ups_first ? "up, gate" : "gate, up",
+            experts_.gating == Experts::Gating::Interleaved
+                ? "gate_up[:, ::2], gate_up[:, 1::2]"
+            : bias ? "mx.split(gate_up, 2, axis=-1)"
+                   : "mx.split(gate_up, 2, axis=-2)"));
+    put(to.gate + leaf, "gate");
+    put(to.up + leaf, "up");
+  }
+
+  const ExpertWeights& weights_;
+  const Experts& experts_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string expert_code(
+    const Context& context,
+    const std::vector<KeyRule>& rules,
+    const ExpertWeights& weights) {
+  Writer writer(context, weights);
+  const Names single = single_names(rules, weights.experts);
+  const bool gated = weights.experts.gating != Experts::Gating::None;
+  if (!single.gate.empty() && !single.last.empty() &&
+      (!gated || !single.up.empty())) {
+    writer.from_single(single);
+  }
+  writer.from_stacked();
+  return writer.take();
+}
+
+}  // namespace portwright::emit

@@ -1,0 +1,175 @@
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "emit/module_writer.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+using lift::Experts;
+using Activation = Experts::Activation;
+
+namespace {
+
+bool is_digits(const std::string& text) {
+  return text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+/// A size of the experts in terms of ModelArgs.
+std::string size_text(
+    Context& context,
+    const Frame& experts,
+    const Value& parent,
+    int size) {
+  for (const Value& module : {experts.module, parent}) {
+    const std::string text = context.integer_text(module, size);
+    if (!is_digits(text)) {
+      return text;
+    }
+  }
+  context.hole(
+      experts.call,
+      fmt::format(
+          "the size {} of '{}' is no field of the config", size, experts.path));
+}
+
+/// True when the source computes a value in float32, whatever its inputs.
+bool is_computed_in_float32(const Trace& trace, ValueId id) {
+  std::set<ValueId> seen;
+  std::function<bool(ValueId)> visit = [&](ValueId v) {
+    const auto& info = trace.info(v);
+    if (!seen.insert(v).second || !info.producer) {
+      return false;
+    }
+    const std::string& name = info.producer->op->name;
+    if (name == "float" || name == "to" || name == "type") {
+      return info.dtype == torch::Dtype::Float32;
+    }
+    for (ValueId input : info.producer->inputs) {
+      if (trace.info(input).dtype == torch::Dtype::Float32 && visit(input)) {
+        return true;
+      }
+    }
+    return false;
+  };
+  return visit(id);
+}
+
+}  // namespace
+
+/// `activation=...` of the switch layer; "" for its default.
+std::string ModuleWriter::expert_activation(
+    const Frame& child,
+    const Experts& experts) {
+  switch (experts.activation) {
+    case Activation::Swiglu:
+    case Activation::GeluApprox:
+      return "";
+    case Activation::SwigluOai:
+      context_.imports.insert("activations:SwigluOAI");
+      return fmt::format(
+          "SwigluOAI({}, {})",
+          context_.args_text(experts.alpha),
+          context_.args_text(experts.limit));
+    case Activation::Relu2:
+      return "nn.ReLU2()";
+    case Activation::Gelu:
+      return "nn.GELU()";
+    case Activation::Silu:
+      return "nn.SiLU()";
+    case Activation::Relu:
+      return "nn.ReLU()";
+    case Activation::Other:
+      break;
+  }
+  ModuleWriter writer(context_, child);
+  writer.bind(experts.gate, experts.up ? "gate" : "x");
+  if (experts.up) {
+    writer.bind(experts.up, "x");
+  }
+  writer.count_uses({experts.hidden});
+  const Expression result = writer.value(experts.hidden);
+  writer.statement("return " + result.text);
+  ClassText text = writer.take("ExpertActivation");
+  text.call_params = {"x: mx.array"};
+  if (experts.up) {
+    text.call_params.emplace_back("gate: mx.array");
+  }
+  const bool plain = text.init.empty();
+  if (plain) {
+    text.init_params.clear();
+  }
+  return add_class(context_, std::move(text)) + (plain ? "()" : "(args)");
+}
+
+void ModuleWriter::keep_expert_weights(
+    const Frame& child,
+    const Experts& experts,
+    const std::string& count) {
+  const std::string layer = context_.layers_path + ".";
+  auto below_layer = [&](const std::string& path) {
+    const size_t dot = path.find('.', layer.size());
+    return path.starts_with(layer) && dot != std::string::npos
+               ? path.substr(dot + 1)
+               : path;
+  };
+  ExpertWeights weights{
+      below_layer(child.path),
+      below_layer(
+          frame_.path.empty() ? "switch_mlp" : frame_.path + ".switch_mlp"),
+      count,
+      experts};
+  const bool known = std::any_of(
+      context_.experts.begin(), context_.experts.end(), [&](const auto& e) {
+        return e.source == weights.source;
+      });
+  if (!known) {
+    context_.experts.push_back(std::move(weights));
+  }
+}
+
+Expression ModuleWriter::call_experts(
+    const Frame& child,
+    const Experts& experts) {
+  auto size = [&](int n) {
+    return size_text(context_, child, frame_.module, n);
+  };
+  const std::string count = size(experts.experts);
+  const char* layer =
+      experts.gating == Experts::Gating::None ? "SwitchMLP" : "SwitchGLU";
+  context_.imports.insert(std::string("switch_layers:") + layer);
+  std::vector<std::string> args{
+      size(experts.hidden_size), size(experts.intermediate), count};
+  if (const auto activation = expert_activation(child, experts);
+      !activation.empty()) {
+    args.push_back("activation=" + activation);
+  }
+  if (!experts.last.bias.empty()) {
+    args.emplace_back("bias=True");
+  }
+  initialise("switch_mlp", call(layer, std::move(args)).text);
+  keep_expert_weights(child, experts, count);
+
+  const bool rows = rank(experts.input) == 2;
+  Expression x = value(experts.input);
+  if (!rows) {  // the indices are those of rows
+    x = {fmt::format("{0}.reshape(-1, {0}.shape[-1])", x.text), kPrimary};
+  }
+  const std::string inds = value(experts.indices).text;
+  const Expression scores = value(experts.weights);
+  const std::string y = fresh("y");
+  statement(fmt::format("{} = self.switch_mlp({}, {})", y, x.text, inds));
+  Expression sum{
+      fmt::format("({} * {}[..., None]).sum(axis=-2)", y, scores.at(kPrimary)),
+      kPrimary};
+  if (is_computed_in_float32(context_.trace, experts.weights)) {
+    sum.text += fmt::format(".astype({}.dtype)", y);
+  }
+  if (!rows) {
+    sum.text += fmt::format(".reshape({}.shape)", value(experts.input).text);
+  }
+  return sum;
+}
+
+}  // namespace portwright::emit

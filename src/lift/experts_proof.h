@@ -1,0 +1,31 @@
+#pragma once
+
+#include "lift/experts.h"
+#include "lift/proof.h"
+
+namespace portwright::lift {
+
+/// The activation of one expert as recorded, on rows of gates and ups (R, I);
+/// `up` is ignored where there is none.
+mx::array activate(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Experts& experts,
+    const mx::array& gate,
+    const mx::array& up);
+
+/// Names the activation and tells the gate from the up part, by numbers.
+void name_activation(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    Experts& experts);
+
+/// True when the module equals the stacked form on random parameters, inputs,
+/// indices and routing weights.
+bool agrees(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Frame& frame,
+    const Experts& experts);
+
+}  // namespace portwright::lift

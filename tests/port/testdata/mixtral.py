@@ -132,9 +132,12 @@ class SparseMoeBlock(nn.Module):
             ..., : self.top_k
         ]
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
-        inds2 = inds
-        y = self.switch_mlp(h, inds2)
-        h2 = (y * (scores / scores.sum(axis=-1, keepdims=True))[..., None]).sum(axis=-2)
+        y = self.switch_mlp(h, inds)
+        h2 = (
+            (y * (scores / scores.sum(axis=-1, keepdims=True))[..., None])
+            .sum(axis=-2)
+            .astype(y.dtype)
+        )
         return h2.reshape(B, L, D)
 
 
@@ -208,15 +211,13 @@ class Model(nn.Module):
         for l in range(self.args.num_hidden_layers):
             prefix = f"model.layers.{l}"
             for n, m in [("w1", "gate_proj"), ("w3", "up_proj"), ("w2", "down_proj")]:
-                if f"{prefix}.mlp.experts.0.{n}.weight" in weights:
-                    experts = []
-                    while f"{prefix}.mlp.experts.{len(experts)}.{n}.weight" in weights:
-                        experts.append(
-                            weights.pop(
-                                f"{prefix}.mlp.experts.{len(experts)}.{n}.weight"
-                            )
-                        )
-                    weights[f"{prefix}.mlp.switch_mlp.{m}.weight"] = mx.stack(experts)
+                for k in ["weight", "scales", "biases"]:
+                    if f"{prefix}.mlp.experts.0.{n}.{k}" in weights:
+                        experts = [
+                            weights.pop(f"{prefix}.mlp.experts.{e}.{n}.{k}")
+                            for e in range(self.args.num_local_experts)
+                        ]
+                        weights[f"{prefix}.mlp.switch_mlp.{m}.{k}"] = mx.stack(experts)
             if f"{prefix}.mlp.experts.gate_up_proj" in weights:
                 gate_up = weights.pop(f"{prefix}.mlp.experts.gate_up_proj")
                 gate, up = mx.split(gate_up, 2, axis=-2)

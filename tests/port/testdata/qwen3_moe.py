@@ -161,9 +161,9 @@ class SparseMoeBlock(nn.Module):
             ..., : self.top_k
         ]
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
-        inds2 = inds
-        y = self.switch_mlp(x2, inds2)
-        return (y * scores[..., None]).sum(axis=-2).reshape(B, L, D)
+        y = self.switch_mlp(x2, inds)
+        h = (y * scores[..., None]).sum(axis=-2).astype(y.dtype).reshape(B, L, D)
+        return h
 
 
 class DecoderLayer(nn.Module):
@@ -237,15 +237,13 @@ class Model(nn.Module):
                 ("up_proj", "up_proj"),
                 ("down_proj", "down_proj"),
             ]:
-                if f"{prefix}.mlp.experts.0.{n}.weight" in weights:
-                    experts = []
-                    while f"{prefix}.mlp.experts.{len(experts)}.{n}.weight" in weights:
-                        experts.append(
-                            weights.pop(
-                                f"{prefix}.mlp.experts.{len(experts)}.{n}.weight"
-                            )
-                        )
-                    weights[f"{prefix}.mlp.switch_mlp.{m}.weight"] = mx.stack(experts)
+                for k in ["weight", "scales", "biases"]:
+                    if f"{prefix}.mlp.experts.0.{n}.{k}" in weights:
+                        experts = [
+                            weights.pop(f"{prefix}.mlp.experts.{e}.{n}.{k}")
+                            for e in range(self.args.num_local_experts)
+                        ]
+                        weights[f"{prefix}.mlp.switch_mlp.{m}.{k}"] = mx.stack(experts)
             if f"{prefix}.mlp.experts.gate_up_proj" in weights:
                 gate_up = weights.pop(f"{prefix}.mlp.experts.gate_up_proj")
                 gate, up = mx.split(gate_up, 2, axis=-2)

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "eval/dispatch.h"
+#include "eval/nesting.h"
 #include "eval/views.h"
 
 namespace portwright::eval {
@@ -216,6 +217,7 @@ Value rich_compare(
     const Value& a,
     const Value& b) {
   Value r;
+  const Nesting level(interp);
   const bool plain = is_plain(interp, a) && is_plain(interp, b);
   if (plain) {
     r = builtin_compare(interp, op, a, b);

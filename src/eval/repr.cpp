@@ -3,6 +3,7 @@
 
 #include "eval/dispatch.h"
 #include "eval/generic_alias.h"
+#include "eval/nesting.h"
 #include "eval/utf8.h"
 #include "eval/views.h"
 
@@ -228,6 +229,7 @@ std::string builtin_repr(Interpreter& interp, const Value& value) {
     default:
       break;
   }
+  const Nesting level(interp);
   const Showing guard(object);
   switch (object->kind) {
     case Kind::List:

@@ -255,10 +255,35 @@ void erase_slice(
 
 }  // namespace
 
+namespace {
+
+// Indices as plain numbers: what computes them may change the sequence.
+Value plain_index(Interpreter& interp, const Value& index) {
+  const auto plain = [&](const Value& v) {
+    return v.is_object() && is_index(interp, v)
+               ? Value::integer(as_index(interp, v))
+               : v;
+  };
+  if (index.is(Kind::Slice)) {
+    const Slice& s = *index.get<Slice>();
+    if (s.lower.is_object() || s.upper.is_object() || s.step.is_object()) {
+      return Value(make<Slice>(plain(s.lower), plain(s.upper), plain(s.step)));
+    }
+    return index;
+  }
+  return plain(index);
+}
+
+}  // namespace
+
 Value builtin_getitem(
     Interpreter& interp,
     const Value& object,
-    const Value& index) {
+    const Value& given) {
+  if (object.is(Kind::Dict)) {
+    return dict_item(interp, object, given);
+  }
+  const Value index = given.is_object() ? plain_index(interp, given) : given;
   switch (object.object()->kind) {
     case Kind::List:
       return list_item(interp, object, index);
@@ -268,8 +293,6 @@ Value builtin_getitem(
       Value r = str_item(interp, object, index);
       return indexed(interp, std::move(r), object, index);
     }
-    case Kind::Dict:
-      return dict_item(interp, object, index);
     case Kind::Bytes:
       return bytes_item(interp, object, index);
     case Kind::Range:
@@ -282,15 +305,16 @@ Value builtin_getitem(
 bool builtin_setitem(
     Interpreter& interp,
     const Value& object,
-    const Value& index,
+    const Value& given,
     const Value& value) {
   if (object.is(Kind::Dict)) {
-    object.get<Dict>()->set(interp, index, value);
+    object.get<Dict>()->set(interp, given, value);
     return true;
   }
   if (!object.is(Kind::List)) {
     return false;
   }
+  const Value index = plain_index(interp, given);
   auto& items = object.get<List>()->items;
   if (index.is(Kind::Slice)) {
     std::vector<Value> values = interp.to_vector(value);
@@ -307,16 +331,17 @@ bool builtin_setitem(
 bool builtin_delitem(
     Interpreter& interp,
     const Value& object,
-    const Value& index) {
+    const Value& given) {
   if (object.is(Kind::Dict)) {
-    if (!object.get<Dict>()->erase(interp, index)) {
-      raise_with(interp, "KeyError", {index});
+    if (!object.get<Dict>()->erase(interp, given)) {
+      raise_with(interp, "KeyError", {given});
     }
     return true;
   }
   if (!object.is(Kind::List)) {
     return false;
   }
+  const Value index = plain_index(interp, given);
   auto& items = object.get<List>()->items;
   if (index.is(Kind::Slice)) {
     erase_slice(interp, items, *index.get<Slice>());

@@ -4,6 +4,7 @@
 
 #include "eval/dispatch.h"
 #include "eval/generic_alias.h"
+#include "eval/nesting.h"
 #include "eval/views.h"
 
 namespace portwright::eval {
@@ -57,6 +58,7 @@ size_t hash_builtin(Interpreter& interp, const Value& value) {
     case Kind::Bytes:
       return std::hash<std::string_view>{}(value.get<Bytes>()->data) + 1;
     case Kind::Tuple: {
+      const Nesting level(interp);
       size_t seed = 0x345678;
       for (const Value& item : value.get<Tuple>()->items) {
         seed = mix(seed, interp.hash(item));

@@ -13,6 +13,13 @@ Property& as_property(Interpreter& in, const Value& v) {
   return *v.get<Property>();
 }
 
+MethodWrapper& as_wrapper(Interpreter& in, const Value& v) {
+  if (!v.is(Kind::StaticMethod) && !v.is(Kind::ClassMethod)) {
+    in.raise("TypeError", "expected a staticmethod or classmethod");
+  }
+  return *v.get<MethodWrapper>();
+}
+
 Value or_none(const Value& v) {
   return v.defined() ? v : Value::none();
 }
@@ -82,14 +89,14 @@ void install_wrapper(Class* cls, Kind kind) {
     return Value::none();
   });
   for (const char* name : {"__func__", "__wrapped__"}) {
-    cls->def_property(name, [](Interpreter&, Args a) -> Value {
-      return a[0].get<MethodWrapper>()->function;
+    cls->def_property(name, [](Interpreter& in, Args a) -> Value {
+      return as_wrapper(in, a[0]).function;
     });
   }
   cls->def(
       "__get__(self, instance, owner=None)",
       [kind](Interpreter& in, Args a) -> Value {
-        const Value& function = a[0].get<MethodWrapper>()->function;
+        const Value& function = as_wrapper(in, a[0]).function;
         if (kind == Kind::StaticMethod) {
           return function;
         }
@@ -115,12 +122,13 @@ void install_slice(Interpreter& interp) {
       {"stop", &Slice::upper},
       {"step", &Slice::step}};
   for (const auto& [name, member] : fields) {
-    cls->def_property(name, [member = member](Interpreter&, Args a) -> Value {
-      return or_none(a[0].get<Slice>()->*member);
-    });
+    cls->def_property(
+        name, [member = member](Interpreter& in, Args a) -> Value {
+          return or_none(as_slice(in, a[0]).*member);
+        });
   }
   cls->def("indices(self, length)", [](Interpreter& in, Args a) -> Value {
-    const Slice& s = *a[0].get<Slice>();
+    const Slice& s = as_slice(in, a[0]);
     const int64_t size = as_index(in, a[1]);
     const auto [start, step, count] = resolve_slice(in, s, size);
     // What resolve_slice leaves out: the stop, clipped as Python clips it.

@@ -72,6 +72,14 @@ Value dict_copy(Interpreter& in, Args a) {
   return Value(out);
 }
 
+Object* checked_view(Interpreter& in, const Value& v) {
+  DictView* view = as_view(in, v);
+  if (!view) {
+    in.raise("TypeError", "expected a dict view");
+  }
+  return view;
+}
+
 }  // namespace
 
 void install_dict(Interpreter& interp) {
@@ -130,7 +138,7 @@ void install_dict_views(Interpreter& interp) {
       return Value::integer(in.length(a[0]));
     });
     cls->def("__iter__(self)", [](Interpreter& in, Args a) -> Value {
-      return Value(builtin_iterate(in, a[0]));
+      return Value(in.iterate(Value(checked_view(in, a[0]))));
     });
     cls->def("__contains__(self, item)", [](Interpreter& in, Args a) -> Value {
       return Value::boolean(builtin_contains(in, a[0], a[1]) > 0);

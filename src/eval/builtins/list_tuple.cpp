@@ -39,11 +39,11 @@ Value count_of(Interpreter& in, const Items& owner, const Value& wanted) {
 }
 
 Value list_pop(Interpreter& in, Args a) {
+  int64_t i = as_index(in, a[1]);
   auto& items = as_list(in, a[0]).items;
   if (items.empty()) {
     in.raise("IndexError", "pop from empty list");
   }
-  int64_t i = as_index(in, a[1]);
   i = i < 0 ? i + static_cast<int64_t>(items.size()) : i;
   if (i < 0 || i >= static_cast<int64_t>(items.size())) {
     in.raise("IndexError", "pop index out of range");
@@ -54,9 +54,9 @@ Value list_pop(Interpreter& in, Args a) {
 }
 
 Value list_insert(Interpreter& in, Args a) {
+  int64_t i = as_index(in, a[1]);  // may run code that changes the list
   auto& items = as_list(in, a[0]).items;
   const int64_t size = static_cast<int64_t>(items.size());
-  int64_t i = as_index(in, a[1]);
   i = std::clamp<int64_t>(i < 0 ? i + size : i, 0, size);
   items.insert(items.begin() + i, a[2]);
   return Value::none();

@@ -198,6 +198,14 @@ void install_container_protocols(Interpreter& interp) {
 
 namespace {
 
+GenericAlias& checked_alias(Interpreter& in, const Value& v) {
+  GenericAlias* alias = as_alias(in, v);
+  if (!alias) {
+    in.raise("TypeError", "expected a generic alias");
+  }
+  return *alias;
+}
+
 bool same_alias(Interpreter& in, const GenericAlias& x, const GenericAlias& y) {
   if (x.cls != y.cls || x.args.size() != y.args.size()) {
     return false;
@@ -220,8 +228,8 @@ void install_aliases(Interpreter& interp) {
       interp.define_class("GenericAlias", {}, Kind::Opaque, "types");
   t.union_type = interp.define_class("UnionType", {}, Kind::Opaque, "types");
   for (Class* cls : {t.generic_alias, t.union_type}) {
-    cls->def_property("__args__", [](Interpreter&, Args a) -> Value {
-      return tuple(a[0].get<GenericAlias>()->args);
+    cls->def_property("__args__", [](Interpreter& in, Args a) -> Value {
+      return tuple(checked_alias(in, a[0]).args);
     });
     cls->def("__eq__(self, other)", [](Interpreter& in, Args a) -> Value {
       const GenericAlias* x = as_alias(in, a[0]);
@@ -230,27 +238,27 @@ void install_aliases(Interpreter& interp) {
     });
     cls->def("__hash__(self)", [](Interpreter& in, Args a) -> Value {
       size_t sum = 0;  // the members of a union have no order
-      for (const Value& arg : a[0].get<GenericAlias>()->args) {
+      for (const Value& arg : checked_alias(in, a[0]).args) {
         sum ^= in.hash(arg);
       }
       return Value::integer(static_cast<int64_t>(sum));
     });
     cls->def("__getitem__(self, item)", [](Interpreter& in, Args a) -> Value {
-      return make_alias(in, a[0].get<GenericAlias>()->origin, a[1]);
+      return make_alias(in, checked_alias(in, a[0]).origin, a[1]);
     });
   }
   t.generic_alias->def_property(
-      "__origin__", [](Interpreter&, Args a) -> Value {
-        return a[0].get<GenericAlias>()->origin;
+      "__origin__", [](Interpreter& in, Args a) -> Value {
+        return checked_alias(in, a[0]).origin;
       });
   t.generic_alias->def(
-      "__mro_entries__(self, bases)", [](Interpreter&, Args a) -> Value {
-        return tuple({a[0].get<GenericAlias>()->origin});
+      "__mro_entries__(self, bases)", [](Interpreter& in, Args a) -> Value {
+        return tuple({checked_alias(in, a[0]).origin});
       });
   t.generic_alias->def(
       "__call__(self, *args, **kwargs)", [](Interpreter& in, Args a) -> Value {
         return in.call(
-            a[0].get<GenericAlias>()->origin, call_args(rest(a[1]), a[2]));
+            checked_alias(in, a[0]).origin, call_args(rest(a[1]), a[2]));
       });
 }
 

@@ -232,8 +232,8 @@ void install_sequence_functions(Interpreter& interp) {
       {"start", &Range::start}, {"stop", &Range::stop}, {"step", &Range::step}};
   for (const auto& [name, field] : fields) {
     interp.types.range->def_property(
-        name, [field = field](Interpreter&, Args a) -> Value {
-          return Value::integer(a[0].get<Range>()->*field);
+        name, [field = field](Interpreter& in, Args a) -> Value {
+          return Value::integer(as_range(in, a[0]).*field);
         });
   }
   b.def("enumerate(iterable, start=0)", enumerate);

@@ -47,6 +47,13 @@ Class& as_class(Interpreter& interp, const Value& value) {
   return as_kind<Class>(interp, value, Kind::Class, "type");
 }
 
+Range& as_range(Interpreter& interp, const Value& value) {
+  return as_kind<Range>(interp, value, Kind::Range, "range");
+}
+Slice& as_slice(Interpreter& interp, const Value& value) {
+  return as_kind<Slice>(interp, value, Kind::Slice, "slice");
+}
+
 const std::vector<Value>& rest(const Value& arguments) {
   return arguments.get<Tuple>()->items;
 }

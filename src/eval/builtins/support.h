@@ -22,6 +22,8 @@ Tuple& as_tuple(Interpreter& interp, const Value& value);
 Dict& as_dict(Interpreter& interp, const Value& value);
 Set& as_set(Interpreter& interp, const Value& value);
 Class& as_class(Interpreter& interp, const Value& value);
+Range& as_range(Interpreter& interp, const Value& value);
+Slice& as_slice(Interpreter& interp, const Value& value);
 
 /// The items of a bound *args parameter.
 const std::vector<Value>& rest(const Value& arguments);

@@ -1,4 +1,5 @@
 #include "eval/builtins/support.h"
+#include "eval/nesting.h"
 #include "eval/state.h"
 #include "eval/stdlib/modules.h"
 
@@ -156,6 +157,7 @@ Value deep_copy(Interpreter& in, const Value& v, const Ref<Dict>& memo) {
     return done->with(v.provenance());
   }
   in.charge();
+  const Nesting level(in);
   if (Value r = call_special(in, v, hook, {Value(memo)}); r.defined()) {
     memo->set(in, id, r);
     return r;

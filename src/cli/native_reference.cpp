@@ -16,6 +16,10 @@ namespace fs = std::filesystem;
 namespace mx = mlx::core;
 using nlohmann::json;
 
+/// Written when all the others are there.
+constexpr const char* kLast = "failures.json";
+constexpr const char* kExact = "float32";
+
 /// FNV-1a: names a cache entry, guards nothing.
 class Fingerprint {
  public:
@@ -43,7 +47,8 @@ json rows(const IdTable& table) {
 
 base::Result<std::string> key_of(
     verify::WorkerProcess& worker,
-    const fs::path& checkpoint) {
+    const fs::path& checkpoint,
+    const std::string& dtype) {
   Fingerprint key;
   std::vector<fs::path> files;
   std::error_code error;
@@ -67,6 +72,9 @@ base::Result<std::string> key_of(
     return base::fail(versions.error().message, versions.error().detail);
   }
   const Probe probe = native_probe();
+  if (dtype != kExact) {
+    key.add(dtype);
+  }
   key.add(versions->dump() + rows(probe.full).dump());
   key.add(rows(probe.batch).dump() + rows(probe.mask).dump());
   return key.text();
@@ -78,29 +86,52 @@ mx::array to_array(const checkpoint::TensorView& view) {
       floats->data(), mx::Shape(view.shape.begin(), view.shape.end()));
 }
 
+/// The metadata's {key: dtype}; empty where it has none.
+std::map<std::string, std::string> dtypes_of(
+    const checkpoint::SafetensorsFile& file) {
+  const auto found = file.metadata().find("dtypes");
+  const auto dtypes = json::parse(
+      found == file.metadata().end() ? "" : found->second, nullptr, false);
+  std::map<std::string, std::string> out;
+  for (const auto& [key, dtype] : dtypes.items()) {
+    if (dtype.is_string()) {
+      out.emplace(key, dtype);
+    }
+  }
+  return out;
+}
+
 /// Asks the worker for every part and leaves the answers in `folder`.
 base::Result<void> compute(
     verify::WorkerProcess& worker,
     const fs::path& checkpoint,
-    const fs::path& folder) {
+    const fs::path& folder,
+    const std::string& dtype,
+    base::Milliseconds timeout) {
   const Probe probe = native_probe();
   json failures = json::object();
   const auto ask = [&](const std::string& part, const char* op, json request) {
     request["model"] = "native";
     request["out"] = (folder / (part + ".safetensors")).string();
-    const auto answer = worker.request(op, std::move(request));
+    const auto answer = worker.request(op, std::move(request), timeout);
     if (!answer) {
       failures[part] = answer.error().message;
     }
     return answer || answer.error().where != verify::Trouble::Where::World;
   };
   const auto loaded = worker.request(
-      "load", {{"model", "native"}, {"folder", checkpoint.string()}});
+      "load",
+      {{"model", "native"}, {"folder", checkpoint.string()}, {"dtype", dtype}},
+      timeout);
   if (!loaded) {
     return base::fail(loaded.error().message, loaded.error().detail);
   }
+  json full = {{"ids", rows(probe.full)}};
+  if (dtype != kExact) {
+    full["capture"] = ".*";
+  }
   const bool alive =
-      ask("full", "forward", {{"ids", rows(probe.full)}}) &&
+      ask("full", "forward", full) &&
       ask("batch",
           "forward",
           {{"ids", rows(probe.batch)}, {"mask", rows(probe.mask)}}) &&
@@ -111,7 +142,7 @@ base::Result<void> compute(
     return base::fail("the reference worker ended", failures.dump());
   }
   (void)worker.request("unload", {{"model", "native"}});
-  return base::write_file(folder / "failures.json", failures.dump());
+  return base::write_file(folder / kLast, failures.dump());
 }
 
 }  // namespace
@@ -133,30 +164,36 @@ Probe native_probe() {
   return out;
 }
 
-base::Result<NativeReference> native_reference(
+base::Result<fs::path> keep_reference(
     verify::WorkerProcess& worker,
-    const fs::path& checkpoint) {
-  const auto key = key_of(worker, checkpoint);
+    const fs::path& checkpoint,
+    const std::string& dtype,
+    base::Milliseconds timeout) {
+  const auto key = key_of(worker, checkpoint, dtype);
   const auto cache = base::cache_directory();
   if (!key || !cache) {
     return tl::unexpected(key ? cache.error() : key.error());
   }
-  const fs::path folder = *cache / "references" / *key;
-  const fs::path done = folder / "failures.json";
+  fs::path folder = *cache / "references" / *key;
   std::error_code error;
-  if (!fs::exists(done, error)) {
+  if (!fs::exists(folder / kLast, error)) {
     if (auto made = base::make_directories(folder); !made) {
       return tl::unexpected(made.error());
     }
-    if (auto made = compute(worker, checkpoint, folder); !made) {
+    if (auto made = compute(worker, checkpoint, folder, dtype, timeout);
+        !made) {
       return tl::unexpected(made.error());
     }
   }
+  return folder;
+}
+
+base::Result<NativeReference> read_reference(const fs::path& folder) {
   NativeReference out;
-  const auto text = base::read_file(done);
+  const auto text = base::read_file(folder / kLast);
   const auto failures = json::parse(text ? *text : "", nullptr, false);
   if (!failures.is_object()) {
-    return base::fail(done.string() + " is damaged", "remove its folder");
+    return base::fail(folder.string() + " is damaged", "remove it");
   }
   for (const auto& [part, reason] : failures.items()) {
     out.failures[part] = reason.get<std::string>();
@@ -175,6 +212,9 @@ base::Result<NativeReference> native_reference(
       return base::fail(folder.string() + " is damaged", "remove it");
     }
     out.logits.emplace(part, to_array(*view));
+    if (part == "full" && file->tensors().size() > 1) {
+      out.dtypes = dtypes_of(*file);
+    }
   }
   return out;
 }

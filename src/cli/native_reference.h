@@ -21,17 +21,26 @@ struct Probe {
 Probe native_probe();
 
 /// torch's answers to the probe: "full" and "batch" (B, T, V), "decode" (the
-/// logits after the prefill and after each step). Those it cannot give are in
-/// `failures` with the reason.
+/// logits after the prefill and after each step), float32. Those it cannot give
+/// are in `failures` with the reason.
 struct NativeReference {
   std::map<std::string, mlx::core::array> logits;
+  /// Of what went into and came out of each module in the full run, by the
+  /// keys of library::Capture; only where the answers are not in float32.
+  std::map<std::string, std::string> dtypes;
   std::map<std::string, std::string> failures;
 };
 
-/// Answers from the user's cache where the same checkpoint, probe and versions
-/// were asked before; otherwise from the worker.
-base::Result<NativeReference> native_reference(
+/// Has the worker answer and keeps the answers in the user's cache, unless the
+/// same checkpoint, dtype, probe and versions were asked before: the folder
+/// that `read_reference` reads. The timeout is for each request.
+base::Result<std::filesystem::path> keep_reference(
     verify::WorkerProcess& worker,
-    const std::filesystem::path& checkpoint);
+    const std::filesystem::path& checkpoint,
+    const std::string& dtype,
+    base::Milliseconds timeout);
+
+base::Result<NativeReference> read_reference(
+    const std::filesystem::path& folder);
 
 }  // namespace portwright::cli

@@ -4,14 +4,17 @@
 #include "cli/model_argument.h"
 #include "cli/npy.h"
 #include "cli/refusal.h"
+#include "cli/run_views.h"
 #include "cli/token_ids.h"
 #include "cli/verbs.h"
 #include "library/model.h"
+#include "trace/recorder.h"
 
 namespace portwright::cli {
 namespace {
 
 namespace mx = mlx::core;
+using Json = nlohmann::ordered_json;
 
 struct Options {
   std::string model;
@@ -20,6 +23,7 @@ struct Options {
   std::string logits;
   std::optional<int> decode_from;
   std::string dtype = "float32";
+  RunViews views;
 };
 
 struct Inputs {
@@ -139,6 +143,140 @@ base::Result<void> write(const std::string& file, mx::array logits) {
   return write_npy(file, {logits.data<float>(), logits.size()}, shape);
 }
 
+/// A model with what watches it.
+struct Watched {
+  eval::Interpreter interp;
+  std::optional<trace::Recorder> recorder;
+  library::LoadedModel loaded;
+  std::optional<library::Capture> capture;
+};
+
+library::Evaluated<void> load(
+    Watched& w,
+    const Options& options,
+    const std::filesystem::path& directory,
+    torch::Dtype dtype) {
+  const RunViews& views = options.views;
+  if (views.need_trace()) {
+    w.recorder.emplace(w.interp);
+  }
+  auto loaded = library::load_model(w.interp, directory, dtype);
+  if (!loaded) {
+    return tl::unexpected(loaded.error());
+  }
+  w.loaded = *loaded;
+  if (w.recorder) {
+    w.recorder->built(w.loaded.model);
+  }
+  if (!views.layers.empty()) {
+    auto capture = library::Capture::start(
+        w.interp,
+        w.loaded.model,
+        views.modules,
+        options.decode_from.has_value());
+    if (!capture) {
+      return tl::unexpected(capture.error());
+    }
+    w.capture = *capture;
+  }
+  return {};
+}
+
+/// Tells what was asked for besides the logits, and adds it to the answer.
+base::Result<void>
+show(Watched& w, const RunViews& views, Console& console, Json& answer) {
+  if (w.capture) {
+    const auto tensors = w.capture->tensors();
+    if (!tensors) {
+      return base::fail(tensors.error().message);
+    }
+    if (auto written = write_layers(views.layers, *tensors); !written) {
+      return written;
+    }
+    console.say(fmt::format("{}: {} tensors", views.layers, tensors->size()));
+    answer["layers"] = views.layers;
+  }
+  if (views.dump == "ast") {
+    const auto text = dump_syntax(w.interp, w.loaded.model);
+    if (!text) {
+      return tl::unexpected(text.error());
+    }
+    console.say(*text);
+    answer["ast"] = *text;
+  }
+  if (!w.recorder) {
+    return {};
+  }
+  const auto trace = w.recorder->finish();
+  if (views.dump == "trace") {
+    answer["trace"] = trace::print(*trace);
+    console.say(answer["trace"].get<std::string>());
+  }
+  if (!views.explain.empty()) {
+    const std::string& name = views.explain;
+    const auto lines = trace::explain(*trace, name == "logits" ? "" : name);
+    if (!lines) {
+      return base::fail(
+          "nothing is called " + name,
+          "a module's or a parameter's path is meant, or `logits`; near it: " +
+              nearest_names(*trace, name));
+    }
+    console.say(trace::to_text(*lines));
+    answer["explain"] = to_json(*lines);
+  }
+  return {};
+}
+
+ExitCode evaluate(
+    const Options& options,
+    const Inputs& inputs,
+    const std::filesystem::path& library,
+    const std::filesystem::path& directory,
+    torch::Dtype dtype,
+    Console& console) {
+  console.progress().begin("evaluating " + options.model);
+  Watched w;
+  library::install_library(w.interp, library.string());
+  if (auto loaded = load(w, options, directory, dtype); !loaded) {
+    return refuse(console, loaded.error());
+  }
+  const auto logits =
+      compute(w.interp, w.loaded.model, inputs, options.decode_from);
+  console.progress().end();
+  if (!logits) {
+    return refuse(console, logits.error());
+  }
+  const auto& shape = logits->shape();
+  Json answer = {
+      {"schema", 1},
+      {"logits", options.logits},
+      {"shape", {shape[0], shape[1], shape[2]}},
+      {"transformers", library::transformers_version(library.string())},
+      {"unused", w.loaded.weights.unused}};
+  if (torch::is_half(dtype)) {
+    answer["emulated"] = "each result is computed in float32 and rounded";
+  }
+  if (!options.logits.empty()) {
+    if (auto written = write(options.logits, *logits); !written) {
+      return console.fail(written.error());
+    }
+    console.say(fmt::format(
+        "{}: logits of {} x {} ids over {} tokens",
+        options.logits,
+        shape[0],
+        shape[1],
+        shape[2]));
+  }
+  for (const std::string& name : w.loaded.weights.unused) {
+    console.say("unused: " + name);
+  }
+  if (auto shown = show(w, options.views, console, answer); !shown) {
+    return console.fail(shown.error());
+  }
+  console.result(answer);
+  return ExitCode::Done;
+}
+
 ExitCode run(const Options& options, const Common& common, Console& console) {
   const auto inputs = inputs_of(options);
   if (!inputs) {
@@ -151,6 +289,12 @@ ExitCode run(const Options& options, const Common& common, Console& console) {
         {"--dtype " + options.dtype, "float32, bfloat16 or float16 is meant"},
         ExitCode::Usage);
   }
+  if (options.logits.empty() && !options.views.any()) {
+    return console.fail(
+        {"nothing is asked for",
+         "--logits, --layers, --explain or --dump says what to tell"},
+        ExitCode::Usage);
+  }
   const auto transformers = transformers_directory(common);
   if (!transformers) {
     return console.fail(transformers.error());
@@ -159,35 +303,8 @@ ExitCode run(const Options& options, const Common& common, Console& console) {
   if (!directory) {
     return console.fail(directory.error());
   }
-  console.progress().begin("evaluating " + options.model);
-  eval::Interpreter interp;
-  library::install_library(interp, transformers->string());
-  const auto model = library::load_model(interp, directory->path, *dtype);
-  if (!model) {
-    return refuse(console, model.error());
-  }
-  const auto logits =
-      compute(interp, model->model, *inputs, options.decode_from);
-  console.progress().end();
-  if (!logits) {
-    return refuse(console, logits.error());
-  }
-  if (auto written = write(options.logits, *logits); !written) {
-    return console.fail(written.error());
-  }
-  const auto& shape = logits->shape();
-  console.say(fmt::format(
-      "{}: logits of {} x {} ids over {} tokens",
-      options.logits,
-      shape[0],
-      shape[1],
-      shape[2]));
-  console.result(
-      {{"schema", 1},
-       {"logits", options.logits},
-       {"shape", {shape[0], shape[1], shape[2]}},
-       {"unused", model->weights.unused}});
-  return ExitCode::Done;
+  return evaluate(
+      options, *inputs, *transformers, directory->path, *dtype, console);
 }
 
 }  // namespace
@@ -201,14 +318,26 @@ Run verb_run(CLI::App& app, const Common& common) {
       ->required();
   app.add_option("--mask", options->mask, "1 or 0 for each id, 0 for padding");
   app.add_option("--logits", options->logits, "where the logits go")
-      ->type_name("FILE.npy")
-      ->required();
+      ->type_name("FILE.npy");
   app.add_option(
       "--decode-from",
       options->decode_from,
       "prefill this many ids, then go on step by step with a cache");
   app.add_option("--dtype", options->dtype, "what to compute in")
       ->capture_default_str();
+  RunViews& views = options->views;
+  app.add_option(
+         "--layers", views.layers, "where modules' inputs and outputs go")
+      ->type_name("FILE.safetensors");
+  app.add_option("--modules", views.modules, "a pattern on paths for --layers")
+      ->type_name("REGEX");
+  app.add_option(
+         "--explain",
+         views.explain,
+         "the source lines behind a module, a parameter or `logits`")
+      ->type_name("NAME");
+  app.add_option("--dump", views.dump, "the source as read, or what it did")
+      ->check(CLI::IsMember({"ast", "trace"}));
   return [options, &common](Console& console) {
     return run(*options, common, console);
   };

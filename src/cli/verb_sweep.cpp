@@ -1,176 +1,44 @@
 #include <fmt/format.h>
-#include <mlx/mlx.h>
 
+#include <algorithm>
 #include <chrono>
+#include <mutex>
 
-#include "cli/model_argument.h"
+#include "base/jobs.h"
+#include "base/paths.h"
+#include "cli/environment.h"
+#include "cli/native_comparison.h"
 #include "cli/native_reference.h"
 #include "cli/verbs.h"
+#include "library/install.h"
 #include "library/model.h"
 
 namespace portwright::cli {
 namespace {
 
 namespace fs = std::filesystem;
-namespace mx = mlx::core;
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
+using report::Coverage;
+using report::CoverageRow;
 
-/// float32 on both sides; the tiny models are conditioned far better.
-constexpr double kTolerance = 1e-4;
-constexpr uint64_t kSteps = 300'000'000;
+/// What one type may take: torch, its tiny model and our evaluation.
+constexpr size_t kBytes = size_t{3} << 30;
+constexpr const char* kExact = "float32";
+constexpr const char* kSource = "transformers source";
 
 struct Options {
   std::vector<std::string> types;
   std::string directory;
+  /// Set in the processes that a sweep starts: see evaluate_here().
+  std::string checkpoint;
+  std::string reference;
+  std::string exact;
+  std::string dtype = "float32";
   bool native = false;
+  bool resume = false;
+  int jobs = 0;
+  int limit = 300;
 };
-
-struct Row {
-  std::string type;
-  std::string status;  // equal, different, refused, no reference
-  std::string reason;
-  std::map<std::string, double> errors;
-  double seconds = 0;
-};
-
-mx::array to_array(const IdTable& table) {
-  return mx::array(
-      table.values.data(), mx::Shape{table.rows, table.columns}, mx::int64);
-}
-
-mx::array columns(const mx::array& a, int from, int to) {
-  mx::Shape start(a.ndim(), 0), stop(a.shape());
-  start[1] = from;
-  stop[1] = to;
-  return mx::slice(a, start, stop);
-}
-
-/// max|a - b| / max|b| where the mask is 1; infinite for other shapes or NaN.
-double relative_error(
-    const mx::array& a,
-    const mx::array& b,
-    const std::optional<mx::array>& mask = std::nullopt) {
-  if (a.shape() != b.shape()) {
-    return INFINITY;
-  }
-  mx::array difference = mx::abs(a - b);
-  mx::array size = mx::abs(b);
-  if (mask) {
-    const mx::array kept = mx::expand_dims(mx::astype(*mask, mx::bool_), -1);
-    difference = mx::where(kept, difference, mx::array(0.0f));
-    size = mx::where(kept, size, mx::array(0.0f));
-  }
-  const double value = mx::max(difference).item<float>() /
-                       std::max(mx::max(size).item<float>(), 1e-30f);
-  return std::isnan(value) ? INFINITY : value;
-}
-
-/// The logits after the prefill and after each step, as the reference gives.
-library::Evaluated<mx::array> decode(
-    eval::Interpreter& interp,
-    const eval::Value& model,
-    const Probe& probe) {
-  const mx::array ids = to_array(probe.full);
-  auto session = library::Session::start(interp, model);
-  if (!session) {
-    return tl::unexpected(session.error());
-  }
-  auto logits = session->prefill(columns(ids, 0, probe.prefill));
-  std::vector<mx::array> parts;
-  for (int i = probe.prefill;; ++i) {
-    if (!logits) {
-      return logits;
-    }
-    const int last = logits->shape(1);
-    parts.push_back(columns(*logits, last - 1, last));
-    if (i == probe.full.columns) {
-      return mx::concatenate(parts, 1);
-    }
-    logits = session->step(columns(ids, i, i + 1));
-  }
-}
-
-std::string one_line(const diagnostics::Diagnostic& diagnostic) {
-  std::string out = fmt::format(
-      "{}: {}", diagnostics::name(diagnostic.kind), diagnostic.message);
-  if (diagnostic.span) {
-    out += " at " + base::to_string(diagnostic.span);
-  }
-  return out.substr(0, out.find('\n'));
-}
-
-void compare(
-    Row& row,
-    const fs::path& checkpoint,
-    const fs::path& library,
-    const NativeReference& reference) {
-  eval::Interpreter interp({.steps = kSteps});
-  library::install_library(interp, library.string());
-  const auto model = library::load_model(interp, checkpoint);
-  if (!model) {
-    row.status = "refused";
-    row.reason = one_line(model.error());
-    return;
-  }
-  const Probe probe = native_probe();
-  row.status = "equal";
-  for (const auto& [part, wanted] : reference.logits) {
-    std::optional<mx::array> mask;
-    if (part == "batch") {
-      mask = to_array(probe.mask);
-    }
-    const auto got =
-        part == "decode"
-            ? decode(interp, model->model, probe)
-            : library::forward(
-                  interp,
-                  model->model,
-                  to_array(part == "batch" ? probe.batch : probe.full),
-                  mask);
-    if (!got) {
-      row.status = "refused";
-      row.reason = part + ": " + one_line(got.error());
-      return;
-    }
-    const double error = relative_error(*got, wanted, mask);
-    row.errors[part] = error;
-    if (!(error < kTolerance) && row.status == "equal") {
-      row.status = "different";
-      row.reason = fmt::format("{} differs by {:.2g}", part, error);
-    }
-  }
-  if (!model->weights.unused.empty() && row.reason.empty()) {
-    row.reason = "unused in the checkpoint: " + model->weights.unused.front();
-  }
-}
-
-Row sweep_one(
-    const std::string& type,
-    verify::WorkerProcess& worker,
-    const fs::path& library) {
-  Row row{type, "no reference", "", {}, 0};
-  const auto start = std::chrono::steady_clock::now();
-  const auto folder = base::TemporaryDirectory::create("portwright-sweep");
-  if (!folder) {
-    row.reason = folder.error().message;
-    return row;
-  }
-  const auto made = verify::synthesize(worker, type, folder->path(), {});
-  if (!made) {
-    row.reason = made.error().message;
-    return row;
-  }
-  const auto reference = native_reference(worker, folder->path());
-  if (!reference) {
-    row.reason = reference.error().message;
-    return row;
-  }
-  compare(row, folder->path(), library, *reference);
-  const std::chrono::duration<double> taken =
-      std::chrono::steady_clock::now() - start;
-  row.seconds = taken.count();
-  return row;
-}
 
 /// The types that the library maps to causal language models.
 library::Evaluated<std::vector<std::string>> all_types(
@@ -180,22 +48,288 @@ library::Evaluated<std::vector<std::string>> all_types(
   return library::causal_lm_types(interp);
 }
 
-Json to_json(const std::vector<Row>& rows) {
-  Json types = Json::object();
-  std::map<std::string, int> counts;
-  for (const Row& row : rows) {
-    Json errors = Json::object();
-    for (const auto& [part, error] : row.errors) {
-      errors[part] = std::isfinite(error) ? Json(error) : Json(nullptr);
-    }
-    types[row.type] = {
-        {"status", row.status},
-        {"reason", row.reason},
-        {"errors", errors},
-        {"seconds", row.seconds}};
-    ++counts[row.status];
+Coverage empty_table(const fs::path& library, const std::string& dtype) {
+  Coverage out;
+  out.title = "Native evaluation against torch, " + dtype;
+  out.about =
+      "Tiny random checkpoints. full: all tokens at once; batch: two rows, one "
+      "padded on the left; decode: a prefill, then cached single steps. "
+      "Numbers "
+      "are max|difference| / max|reference| of the logits. ";
+  out.about +=
+      dtype == kExact
+          ? "Below 1e-4 is equal."
+          : "Equal has torch's dtypes at every module boundary, and differs by "
+            "less than three times torch's own noise: its distance from its "
+            "float32. We compute halves in float32 and round each result: "
+            "emulated.";
+  out.versions[kSource] = library::transformers_version(library.string());
+  return out;
+}
+
+/// One type that torch has answered for: what each process of a sweep does.
+ExitCode evaluate_here(
+    const Options& options,
+    const fs::path& library,
+    Console& console) {
+  Coverage table;
+  table.rows.push_back(compare_native(
+      {options.types.front(),
+       options.checkpoint,
+       options.reference,
+       options.exact,
+       options.dtype},
+      library));
+  console.result(report::to_json(table));
+  return ExitCode::Done;
+}
+
+base::Command command_for(
+    const NativeQuestion& question,
+    const fs::path& library) {
+  base::Command out{
+      .arguments = {
+          base::executable_path().string(),
+          "sweep",
+          question.type,
+          "--native",
+          "--dtype",
+          question.dtype,
+          "--checkpoint",
+          question.checkpoint.string(),
+          "--reference",
+          question.reference.string(),
+          "--transformers",
+          library.string(),
+          "--json",
+          "--quiet"}};
+  if (!question.exact.empty()) {
+    out.arguments.insert(
+        out.arguments.end(), {"--exact", question.exact.string()});
   }
-  return {{"schema", 1}, {"summary", counts}, {"types", types}};
+  return out;
+}
+
+std::string last_line(std::string text) {
+  while (text.ends_with('\n')) {
+    text.pop_back();
+  }
+  return text.substr(text.rfind('\n') + 1);
+}
+
+/// The row that a process of the sweep answered, or how it failed.
+CoverageRow row_of(
+    const std::string& type,
+    const base::Result<base::Output>& output) {
+  if (!output) {
+    return {type, "late", output.error().message, {}, 0};
+  }
+  const auto answer = Json::parse(output->out, nullptr, false);
+  auto table = report::coverage_from_json(answer);
+  if (output->status.ok() && table && table->rows.size() == 1) {
+    return table->rows.front();
+  }
+  return {
+      type,
+      "crashed",
+      base::to_string(output->status) + ": " + last_line(output->err),
+      {},
+      0};
+}
+
+/// One of the sweep's slots: a reference worker that serves many types.
+class Slot {
+ public:
+  Slot(
+      const verify::Environment& environment,
+      const fs::path& library,
+      const Options& options)
+      : environment_(environment),
+        library_(library),
+        dtype_(options.dtype),
+        limit_(std::chrono::seconds(options.limit)) {}
+
+  CoverageRow sweep(const std::string& type) {
+    CoverageRow row{type, "no reference", "", {}, 0};
+    const auto folder = base::TemporaryDirectory::create("portwright-sweep");
+    if (!folder) {
+      row.reason = folder.error().message;
+      return row;
+    }
+    const auto question = ask(type, folder->path());
+    if (!question) {
+      row.reason = question.error().message;
+      std::replace(row.reason.begin(), row.reason.end(), '\n', ' ');
+      return row;
+    }
+    return row_of(
+        type, base::run(command_for(*question, library_), "", limit_));
+  }
+
+  /// Of the packages the reference uses; empty when it does not answer.
+  std::map<std::string, std::string> versions() {
+    std::map<std::string, std::string> out;
+    if (!worker_ && !start()) {
+      return out;
+    }
+    if (const auto answer = worker_->request("ping", Json::object())) {
+      for (const auto& [name, version] : answer->items()) {
+        if (version.is_string()) {
+          out[name] = version;
+        }
+      }
+    }
+    return out;
+  }
+
+ private:
+  base::Result<void> start() {
+    auto worker = verify::start_reference(environment_);
+    if (!worker) {
+      return tl::unexpected(worker.error());
+    }
+    worker_.emplace(std::move(*worker));
+    return {};
+  }
+
+  /// Makes the checkpoint and has torch answer. The next type gets a fresh
+  /// worker after any failure: it may have taken the worker along.
+  base::Result<NativeQuestion> ask(
+      const std::string& type,
+      const fs::path& checkpoint) {
+    if (!worker_) {
+      if (auto started = start(); !started) {
+        return tl::unexpected(started.error());
+      }
+    }
+    auto question = answer(type, checkpoint);
+    if (!question) {
+      worker_.reset();
+    }
+    return question;
+  }
+
+  base::Result<NativeQuestion> answer(
+      const std::string& type,
+      const fs::path& checkpoint) {
+    const auto made =
+        verify::synthesize(*worker_, type, checkpoint, {}, limit_);
+    if (!made) {
+      return base::fail(made.error().message);
+    }
+    NativeQuestion out{type, checkpoint, {}, {}, dtype_};
+    const auto reference = keep_reference(*worker_, checkpoint, dtype_, limit_);
+    if (!reference) {
+      return tl::unexpected(reference.error());
+    }
+    out.reference = *reference;
+    if (dtype_ != kExact) {
+      const auto exact = keep_reference(*worker_, checkpoint, kExact, limit_);
+      if (!exact) {
+        return tl::unexpected(exact.error());
+      }
+      out.exact = *exact;
+    }
+    return out;
+  }
+
+  const verify::Environment& environment_;
+  const fs::path& library_;
+  const std::string& dtype_;
+  base::Milliseconds limit_;
+  std::optional<verify::WorkerProcess> worker_;
+};
+
+/// A table of an earlier sweep of the same by the same binary.
+std::optional<Coverage> earlier(const fs::path& file, const Coverage& wanted) {
+  std::error_code missing, gone;
+  const auto written = fs::last_write_time(file, missing);
+  const auto built = fs::last_write_time(base::executable_path(), gone);
+  const auto text = base::read_file(file);
+  if (missing || gone || written < built || !text) {
+    return std::nullopt;
+  }
+  auto table = report::coverage_from_json(Json::parse(*text, nullptr, false));
+  if (!table || table->title != wanted.title ||
+      table->versions[kSource] != wanted.versions.at(kSource)) {
+    return std::nullopt;
+  }
+  return *table;
+}
+
+base::Result<void> write_tables(const Coverage& table, const fs::path& folder) {
+  const std::vector<std::pair<const char*, std::string>> files = {
+      {"sweep.json", report::to_json(table).dump(2) + "\n"},
+      {"sweep.md", report::to_markdown(table)},
+      {"sweep.html", report::to_html(table)}};
+  for (const auto& [name, text] : files) {
+    if (auto written = base::write_file(folder / name, text); !written) {
+      return written;
+    }
+  }
+  return {};
+}
+
+std::string painted(const Console& console, const std::string& status) {
+  const std::string padded = fmt::format("{:12}", status);
+  if (status == "equal") {
+    return console.green(padded);
+  }
+  return status == "refused" || status == "no reference"
+             ? console.yellow(padded)
+             : console.red(padded);
+}
+
+void say(Console& console, const CoverageRow& row) {
+  console.say(fmt::format(
+      "{:28} {} {:5.1f} s  {}",
+      row.name,
+      painted(console, row.status),
+      row.seconds,
+      row.reason));
+}
+
+/// Runs the types that `table` lacks, and keeps the table on disc after each.
+base::Result<void> sweep_all(
+    const Options& options,
+    const fs::path& library,
+    const verify::Environment& environment,
+    Coverage& table,
+    Console& console) {
+  std::vector<std::string> types;
+  for (const std::string& type : options.types) {
+    if (std::none_of(
+            table.rows.begin(), table.rows.end(), [&](const CoverageRow& row) {
+              return row.name == type;
+            })) {
+      types.push_back(type);
+    }
+  }
+  const size_t jobs =
+      options.jobs > 0 ? options.jobs : base::jobs_at_once(kBytes);
+  std::vector<Slot> slots;
+  slots.reserve(jobs);
+  for (size_t i = 0; i < jobs; ++i) {
+    slots.emplace_back(environment, library, options);
+  }
+  table.versions.merge(slots.front().versions());
+  std::mutex mutex;
+  base::Result<void> result;
+  size_t finished = 0;
+  base::run_jobs(types.size(), jobs, [&](size_t slot, size_t index) {
+    CoverageRow row = slots[slot].sweep(types[index]);
+    const std::lock_guard lock(mutex);
+    console.progress().end();
+    say(console, row);
+    console.progress().begin("sweeping");
+    console.progress().advance(++finished, types.size());
+    table.rows.push_back(std::move(row));
+    if (!options.directory.empty() && result) {
+      result = write_tables(table, options.directory);
+    }
+  });
+  console.progress().end();
+  return result;
 }
 
 ExitCode sweep(Options options, const Common& common, Console& console) {
@@ -206,9 +340,15 @@ ExitCode sweep(Options options, const Common& common, Console& console) {
         ExitCode::Usage);
   }
   const auto library = transformers_directory(common);
+  if (!library) {
+    return console.fail(library.error());
+  }
+  if (!options.checkpoint.empty()) {
+    return evaluate_here(options, *library, console);
+  }
   const auto environment = worker_environment(common);
-  if (!library || !environment) {
-    return console.fail(library ? environment.error() : library.error());
+  if (!environment) {
+    return console.fail(environment.error());
   }
   if (options.types.empty()) {
     auto types = all_types(*library);
@@ -218,35 +358,31 @@ ExitCode sweep(Options options, const Common& common, Console& console) {
     }
     options.types = *types;
   }
-  auto worker = verify::start_reference(*environment);
-  if (!worker) {
-    return console.fail(worker.error());
+  Coverage table = empty_table(*library, options.dtype);
+  const fs::path folder = options.directory;
+  if (options.resume) {
+    table = earlier(folder / "sweep.json", table).value_or(table);
   }
-  std::vector<Row> rows;
-  size_t equal = 0;
-  for (const std::string& type : options.types) {
-    console.progress().begin("sweeping " + type);
-    rows.push_back(sweep_one(type, *worker, *library));
-    const Row& row = rows.back();
-    equal += row.status == "equal";
-    console.progress().end();
-    console.say(fmt::format(
-        "{:28} {:12} {:5.1f} s  {}",
-        row.type,
-        row.status,
-        row.seconds,
-        row.reason));
+  if (auto swept = sweep_all(options, *library, *environment, table, console);
+      !swept) {
+    return console.fail(swept.error());
   }
-  console.say(fmt::format("{} of {} equal", equal, rows.size()));
-  const Json json = to_json(rows);
-  if (!options.directory.empty()) {
-    const fs::path file = fs::path(options.directory) / "sweep.json";
-    if (auto written = base::write_file(file, json.dump(2) + "\n"); !written) {
+  std::sort(
+      table.rows.begin(),
+      table.rows.end(),
+      [](const CoverageRow& a, const CoverageRow& b) {
+        return a.name < b.name;
+      });
+  if (!folder.empty()) {
+    if (auto written = write_tables(table, folder); !written) {
       return console.fail(written.error());
     }
   }
-  console.result(json);
-  return equal == rows.size() ? ExitCode::Done : ExitCode::VerdictFailed;
+  console.say(report::summary_text(table));
+  console.result(report::to_json(table));
+  return table.summary()["equal"] == static_cast<int>(table.rows.size())
+             ? ExitCode::Done
+             : ExitCode::VerdictFailed;
 }
 
 }  // namespace
@@ -255,10 +391,29 @@ Run verb_sweep(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   app.add_option("types", options->types, "model types; all when none is named")
       ->type_name("TYPE");
-  app.add_option("-o", options->directory, "where sweep.json goes")
-      ->type_name("DIR");
+  auto* directory = app.add_option(
+                           "-o",
+                           options->directory,
+                           "where sweep.json, sweep.md and sweep.html go")
+                        ->type_name("DIR");
   app.add_flag(
       "--native", options->native, "compare native evaluation with torch");
+  app.add_flag(
+         "--resume", options->resume, "keep what sweep.json in DIR has already")
+      ->needs(directory);
+  app.add_option("--jobs", options->jobs, "types at once; by cores and memory")
+      ->type_name("N");
+  app.add_option("--dtype", options->dtype, "what both sides compute in")
+      ->check(CLI::IsMember({"float32", "bfloat16", "float16"}))
+      ->capture_default_str();
+  app.add_option("--limit", options->limit, "seconds that one type may take")
+      ->capture_default_str();
+  auto* checkpoint =
+      app.add_option("--checkpoint", options->checkpoint)->group("");
+  app.add_option("--reference", options->reference)
+      ->group("")
+      ->needs(checkpoint);
+  app.add_option("--exact", options->exact)->group("")->needs(checkpoint);
   return [options, &common](Console& console) {
     return sweep(*options, common, console);
   };

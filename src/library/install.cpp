@@ -12,6 +12,7 @@ namespace portwright::library {
 #define PW_PRELUDES(X) \
   X(associative_scan)  \
   X(auto_factory)      \
+  X(capturing)         \
   X(docstrings)        \
   X(dynamic_modules)   \
   X(flash_attention)   \
@@ -93,6 +94,7 @@ const Prelude kPreludes[] = {
     {"concurrent.futures", embedded_futures},
     {"packaging", embedded_packaging, true},
     {"packaging.version", embedded_versions},
+    {"portwright.capturing", embedded_capturing},
     {"portwright.loading", embedded_loading},
     {"portwright.running", embedded_running},
 };

@@ -51,6 +51,24 @@ std::string first_few(const std::vector<std::string>& names) {
                           : out;
 }
 
+/// Weights that a quantization method has packed are not what the source
+/// computes with.
+std::optional<diagnostics::Diagnostic> quantized(const nlohmann::json& fields) {
+  for (const nlohmann::json& part :
+       {fields, fields.value("text_config", nlohmann::json::object())}) {
+    const auto found = part.find("quantization_config");
+    if (found == part.end() || !found->is_object()) {
+      continue;
+    }
+    return fault(
+        diagnostics::Kind::UnsupportedStructure,
+        "the config has a quantization_config of the method " +
+            found->value("quant_method", "unknown"),
+        "dequantize the checkpoint and remove the entry");
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Evaluated<Value> load_config(
@@ -83,6 +101,9 @@ load_model(Interpreter& interp, const fs::path& directory, torch::Dtype dtype) {
   const auto fields = read_config(directory);
   if (!fields) {
     return tl::unexpected(fields.error());
+  }
+  if (auto fault = quantized(*fields)) {
+    return tl::unexpected(std::move(*fault));
   }
   if (fields->contains("auto_map")) {
     register_checkpoint_code(interp, directory.string());

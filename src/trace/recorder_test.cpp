@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "trace/explain.h"
 #include "trace/replay.h"
 
 namespace portwright::trace {
@@ -126,6 +127,26 @@ TEST_F(RecorderTest, FollowsWritesIntoViews) {
   const auto expected =
       mx::concatenate({mx::full({2, 3}, 2.0f), mx::full({2, 2}, 3.0f)}, 1);
   EXPECT_TRUE(mx::array_equal(result, expected).item<bool>());
+}
+
+TEST_F(RecorderTest, ExplainsWhatAModuleDid) {
+  const auto lines = explain(*trace_, "");
+  ASSERT_TRUE(lines);
+  EXPECT_EQ(to_text(*lines), R"(model.py
+    13 | x = x * self.factor
+       |   float32[2,3] x
+    14 | hidden = self.proj(x)
+       |   proj float32[2,3]
+    15 | return hidden + 1
+)");
+}
+
+TEST_F(RecorderTest, ExplainsWhoReadsAParameter) {
+  const auto lines = explain(*trace_, "proj.weight");
+  ASSERT_TRUE(lines);
+  ASSERT_EQ(lines->size(), 1u);
+  EXPECT_THAT(lines->front().text, HasSubstr("F.linear"));
+  EXPECT_FALSE(explain(*trace_, "proj.bias"));
 }
 
 }  // namespace

@@ -68,7 +68,9 @@ class Service:
             k: (v.float() if v.is_floating_point() else v).contiguous()
             for k, v in tensors.items()
         }
-        save_file(float32, out, {"order": json.dumps(order)})
+        dtypes = {k: str(v.dtype).removeprefix("torch.") for k, v in tensors.items()}
+        metadata = {"order": json.dumps(order), "dtypes": json.dumps(dtypes)}
+        save_file(float32, out, metadata)
         return {"tensors": out, "order": order}
 
     def _model(self, name):

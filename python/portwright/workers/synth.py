@@ -9,6 +9,7 @@ under the user's cache directory.
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -31,6 +32,12 @@ class SynthError(Exception):
 def recipes():
     path = _DATA / "synth_recipes.json"
     return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _alternatives(model_type):
+    """The recipes of a type: one, or one for each generation of its config class."""
+    found = recipes().get(model_type, {})
+    return found if isinstance(found, list) else [found]
 
 
 def cache_root():
@@ -58,6 +65,28 @@ def _source(what, trust_remote_code):
         )
     config = CONFIG_MAPPING[what]()
     return config, config.to_dict(), {}
+
+
+def _own_code(what):
+    """The Python files beside a config that names its classes by auto_map."""
+    path = Path(what)
+    if not path.exists():
+        return []
+    folder = path if path.is_dir() else path.parent
+    if "auto_map" not in json.loads((folder / "config.json").read_text()):
+        return []
+    return sorted(folder.glob("*.py"))
+
+
+def _add_code(files, folder):
+    """Makes the checkpoint self-contained."""
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    source = json.loads((files[0].parent / "config.json").read_text())
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config["auto_map"] = source["auto_map"]
+    path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def _kinds(fields):
@@ -199,19 +228,26 @@ def make(
     import torch
 
     config, fields, given = _source(what, trust_remote_code)
-    recipe = recipes().get(getattr(config, "model_type", ""), {}) if not given else {}
-    extra = {**recipe, **(overrides or {})}
+    code = _own_code(what)
+    choices = [{}] if given else _alternatives(getattr(config, "model_type", ""))
     problem = None
-    for candidate in candidates(config, fields, given, extra):
+    for candidate in itertools.chain.from_iterable(
+        candidates(config, fields, given, {**choice, **(overrides or {})})
+        for choice in choices
+    ):
         if isinstance(candidate, Exception):
             problem = problem or candidate
             continue
+        if code:
+            candidate._name_or_path = str(code[0].parent)
         try:
             model = _build(torch, candidate, seed, trust_remote_code)
         except Exception as error:
             problem = problem or error
             continue
         _save(model, folder, flat_rope)
+        if code:
+            _add_code(code, folder)
         return model.config.to_dict()
     raise SynthError(f"{what}: {type(problem).__name__}: {problem}") from problem
 
@@ -220,6 +256,7 @@ def _key(what, seed, overrides, flat_rope):
     import importlib.metadata as metadata
 
     parts = [what if not Path(what).exists() else _config_text(what)]
+    parts += [file.read_text() for file in _own_code(what)]
     parts += [seed, sorted((overrides or {}).items()), flat_rope]
     parts += [metadata.version(n) for n in ("torch", "transformers", "tokenizers")]
     here = Path(__file__).resolve().parent

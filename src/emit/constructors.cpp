@@ -1,6 +1,7 @@
 #include "emit/module_writer.h"
 #include "emit/operations.h"
 #include "emit/variants.h"
+#include "lift/affine.h"
 #include "lift/norm.h"
 
 namespace portwright::emit {
@@ -149,6 +150,52 @@ std::optional<std::string> norm_constructor(
   return norm_text(context, frame.module, *norm);
 }
 
+ValueId parameter_id(const Context& context, const std::string& path) {
+  for (ValueId id = 1; id < context.trace.values.size(); ++id) {
+    if (context.trace.info(id).parameter == path) {
+      return id;
+    }
+  }
+  return 0;
+}
+
+/// x W + b: W keeps the checkpoint's orientation, since a transposed square
+/// could not be told from one still to be transposed.
+std::optional<std::string> affine_constructor(
+    Context& context,
+    const Frame& frame) {
+  const auto kind = lift::lift_affine(context.interp, frame.module);
+  if (kind == lift::Affine::None) {
+    return {};
+  }
+  const ValueId weight = parameter_id(context, frame.path + ".weight");
+  const auto sizes = ModuleWriter(context, frame).size_texts(weight);
+  const bool bias = parameter_id(context, frame.path + ".bias");
+  if (kind == lift::Affine::Linear) {
+    return "nn.Linear(" + sizes[1] + ", " + sizes[0] +
+           (bias ? ")" : ", bias=False)");
+  }
+  const std::string name = context.short_name(frame.module.object()->cls->name);
+  const bool known =
+      std::any_of(context.classes.begin(), context.classes.end(), [&](auto& c) {
+        return c.name == name;
+      });
+  if (!known) {
+    ClassText text;
+    text.name = name;
+    text.init_params = {"input_dims: int", "output_dims: int"};
+    text.init = {"self.weight = mx.zeros((input_dims, output_dims))"};
+    text.call_params = {"x: mx.array"};
+    text.call = {"return x @ self.weight"};
+    if (bias) {
+      text.init.emplace_back("self.bias = mx.zeros((output_dims,))");
+      text.call = {"return mx.addmm(self.bias, x, self.weight)"};
+    }
+    context.classes.push_back(text);
+  }
+  return name + "(" + sizes[0] + ", " + sizes[1] + ")";
+}
+
 /// Puts a parameter's name for `text` where that is a whole expression.
 bool name_expression(
     std::string& line,
@@ -236,6 +283,9 @@ Constructor constructor_of(
   }
   if (auto norm = norm_constructor(context, frame)) {
     return {*norm, false};
+  }
+  if (auto affine = affine_constructor(context, frame)) {
+    return {*affine, false};
   }
   ClassText text = ModuleWriter(context, frame).write(outputs);
   const auto sizes = size_parameters(context, module, text);

@@ -86,6 +86,9 @@ class Context {
   /// What submodules could not be translated; the file goes on without them.
   std::vector<diagnostics::Diagnostic> holes;
   std::string embedding;  // "model.embed_tokens"
+  std::string head;       // "lm_head"
+  /// A tied head with a bias holds the embedding's weight as its own.
+  bool head_keeps_weight = false;
   /// Classes whose __init__ takes the layer index; grows until it is known.
   std::set<std::string> indexed;
   /// Model-level facts found on the way.

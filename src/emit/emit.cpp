@@ -74,7 +74,14 @@ std::string import_lines(const Context& context, const std::string& body) {
   out += "\nimport mlx.core as mx\nimport mlx.nn as nn\n\n";
   std::map<std::string, std::set<std::string>> local;
   local["base"].insert("BaseModelArgs");
-  for (const auto& entry : context.imports) {
+  std::set<std::string> imports = context.imports;
+  if (const size_t at = body.find("math.");
+      at != std::string::npos && at > 0 &&
+      !std::isalnum(static_cast<unsigned char>(body[at - 1])) &&
+      body[at - 1] != '_') {
+    imports.insert("math");  // what fields were computed with
+  }
+  for (const auto& entry : imports) {
     const size_t colon = entry.find(':');
     if (colon == std::string::npos) {  // a module of the standard library
       out = "import " + entry + "\n" + out;

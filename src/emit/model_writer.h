@@ -9,6 +9,7 @@ namespace portwright::emit {
 struct Roles {
   const Frame* root = nullptr;
   const Frame* backbone = nullptr;
+  std::vector<const Frame*> wrappers;  // between the two, outermost first
   std::string layers;  // attribute of the backbone: "layers", "h"
   std::vector<const Frame*> layer_frames;  // in order
 };
@@ -23,6 +24,27 @@ struct Masks {
 };
 
 Masks find_masks(Context& context, const Roles& roles);
+
+/// The class of the backbone; the classes of the layers come before it.
+ClassText
+write_backbone(Context& context, const Roles& roles, const Masks& masks);
+/// A module around the backbone, which hands on what `inner` answers.
+ClassText
+write_wrapper(Context& context, const Frame& wrapper, const Frame& inner);
+
+/// Classes for the modules on the way from `outer` (a path) to `inner` whose
+/// own forward does not run; the name of the class that `outer` holds.
+std::string
+add_wrappers(Context& context, const std::string& outer, const Frame& inner);
+
+/// Calls `visit` for every module's forward inside, outer ones first.
+void for_each_module(
+    const Frame& frame,
+    const std::function<void(const Frame&)>& visit);
+/// The hidden states a frame reads, each once.
+std::vector<ValueId> data_inputs(const Context& context, const Frame& frame);
+/// What models take beside self: inputs, cache, input_embeddings.
+std::vector<std::string> call_parameters();
 
 /// Writes the backbone and the causal LM; the classes of the layers come
 /// before them in `context.classes`.

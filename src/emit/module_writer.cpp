@@ -41,9 +41,11 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
 namespace {
 
 /// What a call is handed at run time: data, and parameters of its caller.
+/// Blocks get positions by their cache, other modules as they are.
 bool is_handed(const Context& context, const Frame& frame, ValueId id) {
   const std::string& parameter = context.trace.info(id).parameter;
-  return context.flows.of(id) == Flow::Data ||
+  const Flow flow = context.flows.of(id);
+  return flow == Flow::Data || (flow == Flow::Position && !uses_cache(frame)) ||
          (frame.is_module() && !parameter.empty() &&
           !parameter.starts_with(frame.path + "."));
 }
@@ -52,7 +54,7 @@ bool is_handed(const Context& context, const Frame& frame, ValueId id) {
 
 void ModuleWriter::classify_inputs() {
   for (ValueId id : frame_.inputs) {
-    if (is_handed(context_, frame_, id) &&
+    if (is_handed(context_, frame_, id) && frame_.is_module() &&
         std::find(data_inputs_.begin(), data_inputs_.end(), id) ==
             data_inputs_.end()) {
       data_inputs_.push_back(id);
@@ -122,8 +124,10 @@ std::vector<ValueId> ModuleWriter::dependencies(ValueId id) const {
   } else if (it->second.call) {
     out = it->second.call->inputs;
   }
-  std::erase_if(
-      out, [&](ValueId v) { return context_.flows.of(v) != Flow::Data; });
+  std::erase_if(out, [&](ValueId v) {
+    return context_.flows.of(v) != Flow::Data &&
+           context_.flows.of(v) != Flow::Position && !constructing_;
+  });
   return out;
 }
 
@@ -173,32 +177,13 @@ Expression ModuleWriter::value(ValueId id) {
   return e;
 }
 
-namespace {
-
-bool is_persistent(const Context& context, const std::string& path) {
-  const size_t dot = path.rfind('.');
-  const Value owner =
-      context.module(dot == std::string::npos ? "" : path.substr(0, dot));
-  const std::string name =
-      dot == std::string::npos ? path : path.substr(dot + 1);
-  bool persistent = true;
-  context.interp.for_each(
-      context.interp.getattr(owner, "_non_persistent_buffers_set"),
-      [&](Value v) {
-        persistent = persistent && !(v.is_str() && v.str() == name);
-      });
-  return persistent;
-}
-
-}  // namespace
-
 Expression ModuleWriter::produce(ValueId id) {
   const auto& info = context_.trace.info(id);
   if (attention_.owns(id)) {
     return attention_.produce(id);
   }
   if (id == context_.evaluation.positions) {
-    return attention_.positions();
+    return position_cache_ ? positions() : attention_.positions();
   }
   if (takes_mask_ &&
       lift::whole_mask(context_.trace, context_.flows, id) == id) {
@@ -210,7 +195,8 @@ Expression ModuleWriter::produce(ValueId id) {
     }
   }
   if (!info.parameter.empty()) {
-    return parameter(id);
+    return context_.flows.of(id) == Flow::Parameter ? parameter(id)
+                                                    : buffer(id);
   }
   auto it = graph_.producers.find(id);
   if (it == graph_.producers.end() && info.producer &&
@@ -227,28 +213,6 @@ Expression ModuleWriter::produce(ValueId id) {
   return operation(*it->second.op, it->second.index);
 }
 
-/// A parameter of the module's own, or a buffer that checkpoints hold.
-Expression ModuleWriter::parameter(ValueId id) {
-  const auto& info = context_.trace.info(id);
-  if (context_.flows.of(id) != Flow::Parameter &&
-      !is_persistent(context_, info.parameter)) {
-    context_.hole(
-        frame_.call, "the buffer '" + info.parameter + "' has no translation");
-  }
-  const std::string path = child_name(info.parameter);
-  if (path.find('.') != std::string::npos) {
-    context_.hole(
-        frame_.call, "'" + info.parameter + "' lies in another module");
-  }
-  std::vector<std::string> sizes;
-  for (int64_t n : info.shape) {
-    sizes.push_back(context_.integer_text(frame_.module, n));
-  }
-  initialise(
-      path, "mx.zeros((" + join(sizes) + (sizes.size() == 1 ? ",))" : "))"));
-  return {"self." + path, kPrimary};
-}
-
 std::string ModuleWriter::child_name(const std::string& path) {
   return frame_.path.empty() ? path : path.substr(frame_.path.size() + 1);
 }
@@ -257,10 +221,6 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   if (auto experts = lift::lift_experts(
           context_.interp, context_.trace, context_.flows, child)) {
     return call_experts(child, *experts);
-  }
-  const std::string name = child_name(child.path);
-  if (name.find('.') != std::string::npos) {
-    context_.hole(child.call, "'" + child.path + "' lies in a container");
   }
   std::vector<ValueId> used;
   for (ValueId id : child.outputs) {
@@ -281,7 +241,7 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
     context_.holes.push_back(hole.diagnostic);
   }
   layer_index_ = layer_index_ || made.needs_layer_index;
-  initialise(name, made.text);
+  const Expression called = member(child_name(child.path), made.text);
   std::vector<std::string> args;
   for (ValueId id : child.inputs) {
     if (is_handed(context_, child, id)) {
@@ -297,7 +257,7 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
     }
     args.emplace_back("cache");
   }
-  const Expression answer = call("self." + name, std::move(args));
+  const Expression answer = call(called.text, std::move(args));
   return used.size() == 1 ? answer
                           : unpacked(answer, used, child.outputs[index]);
 }
@@ -461,6 +421,11 @@ std::string ModuleWriter::attribute_for(const Value& v) {
 }
 
 Expression ModuleWriter::scalar(const Value& v) {
+  if (constructing_) {
+    const std::string text = context_.args_text(v);
+    layer_index_ = layer_index_ || text.find("layer_idx") != std::string::npos;
+    return {text, text.find(' ') == std::string::npos ? kPrimary : kTernary};
+  }
   if (v.provenance() && v.provenance()->kind != Provenance::Kind::Dim &&
       !v.is_none()) {
     return {"self." + attribute_for(v), kPrimary};
@@ -470,6 +435,9 @@ Expression ModuleWriter::scalar(const Value& v) {
 }
 
 Expression ModuleWriter::extent(const Value& v) {
+  if (constructing_) {
+    return scalar(v);
+  }
   const auto& e = context_.evaluation;
   if (v.as_int() == e.batch || v.as_int() == e.length) {
     needs_shape = true;
@@ -514,6 +482,9 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
 }
 
 void ModuleWriter::order_init() {
+  for (const auto& [name, text] : members_.texts()) {
+    initialise(name, text);
+  }
   // Scalars, then the submodules as the source has them, then what is ours.
   std::map<std::string, int> order;
   context_.interp.for_each(
@@ -549,6 +520,7 @@ ClassText ModuleWriter::take(std::string class_name) {
   for (const auto& [name, text] : init_) {
     out.init.push_back("self." + name + " = " + text);
   }
+  out.init.insert(out.init.end(), late_init_.begin(), late_init_.end());
   for (ValueId id : data_inputs_) {
     out.call_params.push_back(names_.at(id) + ": mx.array");
   }
@@ -560,10 +532,12 @@ ClassText ModuleWriter::take(std::string class_name) {
   }
   if (needs_shape) {
     const size_t dims = data_inputs_.empty() ? 3 : rank(data_inputs_.front());
+    const std::string x =
+        data_inputs_.empty() ? "x" : names_.at(data_inputs_.front());
     out.call.push_back(
-        needs_depth ? "B, L, D = x.shape"
-        : dims == 3 ? "B, L, _ = x.shape"
-                    : "B, L = x.shape[:2]");
+        needs_depth ? "B, L, D = " + x + ".shape"
+        : dims == 3 ? "B, L, _ = " + x + ".shape"
+                    : "B, L = " + x + ".shape[:2]");
     out.call.emplace_back("");
   }
   out.call.insert(out.call.end(), statements_.begin(), statements_.end());

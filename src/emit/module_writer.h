@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -10,6 +11,7 @@
 #include "emit/attention_writer.h"
 #include "emit/context.h"
 #include "emit/expression.h"
+#include "emit/members.h"
 #include "lift/experts.h"
 
 namespace portwright::emit {
@@ -49,6 +51,8 @@ class ModuleWriter {
   }
   /// `self.<name> = <text>` in __init__, once.
   void initialise(const std::string& name, const std::string& text);
+  /// An attribute by its path below the module, containers included.
+  Expression member(const std::string& path, const std::string& text);
   /// A name not used yet in __call__.
   std::string fresh(std::string name);
   ClassText take(std::string class_name);
@@ -74,6 +78,16 @@ class ModuleWriter {
   void use_layer_index() {
     layer_index_ = true;
   }
+  /// Where the positions of the new tokens come from: text of a cache with an
+  /// offset, and of the number of new tokens. Blocks read their own cache.
+  void read_positions(std::function<std::string()> cache, std::string length) {
+    position_cache_ = std::move(cache);
+    length_text_ = std::move(length);
+  }
+  /// The sizes of a parameter or buffer, in terms of ModelArgs.
+  std::vector<std::string> size_texts(ValueId id);
+  /// The array whose dtype constants take; none while constructing.
+  std::string dtype_source = "x";
   bool needs_shape = false;
   bool needs_depth = false;  // D, the last extent of x
   /// The name under which a weight's module is made as an nn.Linear, when the
@@ -87,7 +101,6 @@ class ModuleWriter {
 
   void classify_inputs();
   void order_init();
-  Expression parameter(ValueId id);
   Expression call_module(const Frame& call, size_t index);
   Expression unpacked(
       const Expression& answer,
@@ -102,6 +115,12 @@ class ModuleWriter {
   Expression operation(const OpNode& op, size_t index);
   void outputs_together(const OpNode& op);
   std::string attribute_for(const eval::Value& value);
+  Expression parameter(ValueId id);
+  /// A buffer: loaded where checkpoints hold it, else computed in __init__.
+  Expression buffer(ValueId id);
+  /// The positions of the new tokens, (1 or B, L).
+  Expression positions();
+  std::string shape_text(ValueId id);
   std::string child_name(const std::string& path);
   std::string weight_owner(ValueId weight) const;
   eval::Value buffer_scalar(ValueId id) const;
@@ -118,10 +137,15 @@ class ModuleWriter {
   std::set<std::string> used_names_;
   std::map<ValueId, std::string> names_;
   std::map<ValueId, int> uses_;
+  Members members_;
+  std::vector<std::string> late_init_;  // after all attributes
   std::vector<ValueId> data_inputs_;
+  std::function<std::string()> position_cache_;
+  std::string length_text_;
   bool takes_mask_ = false;
   bool takes_cache_ = false;
   bool layer_index_ = false;
+  bool constructing_ = false;  // writes __init__, where fields are args.x
 
   AttentionWriter attention_;
 };

@@ -43,6 +43,9 @@ WriteRule sum_rule(std::string_view symbol, bool reversed = false) {
       Expression& scaled = reversed ? a : b;
       scaled = infix(scaled, "*", w.scalar(alpha));
     }
+    if (b.text == "0") {
+      return a;
+    }
     return infix(a, symbol, b);
   };
 }
@@ -211,7 +214,14 @@ WriteRule combined(std::string_view symbol) {
 Expression to(Writer& w, const OpNode& op) {
   const ValueId from_id = w.input_of(op, 0);
   if (w.context().flows.of(from_id) == lift::Flow::Constant) {
-    return w.value(from_id);  // a Python scalar takes its partner's dtype
+    const Expression x = w.value(from_id);
+    // A Python scalar takes its partner's dtype, a table has one of its own.
+    const bool to_own = op.op->param("dtype") >= 0 && given(op, "dtype");
+    return to_own && w.rank(from_id) > 0 && !w.dtype_source.empty() &&
+                   torch::is_floating_point(
+                       w.context().trace.info(from_id).dtype)
+               ? method(x, "astype", {w.dtype_source + ".dtype"})
+               : x;
   }
   const auto from = w.context().trace.info(from_id).dtype;
   const auto into = w.context().trace.info(op.outputs[0]).dtype;

@@ -46,6 +46,10 @@ Expression reshape(Writer& w, const OpNode& op) {
     return *text;
   }
   const Expression x = input(w, op);
+  if (w.context().trace.info(w.input_of(op, 0)).shape ==
+      w.context().trace.info(op.outputs[0]).shape) {
+    return x;
+  }
   return method(x, "reshape", extents(w, argument(op, "shape")));
 }
 

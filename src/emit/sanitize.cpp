@@ -91,10 +91,14 @@ std::string renaming(Context& context, const KeyRule& rule) {
 
 std::string write_sanitize(Context& context) {
   const auto rules = conversion_rules(context);
-  std::string body;
-  if (context.fields.contains("tie_word_embeddings")) {
-    body += "    if self.args.tie_word_embeddings:\n"
-            "        weights.pop(\"lm_head.weight\", None)\n";
+  std::string body, copied;
+  const std::string tied = "    if self.args.tie_word_embeddings:\n";
+  if (context.head_keeps_weight) {
+    copied = tied + "        weights.setdefault(\"" + context.head +
+             ".weight\", weights[\"" + context.embedding + ".weight\"])\n";
+  } else if (context.fields.contains("tie_word_embeddings")) {
+    body +=
+        tied + "        weights.pop(\"" + context.head + ".weight\", None)\n";
   }
   for (const KeyRule& r : rules) {
     if (!r.converts && r.sources.size() == 1 && r.targets.size() == 1) {
@@ -104,6 +108,7 @@ std::string write_sanitize(Context& context) {
   for (const auto& experts : context.experts) {
     body += expert_code(context, rules, experts);
   }
+  body += copied;  // under the names that the renamings gave
   if (context.fields.contains("rope_theta")) {
     // Old checkpoints carry the frequencies, which are computed here.
     body += "    return {k: v for k, v in weights.items() if "

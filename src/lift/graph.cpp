@@ -2,6 +2,8 @@
 
 #include <functional>
 
+#include "eval/code.h"
+
 namespace portwright::lift {
 
 Flows::Flows(const Trace& trace, ValueId ids, ValueId positions, ValueId mask)
@@ -52,10 +54,18 @@ bool is_cache_update(const Frame& frame) {
          frame.function->name == "update";
 }
 
+bool is_state_update(const Frame& frame) {
+  return frame.function && !frame.is_module() &&
+         frame.module_name() == "transformers.cache_utils" &&
+         (frame.function->name == "update_conv_state" ||
+          frame.function->name == "update_recurrent_state");
+}
+
 bool uses_cache(const Frame& frame) {
   for (const auto& item : frame.items) {
     if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-      if (is_cache_update(**child) || uses_cache(**child)) {
+      if (is_cache_update(**child) || is_state_update(**child) ||
+          uses_cache(**child)) {
         return true;
       }
     }
@@ -117,6 +127,17 @@ bool is_dressed_linear(const Trace& trace, const Frame& frame) {
   return false;
 }
 
+/// A container of torch's own, as nn.Sequential: it has no class in the port.
+bool is_container(const Frame& frame) {
+  return frame.function && frame.function->globals &&
+         frame.function->globals->file.starts_with("<portwright>") &&
+         std::any_of(
+             frame.items.begin(), frame.items.end(), [](const auto& item) {
+               const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+               return child && (*child)->is_module();
+             });
+}
+
 void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
   for (const auto& item : frame.items) {
     if (const auto* node = std::get_if<OpNode>(&item)) {
@@ -140,9 +161,10 @@ void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
       continue;
     }
     const Frame& f = **child;
-    const bool opened = f.is_module() && (parameter_count(trace, f.path) == 0 ||
-                                          is_dressed_linear(trace, f) ||
-                                          is_dressed_embedding(f));
+    const bool opened =
+        f.is_module() &&
+        (parameter_count(trace, f.path) == 0 || is_dressed_linear(trace, f) ||
+         is_dressed_embedding(f) || is_container(f));
     if (f.is_module() && !opened) {
       graph.calls.push_back(&f);
       for (size_t i = 0; i < f.outputs.size(); ++i) {

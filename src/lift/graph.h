@@ -38,6 +38,8 @@ class Flows {
 /// True for a call into the library's masks or caches, which is one construct.
 bool is_mask_function(const Frame& frame);
 bool is_cache_update(const Frame& frame);
+/// ... that writes a recurrent layer's states.
+bool is_state_update(const Frame& frame);
 /// True when the frame updates the cache, calls inside included.
 bool uses_cache(const Frame& frame);
 

@@ -1,0 +1,359 @@
+#include <regex>
+
+#include "emit/model_writer.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+using lift::Flow;
+
+std::vector<ValueId> data_inputs(const Context& context, const Frame& frame) {
+  std::vector<ValueId> out;
+  for (ValueId id : frame.inputs) {
+    if (context.flows.of(id) == Flow::Data &&
+        std::find(out.begin(), out.end(), id) == out.end()) {
+      out.push_back(id);
+    }
+  }
+  return out;
+}
+
+namespace {
+
+/// The layers' own class, made once for all of them.
+std::string layer_constructor(Context& context, const Roles& roles) {
+  Constructor made;
+  // Which classes need the layer index shows only when all layers are seen.
+  size_t known = 0;
+  do {
+    known = context.indexed.size();
+    context.classes.clear();
+    try {
+      for (const Frame* layer : roles.layer_frames) {
+        made = constructor_of(context, *layer, {layer->outputs.front()});
+      }
+    } catch (const Hole&) {
+      if (context.indexed.size() == known) {
+        throw;
+      }
+    }
+  } while (context.indexed.size() != known);
+  const size_t open = made.text.find('(');
+  return made.text.substr(0, open) +
+         (made.needs_layer_index ? "(args, layer_idx=i)" : "(args)");
+}
+
+void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
+  const std::string as_array =
+      context.needs_mask_array ? ", return_array=True" : "";
+  if (!masks.any_sliding) {
+    w.statement("mask = create_attention_mask(h, cache[0]" + as_array + ")");
+    return;
+  }
+  w.initialise("sliding_window", "args.sliding_window");
+  if (!masks.any_full) {
+    w.statement(
+        "mask = create_attention_mask(h, cache[0], "
+        "window_size=self.sliding_window" +
+        as_array + ")");
+    return;
+  }
+  w.initialise("layer_types", "args.layer_types");
+  w.statement("masks = {}");
+  w.statement("for kind, c in zip(self.layer_types, cache):");
+  w.statement("    if kind not in masks:");
+  w.statement("        window_size = self.sliding_window if kind == "
+              "\"sliding_attention\" else None");
+  w.statement(
+      "        masks[kind] = create_attention_mask(h, c, "
+      "window_size=window_size" +
+      as_array + ")");
+}
+
+/// True for the token ids and reshaped forms of them.
+bool is_ids(const Context& context, ValueId id) {
+  for (;;) {
+    if (id == context.evaluation.ids) {
+      return true;
+    }
+    const OpNode* op = context.trace.info(id).producer;
+    if (!op || (op->op->name != "view" && op->op->name != "reshape" &&
+                op->op->name != "to" && op->op->name != "contiguous")) {
+      return false;
+    }
+    id = op->inputs.front();
+  }
+}
+
+bool reads_ids(const Context& context, const Frame& frame) {
+  return std::any_of(frame.inputs.begin(), frame.inputs.end(), [&](ValueId id) {
+    return is_ids(context, id);
+  });
+}
+
+/// Where the token ids become vectors.
+struct Embedding {
+  ValueId output = 0;
+  std::string name;  // of the module, below the backbone
+  std::string constructor;
+};
+
+Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
+  Context& context = w.context();
+  const size_t prefix = roles.backbone->path.size() + 1;
+  for (const Frame* call : w.graph().calls) {
+    if (reads_ids(context, *call)) {
+      return {
+          call->outputs.front(),
+          call->path.substr(prefix),
+          constructor_of(context, *call, {call->outputs.front()}).text};
+    }
+  }
+  for (const OpNode* op : w.graph().ops) {
+    if (op->op->name == "embedding" && is_ids(context, op->inputs.front())) {
+      if (const auto name = w.embedding_module(*op)) {
+        return {op->outputs.front(), *name, ""};
+      }
+    }
+  }
+  // A module around the backbone embeds, by an embedding of the backbone.
+  Embedding found;
+  for_each_module(*roles.root, [&](const Frame& f) {
+    if (!found.output && f.path.starts_with(roles.backbone->path + ".") &&
+        f.outputs.size() == 1 && reads_ids(context, f)) {
+      found = {
+          f.outputs.front(),
+          f.path.substr(prefix),
+          constructor_of(context, f, {f.outputs.front()}).text};
+    }
+  });
+  if (!found.output) {
+    context.hole(
+        roles.backbone->call, "the model embeds its tokens in no known way");
+  }
+  return found;
+}
+
+/// What the layers are given beside the chained states: values that all share,
+/// computed before the loop, and for each layer its own part of one.
+struct LayerInputs {
+  std::vector<std::string> extra;  // as text in the loop
+  bool by_index = false;           // some reads the index `i`
+};
+
+/// `text` with the number `layer` written as i.
+std::string by_index(const std::string& text, size_t layer) {
+  const std::regex number("\\b" + std::to_string(layer) + "\\b");
+  return std::regex_replace(text, number, "i");
+}
+
+LayerInputs find_layer_inputs(ModuleWriter& w, const Roles& roles) {
+  Context& context = w.context();
+  LayerInputs out;
+  const auto& layers = roles.layer_frames;
+  const auto first = data_inputs(context, *layers.front());
+  for (size_t i = 1; i < layers.size(); ++i) {
+    const auto inputs = data_inputs(context, *layers[i]);
+    if (inputs.empty() || inputs.front() != layers[i - 1]->outputs.front()) {
+      context.hole(
+          layers[i]->call,
+          "something happens between layer " + std::to_string(i - 1) +
+              " and layer " + std::to_string(i));
+    }
+    if (inputs.size() != first.size()) {
+      context.hole(
+          layers[i]->call,
+          "'" + layers[i]->path + "' is given other states than '" +
+              layers.front()->path + "'");
+    }
+  }
+  for (size_t slot = 1; slot < first.size(); ++slot) {
+    std::vector<ValueId> ids;
+    for (const Frame* layer : layers) {
+      ids.push_back(data_inputs(context, *layer)[slot]);
+    }
+    w.count_uses(ids);  // read in the loop, so more than once: it has a name
+    if (std::all_of(
+            ids.begin(), ids.end(), [&](ValueId id) { return id == ids[0]; })) {
+      out.extra.push_back(w.value(ids[0]).text);
+      continue;
+    }
+    out.by_index = true;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const std::string text = by_index(w.value(ids[i]).text, i);
+      if (i == 0) {
+        out.extra.push_back(text);
+      } else if (text != out.extra.back()) {
+        context.hole(
+            layers[i]->call,
+            "'" + layers[i]->path + "' is given other states than '" +
+                layers.front()->path + "'");
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> call_parameters() {
+  return {
+      "inputs: mx.array",
+      "cache=None",
+      "input_embeddings: Optional[mx.array] = None"};
+}
+
+namespace {
+
+/// How many layers there are: what the loop over them ran to.
+std::string layer_count(Context& context, const Roles& roles) {
+  const auto it = context.trace.constructions.find(
+      roles.layer_frames.front()->module.object());
+  if (it != context.trace.constructions.end()) {
+    for (const Value& arg : it->second.args) {
+      const eval::Provenance* p = arg.provenance();
+      if (p && p->kind == eval::Provenance::Kind::Loop && p->left) {
+        return context.args_text(p->left);
+      }
+    }
+  }
+  context.fields.insert("num_hidden_layers");
+  return "args.num_hidden_layers";
+}
+
+}  // namespace
+
+ClassText
+write_backbone(Context& context, const Roles& roles, const Masks& masks) {
+  const std::string layer = layer_constructor(context, roles);
+  ModuleWriter w(context, *roles.backbone);
+  const Embedding embedding = find_embedding(w, roles);
+  context.embedding = roles.backbone->path + "." + embedding.name;
+  w.fresh("inputs");
+  w.fresh("input_embeddings");
+  w.fresh("h");
+  w.bind(context.evaluation.ids, "inputs");
+  w.dtype_source = "h";
+  bool has_cache = false;
+  auto give_cache = [&] {
+    if (!has_cache) {
+      w.statement("if cache is None:");
+      w.statement("    cache = [None] * len(self." + roles.layers + ")");
+      has_cache = true;
+    }
+  };
+  w.read_positions(
+      [&] {
+        give_cache();
+        return std::string("cache[0]");
+      },
+      "h.shape[1]");
+  const std::string& embed = embedding.name;
+  if (!embedding.constructor.empty()) {
+    w.initialise(embed, embedding.constructor);
+  }
+  w.statement("if input_embeddings is not None:");
+  w.statement("    h = input_embeddings");
+  w.statement("else:");
+  w.statement("    h = self." + embed + "(inputs)");
+  w.bind(embedding.output, "h");
+  const ValueId first =
+      data_inputs(context, *roles.layer_frames.front()).front();
+  w.count_uses({first});
+  const LayerInputs inputs = find_layer_inputs(w, roles);
+  if (const Expression h = w.value(first); h.text != "h") {
+    w.statement("h = " + h.text);
+  }
+  w.initialise(
+      roles.layers,
+      "[" + layer + " for i in range(" + layer_count(context, roles) + ")]");
+  w.statement("");
+  give_cache();
+  context.imports.insert("base:create_attention_mask");
+  write_masks(w, context, masks);
+  w.statement("");
+  std::string names = "layer, c", lists = "self." + roles.layers + ", cache";
+  std::string mask = "mask";
+  if (masks.any_sliding && masks.any_full) {
+    names += ", kind";
+    lists += ", self.layer_types";
+    mask = "masks[kind]";
+  }
+  w.statement(
+      inputs.by_index
+          ? "for i, (" + names + ") in enumerate(zip(" + lists + ")):"
+          : "for " + names + " in zip(" + lists + "):");
+  std::vector<std::string> args{"h"};
+  args.insert(args.end(), inputs.extra.begin(), inputs.extra.end());
+  args.push_back(mask);
+  args.emplace_back("c");
+  w.statement("    h = layer(" + join(args) + ")");
+  w.statement("");
+  w.bind(roles.layer_frames.back()->outputs.front(), "h");
+  const ValueId output = roles.backbone->outputs.front();
+  w.count_uses({output});
+  const Expression result = w.value(output);
+  w.statement("return " + result.text);
+  const std::string& source = roles.backbone->module.object()->cls->name;
+  ClassText out = w.take(source);
+  out.call_params = call_parameters();
+  return out;
+}
+
+namespace {
+
+/// The inner module's path below the outer one.
+std::string below(const Frame& outer, const Frame& inner) {
+  return outer.path.empty() ? inner.path
+                            : inner.path.substr(outer.path.size() + 1);
+}
+
+}  // namespace
+
+std::string
+add_wrappers(Context& context, const std::string& outer, const Frame& inner) {
+  std::string path = inner.path;
+  std::string held = inner.module.object()->cls->name;
+  const size_t start = outer.empty() ? 0 : outer.size() + 1;
+  for (size_t dot = path.rfind('.'); dot != std::string::npos && dot >= start;
+       dot = path.rfind('.')) {
+    const std::string name = path.substr(dot + 1);
+    path.resize(dot);
+    const Value module = context.module(path);
+    if (context.interp.try_getattr(module, "__getitem__").defined()) {
+      context.hole(inner.call, "'" + inner.path + "' lies in a container");
+    }
+    ClassText text;
+    text.name = module.object()->cls->name;
+    text.init_params = {"args: ModelArgs"};
+    text.init = {"self." + name + " = " + held + "(args)"};
+    text.call_params = call_parameters();
+    text.call = {"return self." + name + "(inputs, cache, input_embeddings)"};
+    held = text.name;
+    context.classes.push_back(std::move(text));
+  }
+  return held;
+}
+
+ClassText
+write_wrapper(Context& context, const Frame& wrapper, const Frame& inner) {
+  ModuleWriter w(context, wrapper);
+  const std::string held = add_wrappers(context, wrapper.path, inner);
+  std::string name = below(wrapper, inner);
+  name.resize(std::min(name.find('.'), name.size()));
+  for (const char* taken : {"inputs", "input_embeddings", "h"}) {
+    w.fresh(taken);
+  }
+  w.initialise(name, held + "(args)");
+  w.statement("h = self." + name + "(inputs, cache, input_embeddings)");
+  w.bind(inner.outputs.front(), "h");
+  const ValueId output = wrapper.outputs.front();
+  w.count_uses({output});
+  const Expression result = w.value(output);
+  w.statement("return " + result.text);
+  ClassText out = w.take(wrapper.module.object()->cls->name);
+  out.call_params = call_parameters();
+  return out;
+}
+
+}  // namespace portwright::emit

@@ -1,0 +1,69 @@
+#include "emit/members.h"
+
+#include <algorithm>
+
+namespace portwright::emit {
+
+namespace {
+
+bool is_number(const std::string& part) {
+  return !part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
+    return c >= '0' && c <= '9';
+  });
+}
+
+}  // namespace
+
+std::string Members::put(const std::string& path, const std::string& text) {
+  std::string access = "self";
+  Node* node = &root_;
+  size_t at = 0;
+  while (at <= path.size()) {
+    const size_t dot = std::min(path.find('.', at), path.size());
+    const std::string part = path.substr(at, dot - at);
+    access += at == 0           ? "." + part
+              : is_number(part) ? "[" + part + "]"
+                                : "[\"" + part + "\"]";
+    node = &node->children[part];
+    at = dot + 1;
+  }
+  node->text = text;
+  return access;
+}
+
+std::string Members::text_of(const Node& node) {
+  if (node.children.empty()) {
+    return node.text;
+  }
+  const bool numbered = std::all_of(
+      node.children.begin(), node.children.end(), [](const auto& child) {
+        return is_number(child.first);
+      });
+  std::string out;
+  if (!numbered) {
+    for (const auto& [name, child] : node.children) {
+      out += (out.empty() ? "\"" : ", \"") + name + "\": " + text_of(child);
+    }
+    return "{" + out + "}";
+  }
+  std::map<int, std::string> items;
+  for (const auto& [index, child] : node.children) {
+    items[std::stoi(index)] = text_of(child);
+  }
+  for (int i = 0; i <= items.rbegin()->first; ++i) {
+    const auto it = items.find(i);
+    out += (i ? ", " : "") +
+           (it == items.end() ? std::string("nn.Identity()") : it->second);
+  }
+  return "[" + out + "]";
+}
+
+std::map<std::string, std::string> Members::texts() const {
+  std::map<std::string, std::string> out;
+  for (const auto& [name, node] : root_.children) {
+    out[name] = text_of(node);
+  }
+  return out;
+}
+
+}  // namespace portwright::emit

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace portwright::emit {
+
+/// The lists and dictionaries of modules and arrays that a class holds, where
+/// the source has containers (nn.Sequential, nn.ModuleDict, modules opened):
+/// MLX names what lies in them by the same paths.
+class Members {
+ public:
+  /// Puts `text` at a dotted path with at least two parts. Answers how to read
+  /// it: self.mlp[0], self.gate["weight"].
+  std::string put(const std::string& path, const std::string& text);
+  /// By the first part of the path: the text of the whole container. Gaps in
+  /// lists are filled with nn.Identity().
+  std::map<std::string, std::string> texts() const;
+
+ private:
+  struct Node {
+    std::string text;
+    std::map<std::string, Node> children;
+  };
+  static std::string text_of(const Node& node);
+  Node root_;
+};
+
+}  // namespace portwright::emit

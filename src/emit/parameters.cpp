@@ -1,0 +1,148 @@
+#include "emit/module_writer.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+using lift::Flow;
+
+namespace {
+
+/// The operation of the construction that made a tensor's elements, or null.
+const OpNode* maker(const Context& context, const torch::Tensor& tensor) {
+  for (const auto& info : context.trace.values) {
+    const auto* other = torch::as_tensor(info.tensor);
+    if (other && info.producer && info.producer->inputs.empty() &&
+        other->shares_storage(tensor) && other->sizes == tensor.sizes) {
+      return info.producer;
+    }
+  }
+  return nullptr;
+}
+
+/// The sizes a creation was given: zeros(a, b), zeros((a, b)).
+std::vector<Value> sizes_given(Context& context, const OpNode& op) {
+  for (const char* name : {"size", "input"}) {
+    const int i = op.op->param(name);
+    if (i >= 0 &&
+        (op.args[i].is(eval::Kind::Tuple) || op.args[i].is(eval::Kind::List))) {
+      auto items = context.interp.to_vector(op.args[i]);
+      if (items.size() == 1 && !items[0].is_int() && items[0].is_object()) {
+        items = context.interp.to_vector(items[0]);
+      }
+      return items;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> ModuleWriter::size_texts(ValueId id) {
+  const auto& shape = context_.trace.info(id).shape;
+  std::vector<std::string> sizes;
+  const auto* tensor = torch::as_tensor(context_.trace.info(id).tensor);
+  const OpNode* made = tensor ? maker(context_, *tensor) : nullptr;
+  const auto given = made ? sizes_given(context_, *made) : std::vector<Value>{};
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const bool told = given.size() == shape.size() && given[i].is_int() &&
+                      given[i].as_int() == shape[i];
+    sizes.push_back(
+        told ? context_.args_text(given[i])
+             : context_.integer_text(frame_.module, shape[i]));
+  }
+  return sizes;
+}
+
+std::string ModuleWriter::shape_text(ValueId id) {
+  const auto sizes = size_texts(id);
+  return "(" + join(sizes) + (sizes.size() == 1 ? ",)" : ")");
+}
+
+Expression ModuleWriter::member(
+    const std::string& path,
+    const std::string& text) {
+  if (path.find('.') == std::string::npos) {
+    initialise(path, text);
+    return {"self." + path, kPrimary};
+  }
+  return {members_.put(path, text), kPrimary};
+}
+
+Expression ModuleWriter::parameter(ValueId id) {
+  const std::string& whole = context_.trace.info(id).parameter;
+  if (!frame_.path.empty() && !whole.starts_with(frame_.path + ".")) {
+    context_.hole(frame_.call, "'" + whole + "' lies in another module");
+  }
+  const std::string path = child_name(whole);
+  return member(path, "mx.zeros(" + shape_text(id) + ")");
+}
+
+Expression ModuleWriter::buffer(ValueId id) {
+  const auto& info = context_.trace.info(id);
+  const std::string path = child_name(info.parameter);
+  const size_t dot = info.parameter.rfind('.');
+  const Value owner = context_.module(
+      dot == std::string::npos ? "" : info.parameter.substr(0, dot));
+  const std::string name = dot == std::string::npos
+                               ? info.parameter
+                               : info.parameter.substr(dot + 1);
+  bool transient = false;
+  context_.interp.for_each(
+      context_.interp.getattr(owner, "_non_persistent_buffers_set"),
+      [&](Value v) {
+        transient = transient || (v.is_str() && v.str() == name);
+      });
+  if (!transient) {  // the checkpoint has it
+    return member(path, "mx.zeros(" + shape_text(id) + ")");
+  }
+  // Made again as the source's construction made it. MLX takes attributes with
+  // an underscore for no parameters.
+  const auto& tensor = *torch::as_tensor(info.tensor);
+  ValueId made = 0;
+  for (ValueId other = 1; other < context_.trace.values.size(); ++other) {
+    const auto& candidate = context_.trace.info(other);
+    const auto* t = torch::as_tensor(candidate.tensor);
+    if (candidate.producer && t && t->shares_storage(tensor) &&
+        t->sizes == tensor.sizes && candidate.parameter.empty() &&
+        context_.flows.of(other) == Flow::Constant) {
+      made = other;
+    }
+  }
+  if (!made) {
+    context_.hole(
+        frame_.call,
+        "the buffer '" + info.parameter + "' is made in no known way");
+  }
+  std::string attribute = "_" + path;
+  std::replace(attribute.begin(), attribute.end(), '.', '_');
+  if (!init_names_.contains(attribute)) {
+    ModuleWriter construction(context_, context_.trace.root);
+    construction.constructing_ = true;
+    construction.dtype_source.clear();
+    construction.count_uses({made});
+    const Expression text = construction.value(made);
+    for (auto& line : construction.statements_) {
+      late_init_.push_back(line);
+    }
+    init_names_.insert(attribute);
+    late_init_.push_back("self." + attribute + " = " + text.text);
+    layer_index_ = layer_index_ || construction.layer_index_;
+  }
+  return {"self." + attribute, kPrimary};
+}
+
+Expression ModuleWriter::positions() {
+  const std::string cache = position_cache_();
+  const std::string offset = fresh("offset");
+  statement(
+      offset + " = " + cache + ".offset if " + cache + " is not None else 0");
+  const std::string name = fresh("positions");
+  // Rows of a batch have offsets of their own, negative where padded.
+  statement(
+      name + " = mx.maximum(mx.array(" + offset +
+      ").reshape(-1, 1) + mx.arange(" + length_text_ + "), 0)");
+  bind(context_.evaluation.positions, name);
+  return {name, kPrimary};
+}
+
+}  // namespace portwright::emit

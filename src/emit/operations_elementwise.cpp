@@ -214,14 +214,7 @@ WriteRule combined(std::string_view symbol) {
 Expression to(Writer& w, const OpNode& op) {
   const ValueId from_id = w.input_of(op, 0);
   if (w.context().flows.of(from_id) == lift::Flow::Constant) {
-    const Expression x = w.value(from_id);
-    // A Python scalar takes its partner's dtype, a table has one of its own.
-    const bool to_own = op.op->param("dtype") >= 0 && given(op, "dtype");
-    return to_own && w.rank(from_id) > 0 && !w.dtype_source.empty() &&
-                   torch::is_floating_point(
-                       w.context().trace.info(from_id).dtype)
-               ? method(x, "astype", {w.dtype_source + ".dtype"})
-               : x;
+    return w.value(from_id);  // a Python scalar takes its partner's dtype
   }
   const auto from = w.context().trace.info(from_id).dtype;
   const auto into = w.context().trace.info(op.outputs[0]).dtype;

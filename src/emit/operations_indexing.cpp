@@ -24,6 +24,17 @@ std::vector<Value> index_items(const Value& index) {
                                      : std::vector<Value>{index};
 }
 
+/// Rows of a table of __init__ in the dtype of the activations: it is made in
+/// float32, and a conversion to the same dtype leaves no trace.
+Expression rows(Writer& w, const OpNode& op, const Expression& picked) {
+  const auto& table = w.context().trace.info(w.input_of(op, 0));
+  const bool cast =
+      !table.parameter.empty() &&
+      w.context().flows.of(w.input_of(op, 0)) == lift::Flow::Constant &&
+      torch::is_floating_point(table.dtype) && !w.dtype_source.empty();
+  return cast ? method(picked, "astype", {w.dtype_source + ".dtype"}) : picked;
+}
+
 Expression getitem(Writer& w, const OpNode& op) {
   const Expression x = input(w, op);
   const Value& index = argument(op, "index");
@@ -31,7 +42,8 @@ Expression getitem(Writer& w, const OpNode& op) {
   if (std::all_of(items.begin(), items.end(), is_full)) {
     return x;
   }
-  return {x.at(kPrimary) + "[" + index_text(w, op, index) + "]", kPrimary};
+  return rows(
+      w, op, {x.at(kPrimary) + "[" + index_text(w, op, index) + "]", kPrimary});
 }
 
 /// A store into part of one axis: x[..., lower:upper] = value.
@@ -160,11 +172,14 @@ Expression gather(Writer& w, const OpNode& op) {
 }
 
 Expression index_select(Writer& w, const OpNode& op) {
-  return call(
-      "mx.take",
-      {input(w, op).text,
-       w.value(w.input_of(op, 2)).text,
-       axis_argument(w, op)});
+  return rows(
+      w,
+      op,
+      call(
+          "mx.take",
+          {input(w, op).text,
+           w.value(w.input_of(op, 2)).text,
+           axis_argument(w, op)}));
 }
 
 Expression scatter(Writer& w, const OpNode& op) {

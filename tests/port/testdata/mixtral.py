@@ -116,7 +116,6 @@ class Attention(nn.Module):
 class SparseMoeBlock(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.hidden_size = args.hidden_size
         self.top_k = args.num_experts_per_tok
         self.gate = nn.Linear(args.hidden_size, args.num_local_experts, bias=False)
         self.switch_mlp = SwitchGLU(
@@ -127,7 +126,7 @@ class SparseMoeBlock(nn.Module):
         B, L, D = x.shape
 
         h = x.reshape(-1, D)
-        router_probs = mx.softmax(self.gate(h.reshape(-1, self.hidden_size)), axis=-1)
+        router_probs = mx.softmax(self.gate(h), axis=-1)
         inds = mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
             ..., : self.top_k
         ]

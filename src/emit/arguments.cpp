@@ -210,86 +210,6 @@ Field field_of(const eval::Class& cls, const std::string& name) {
   return out;
 }
 
-std::string number(double value) {
-  std::string text = fmt::format("{}", value);
-  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
-}
-
-constexpr const char* kRopeByKind[] = {
-    "for rope in self.rope_parameters.values():",
-    "    rope_type = rope.get(\"rope_type\", \"default\")",
-    "    if rope_type not in (\"default\", \"linear\", \"llama3\"):",
-    "        raise ValueError(f\"rope type {rope_type} is not supported\")",
-};
-
-constexpr const char* kRopeGuard[] = {
-    "if self.rope_scaling is not None:",
-    "    rope_type = self.rope_scaling.get(\"type\") or "
-    "self.rope_scaling.get(\"rope_type\", \"default\")",
-    "    if rope_type not in (\"default\", \"linear\", \"llama3\"):",
-    "        raise ValueError(f\"rope type {rope_type} is not supported\")",
-};
-
-/// The rotary fields, flat and nested, and how they come together.
-void write_rope_fields(
-    Context& context,
-    bool partial,
-    std::string& out,
-    std::vector<std::string>& body) {
-  const RopeKeys keys = probe_rope_keys(context);
-  auto aliases = [&](const std::vector<std::string>& names,
-                     const std::string& field) {
-    for (const auto& name : names) {
-      if (name != field) {
-        out += "    " + name + ": Optional[float] = None\n";
-        body.push_back("if self." + name + " is not None:");
-        body.push_back("    self." + field + " = self." + name);
-      }
-    }
-  };
-  out +=
-      "    rope_theta: float = " + number(keys.theta.value_or(10000.0)) + "\n";
-  aliases(keys.theta_keys, "rope_theta");
-  out += "    rope_scaling: Optional[Dict[str, Any]] = None\n";
-  out += "    rope_parameters: Optional[Dict[str, Any]] = None\n";
-  if (partial) {
-    out += "    partial_rotary_factor: float = " +
-           number(keys.partial.value_or(1.0)) + "\n";
-    aliases(keys.partial_keys, "partial_rotary_factor");
-  }
-  auto add = [&](std::initializer_list<const char*> lines) {
-    body.insert(body.end(), lines.begin(), lines.end());
-  };
-  if (!context.rope_by_kind) {
-    add(
-        {"if self.rope_parameters is not None:",
-         "    self.rope_theta = self.rope_parameters.get(\"rope_theta\", "
-         "self.rope_theta)"});
-    if (partial) {
-      add({"    self.partial_rotary_factor = "
-           "self.rope_parameters.get(\"partial_rotary_factor\", "
-           "self.partial_rotary_factor)"});
-    }
-    add({"    self.rope_scaling = self.rope_parameters"});
-    body.insert(body.end(), std::begin(kRopeGuard), std::end(kRopeGuard));
-    return;
-  }
-  add({"if self.rope_parameters is None:"});
-  if (keys.theta) {
-    add(
-        {"    if self.rope_scaling is not None:",
-         "        raise ValueError(\"rope_scaling needs rope_parameters by "
-         "layer kind\")",
-         "    rope = {\"rope_type\": \"default\", \"rope_theta\": "
-         "self.rope_theta}",
-         "    self.rope_parameters = {kind: rope for kind in "
-         "self.layer_types}"});
-  } else {
-    add({"    raise ValueError(\"config.json must give rope_parameters\")"});
-  }
-  body.insert(body.end(), std::begin(kRopeByKind), std::end(kRopeByKind));
-}
-
 /// Other names of used fields: config.json may carry either.
 void write_aliases(
     Context& context,
@@ -448,9 +368,12 @@ std::string write_arguments(
     }
   }
   if (rope || context.rope_by_kind) {
-    write_rope_fields(
-        context, rope_fields.contains("partial_rotary_factor"), out, body);
-    guards.emplace_back("rope types other than default, linear and llama3");
+    write_rope_arguments(
+        context,
+        rope_fields.contains("partial_rotary_factor"),
+        out,
+        body,
+        guards);
   }
   for (const Guard& g : choices) {
     body.push_back("if " + g.refused + ":");

@@ -25,9 +25,12 @@ Value Context::module(const std::string& path) const {
 
 namespace {
 
-/// config.rope_parameters["rope_theta"]: a field of its own in ModelArgs,
-/// which takes it from either form of the config.
-std::optional<std::string> rope_field(const Provenance& p) {
+/// config.rope_parameters["rope_theta"]: ModelArgs takes this one and the
+/// partial factor out of either form of the config, the rest stays in
+/// rope_scaling.
+std::optional<std::string> rope_field(
+    const Provenance& p,
+    std::set<std::string>& fields) {
   if (p.kind != Provenance::Kind::Index || !p.left ||
       p.left->kind != Provenance::Kind::Config || !p.right ||
       p.right->kind != Provenance::Kind::Constant) {
@@ -37,7 +40,13 @@ std::optional<std::string> rope_field(const Provenance& p) {
   if (!path.ends_with("rope_parameters") || p.right->text.size() < 3) {
     return {};
   }
-  return p.right->text.substr(1, p.right->text.size() - 2);
+  const std::string key = p.right->text.substr(1, p.right->text.size() - 2);
+  if (key == "rope_theta" || key == "partial_rotary_factor") {
+    fields.insert(key);
+    return "args." + key;
+  }
+  fields.insert({"rope_theta", "rope_scaling"});
+  return "args.rope_scaling[\"" + key + "\"]";
 }
 
 }  // namespace
@@ -45,9 +54,8 @@ std::optional<std::string> rope_field(const Provenance& p) {
 std::string Context::args_text(const Provenance* provenance) {
   return eval::to_string(
       provenance, [&](const Provenance& p) -> std::optional<std::string> {
-        if (auto field = rope_field(p)) {
-          fields.insert(*field);
-          return "args." + *field;
+        if (auto field = rope_field(p, fields)) {
+          return field;
         }
         switch (p.kind) {
           case Provenance::Kind::Config:

@@ -94,6 +94,11 @@ class Context {
   /// Model-level facts found on the way.
   bool needs_mask_array = false;
   bool rope_by_kind = false;  // rope_parameters holds one set a layer kind
+  std::set<std::string> rope_kinds;  // these kinds
+  std::set<std::string> rope_types;  // the types of rope met
+  std::set<std::string> own_ropes;   // of them, those with a class of the file
+  bool rope_fixed = false;           // the file does no other type
+  bool yarn_mscale = false;          // a yarn met has mscale
 
   /// The module object at a path; null Value when absent.
   eval::Value module(const std::string& path) const;

@@ -1,6 +1,7 @@
 #include "emit/emit.h"
 
 #include "emit/model_writer.h"
+#include "emit/operations.h"
 
 namespace portwright::emit {
 
@@ -118,6 +119,7 @@ Emitted emit_model(eval::Interpreter& interp, const Evaluation& evaluation) {
   out.holes.insert(
       out.holes.begin(), context.holes.begin(), context.holes.end());
   std::string body = write_arguments(context, out.guards) + "\n\n";
+  body += write_rope_classes(context);
   for (const auto& c : context.classes) {
     body += class_source(c);
   }

@@ -27,4 +27,7 @@ void write_rope(
     const std::optional<lift::Rope>& queries,
     const std::optional<lift::Rope>& keys);
 
+/// The classes and the function that write_rope() found the file to need.
+std::string write_rope_classes(Context& context);
+
 }  // namespace portwright::emit

@@ -2,95 +2,395 @@
 
 #include <regex>
 
+#include "emit/expression.h"
 #include "library/model.h"
 
 namespace portwright::emit {
 
 using eval::Value;
+using nlohmann::json;
 
 namespace {
 
-/// One parameter of a config's rope_parameters; with parameters by layer kind,
-/// the one they agree on.
-std::optional<double>
-parameter(Context& context, const nlohmann::json& json, const char* name) {
-  const auto config = library::load_config(context.interp, json);
-  if (!config) {
-    return {};
-  }
-  const Value parameters =
-      context.interp.try_getattr(*config, "rope_parameters");
-  if (!parameters.is(eval::Kind::Dict)) {
-    return {};
-  }
-  if (Value* v = parameters.get<eval::Dict>()->find(name)) {
-    return v->is_number() ? std::optional(v->as_double()) : std::nullopt;
-  }
-  std::optional<double> agreed;
-  for (const auto& e : parameters.get<eval::Dict>()->entries()) {
-    if (!e.key.defined() || !e.value.is(eval::Kind::Dict)) {
-      continue;
-    }
-    Value* v = e.value.get<eval::Dict>()->find(name);
-    if (!v || !v->is_number() || (agreed && *agreed != v->as_double())) {
-      return {};
-    }
-    agreed = v->as_double();
-  }
-  return agreed;
+std::string quoted(const std::string& text) {
+  return "\"" + text + "\"";
 }
 
-/// Names that the config's own file mentions as texts, and the usual ones.
-std::vector<std::string> candidates(Context& context) {
-  std::vector<std::string> out{"rope_theta", "partial_rotary_factor"};
-  const auto* cls = context.evaluation.config.object()->cls;
-  if (!cls->span) {
-    return out;
-  }
-  const std::string text(cls->span.text());
-  static const std::regex kText(
-      R"re(["'](\w*(?:rot|rope|base|theta)\w*)["'])re");
-  for (auto it = std::sregex_iterator(text.begin(), text.end(), kText);
-       it != std::sregex_iterator();
-       ++it) {
-    const std::string name = (*it)[1];
-    if (name != "rope_parameters" && name != "rope_scaling" &&
-        std::find(out.begin(), out.end(), name) == out.end()) {
-      out.push_back(name);
+std::string number(double value) {
+  std::string text = fmt::format("{}", value);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+
+/// What the config class makes of configs.
+class Reader {
+ public:
+  explicit Reader(Context& context) : context_(context) {
+    bare_ = context.evaluation.json;
+    for (const auto& name : {"rope_parameters", "rope_scaling"}) {
+      bare_.erase(name);
+    }
+    find_names();
+    for (const auto& name : names_) {
+      bare_.erase(name);
     }
   }
-  return out;
+
+  /// The config without any rotary field.
+  const json& bare() const {
+    return bare_;
+  }
+  /// Names that the config's own file mentions as texts, and the usual ones.
+  const std::vector<std::string>& names() const {
+    return names_;
+  }
+
+  /// rope_parameters of a config; of one kind of layer, when that is given.
+  /// Undefined when the class refuses the config or has no such set.
+  Value parameters(const json& config, const std::string& kind = "") const {
+    const auto made = library::load_config(context_.interp, config);
+    if (!made) {
+      return {};
+    }
+    const Value all = context_.interp.try_getattr(*made, "rope_parameters");
+    if (kind.empty() || !all.is(eval::Kind::Dict)) {
+      return all;
+    }
+    const Value* own = all.get<eval::Dict>()->find(kind);
+    return own ? *own : Value();
+  }
+
+  static std::optional<double> number_in(const Value& set, const char* name) {
+    const Value* v =
+        set.is(eval::Kind::Dict) ? set.get<eval::Dict>()->find(name) : nullptr;
+    return v && v->is_number() ? std::optional(v->as_double()) : std::nullopt;
+  }
+
+  /// The names under which a flat field reaches `parameter`.
+  std::vector<std::string> keys_of(
+      const char* parameter,
+      const std::string& kind = "") const {
+    // A value that no default has.
+    const double value =
+        std::string_view(parameter) == "rope_theta" ? 12347.0 : 0.625;
+    std::vector<std::string> out;
+    for (const auto& name : names_) {
+      json with = bare_;
+      with[name] = value;
+      if (number_in(parameters(with, kind), parameter) == value) {
+        out.push_back(name);
+      }
+    }
+    return out;
+  }
+
+  /// True when a set of this type is taken as it is.
+  bool takes(const std::string& type) const {
+    json set = {
+        {"rope_type", type},
+        {"rope_theta", 12347.0},
+        {"factor", 2.0},
+        {"original_max_position_embeddings", 16}};
+    if (type == "llama3") {
+      set["low_freq_factor"] = 1.0;
+      set["high_freq_factor"] = 4.0;
+    }
+    json with = bare_;
+    std::string kind;
+    if (context_.rope_by_kind) {
+      json sets = json::object();
+      for (const auto& k : context_.rope_kinds) {
+        sets[k] = set;
+        kind = k;
+      }
+      with["rope_parameters"] = sets;
+    } else {
+      with["rope_parameters"] = set;
+    }
+    const Value made = parameters(with, kind);
+    if (!made.is(eval::Kind::Dict)) {
+      return false;
+    }
+    const Value* got = made.get<eval::Dict>()->find("rope_type");
+    return got && got->is_str() && got->str() == type;
+  }
+
+ private:
+  void find_names() {
+    names_ = {"rope_theta", "partial_rotary_factor"};
+    const auto* cls = context_.evaluation.config.object()->cls;
+    if (!cls->span) {
+      return;
+    }
+    const std::string text(cls->span.text());
+    static const std::regex kText(
+        R"re(["'](\w*(?:rot|rope|base|theta)\w*)["'])re");
+    for (auto it = std::sregex_iterator(text.begin(), text.end(), kText);
+         it != std::sregex_iterator();
+         ++it) {
+      const std::string name = (*it)[1];
+      if (name != "rope_parameters" && name != "rope_scaling" &&
+          name != "rope_type" &&
+          std::find(names_.begin(), names_.end(), name) == names_.end()) {
+        names_.push_back(name);
+      }
+    }
+  }
+
+  Context& context_;
+  json bare_;
+  std::vector<std::string> names_;
+};
+
+/// True when the model's rotary embedding can be of the library's types.
+bool uses_library_types(const Context& context) {
+  return std::any_of(
+      context.trace.modules.begin(),
+      context.trace.modules.end(),
+      [](const auto& entry) {
+        const auto* file = entry.second.object()->cls->span.file;
+        return file && file->text().find("ROPE_INIT_FUNCTIONS") !=
+                           std::string_view::npos;
+      });
 }
+
+class Writer {
+ public:
+  Writer(
+      Context& context,
+      std::string& fields,
+      std::vector<std::string>& body,
+      std::vector<std::string>& guards)
+      : context_(context),
+        reader_(context),
+        fields_(fields),
+        body_(body),
+        guards_(guards) {
+    types_ = context.rope_types;
+    if (!context.rope_fixed && uses_library_types(context)) {
+      for (const char* type : {"default", "linear", "llama3", "yarn"}) {
+        if (reader_.takes(type)) {
+          types_.insert(type);
+        }
+      }
+    }
+    scales_ = types_ != std::set<std::string>{"default"};
+  }
+
+  void flat(bool partial) {
+    field("rope_theta", 10000.0);
+    fields_ += "    rope_scaling: Optional[Dict[str, Any]] = None\n"
+               "    rope_parameters: Optional[Dict[str, Any]] = None\n";
+    if (partial) {
+      field("partial_rotary_factor", 1.0);
+    }
+    const std::string original = original_field();
+    add(
+        {"rope = self.rope_scaling or self.rope_parameters or {}",
+         "self.rope_theta = rope.get(\"rope_theta\", self.rope_theta)"});
+    if (partial) {
+      add({"self.partial_rotary_factor = rope.get(\"partial_rotary_factor\", "
+           "self.partial_rotary_factor)"});
+    }
+    checks("");
+    add({"self.rope_scaling = " + completed(original)});
+  }
+
+  void by_kind() {
+    fields_ += "    rope_parameters: Optional[Dict[str, Any]] = None\n";
+    const std::string defaults = sets_by_kind();
+    if (defaults.empty()) {
+      add(
+          {"if self.rope_parameters is None:",
+           "    raise ValueError(\"config.json must give rope_parameters\")",
+           "rope_parameters = self.rope_parameters"});
+    } else {
+      add({"rope_parameters = self.rope_parameters or " + defaults});
+    }
+    add(
+        {"self.rope_parameters = {}",
+         "for kind, rope in rope_parameters.items():"});
+    checks("    ");
+    add({"    self.rope_parameters[kind] = " + completed("")});
+  }
+
+ private:
+  void add(std::initializer_list<std::string> lines) {
+    body_.insert(body_.end(), lines.begin(), lines.end());
+  }
+
+  /// A field, under all its names.
+  void field(const char* parameter, double fallback) {
+    const Value set = reader_.parameters(reader_.bare());
+    fields_ += "    " + std::string(parameter) + ": float = " +
+               number(Reader::number_in(set, parameter).value_or(fallback)) +
+               "\n";
+    for (const auto& name : reader_.keys_of(parameter)) {
+      if (name != parameter) {
+        fields_ += "    " + name + ": Optional[float] = None\n";
+        add(
+            {"if self." + name + " is not None:",
+             "    self." + std::string(parameter) + " = self." + name});
+      }
+    }
+  }
+
+  /// A field of the config that stands above the one in the set.
+  std::string original_field() {
+    const char* name = "original_max_position_embeddings";
+    const Value own =
+        context_.interp.try_getattr(context_.evaluation.config, name);
+    if (!scales_ || !own.is_number()) {
+      return "";
+    }
+    const Value declared =
+        context_.evaluation.config.object()->cls->lookup(base::Symbol(name))
+            ? *context_.evaluation.config.object()->cls->lookup(
+                  base::Symbol(name))
+            : Value::none();
+    fields_ +=
+        "    " + std::string(name) +
+        (declared.is_number() ? ": int = " + literal(context_.interp, declared)
+                              : std::string(": Optional[int] = None")) +
+        "\n";
+    return declared.is_number() ? "self." + std::string(name) : "";
+  }
+
+  /// A set of parameters with its defaults, and its type where mlx-lm looks.
+  std::string completed(const std::string& original) const {
+    if (!scales_) {
+      return "{**rope, \"type\": rope_type}";
+    }
+    const std::string key = "\"original_max_position_embeddings\": ";
+    return original.empty()
+               ? "{" + key +
+                     "self.max_position_embeddings, **rope, "
+                     "\"type\": rope_type}"
+               : "{**rope, " + key + original + ", \"type\": rope_type}";
+  }
+
+  void checks(const std::string& indent) {
+    std::vector<std::string> names;
+    for (const auto& type : types_) {
+      names.push_back(quoted(type));
+    }
+    const std::string allowed =
+        names.size() == 1 ? "!= " + names[0] : "not in (" + join(names) + ")";
+    add(
+        {indent + "rope_type = rope.get(\"rope_type\", rope.get(\"type\", "
+                  "\"default\"))",
+         indent + "if rope_type " + allowed + ":",
+         indent + "    raise ValueError(f\"rope type {rope_type} is not "
+                  "supported\")"});
+    guards_.push_back(
+        "rope types other than " +
+        join(std::vector<std::string>(types_.begin(), types_.end())));
+    if (!types_.contains("yarn") || context_.own_ropes.contains("yarn")) {
+      return;
+    }
+    std::vector<std::string> options{"\"attention_factor\""};
+    if (context_.yarn_mscale) {
+      add(
+          {indent + "if bool(rope.get(\"mscale\")) != "
+                    "bool(rope.get(\"mscale_all_dim\")):",
+           indent + "    raise ValueError(\"mscale and mscale_all_dim go "
+                    "together\")"});
+    } else {
+      options.insert(options.end(), {"\"mscale\"", "\"mscale_all_dim\""});
+    }
+    options.emplace_back("\"truncate\"");
+    add(
+        {indent + "for key in (" + join(options) + "):",
+         indent + "    if rope.get(key) is not None:",
+         indent + "        raise ValueError(f\"the rope option {key} is not "
+                  "supported\")"});
+    guards_.push_back("rope parameters with " + join(options));
+  }
+
+  /// The sets of a config without rope_parameters, from its flat fields.
+  std::string sets_by_kind() {
+    std::map<std::string, double> thetas;
+    std::string out, scaling = scaled_kinds().empty() ? "" : "rope_scaling";
+    for (const auto& kind : context_.rope_kinds) {
+      const Value set = reader_.parameters(reader_.bare(), kind);
+      const auto theta = Reader::number_in(set, "rope_theta");
+      if (!theta) {
+        return "";
+      }
+      const auto keys = reader_.keys_of("rope_theta", kind);
+      std::string items;
+      for (const auto& e : set.get<eval::Dict>()->entries()) {
+        if (!e.key.defined() || !e.key.is_str()) {
+          continue;
+        }
+        const std::string& name = e.key.str();
+        std::string text = context_.interp.repr(e.value);
+        if (name == "rope_theta" && !keys.empty()) {
+          const auto known = thetas.emplace(keys.front(), *theta);
+          if (known.first->second != *theta) {
+            return "";
+          }
+          text = "self." + keys.front();
+        }
+        items += (items.empty() ? "" : ", ") + quoted(name) + ": " + text;
+      }
+      if (scaled_kinds().contains(kind)) {
+        items += ", **(self.rope_scaling or {})";
+      }
+      out += (out.empty() ? "" : ", ") + quoted(kind) + ": {" + items + "}";
+    }
+    for (const auto& [name, theta] : thetas) {
+      fields_ += "    " + name + ": float = " + number(theta) + "\n";
+    }
+    fields_ += "    rope_scaling: Optional[Dict[str, Any]] = None\n";
+    if (scaling.empty()) {
+      add(
+          {"if self.rope_scaling is not None:",
+           "    raise ValueError(\"rope_scaling needs rope_parameters by layer "
+           "kind\")"});
+    }
+    return out.empty() ? "" : "{" + out + "}";
+  }
+
+  /// The kinds that a flat rope_scaling reaches.
+  const std::set<std::string>& scaled_kinds() {
+    if (!scaled_) {
+      scaled_.emplace();
+      json with = reader_.bare();
+      with["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 7.25}};
+      for (const auto& kind : context_.rope_kinds) {
+        if (Reader::number_in(reader_.parameters(with, kind), "factor") ==
+            7.25) {
+          scaled_->insert(kind);
+        }
+      }
+    }
+    return *scaled_;
+  }
+
+  Context& context_;
+  Reader reader_;
+  std::string& fields_;
+  std::vector<std::string>& body_;
+  std::vector<std::string>& guards_;
+  std::set<std::string> types_;
+  bool scales_ = false;  // some type reads the original length
+  std::optional<std::set<std::string>> scaled_;
+};
 
 }  // namespace
 
-RopeKeys probe_rope_keys(Context& context) {
-  nlohmann::json bare = context.evaluation.json;
-  const auto names = candidates(context);
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
-    bare.erase(key);
+void write_rope_arguments(
+    Context& context,
+    bool partial,
+    std::string& fields,
+    std::vector<std::string>& body,
+    std::vector<std::string>& guards) {
+  Writer writer(context, fields, body, guards);
+  if (context.rope_by_kind) {
+    writer.by_kind();
+  } else {
+    writer.flat(partial);
   }
-  for (const auto& name : names) {
-    bare.erase(name);
-  }
-  RopeKeys out;
-  out.theta = parameter(context, bare, "rope_theta");
-  out.partial = parameter(context, bare, "partial_rotary_factor");
-  // Values that no default has.
-  constexpr double kTheta = 12347.0, kPartial = 0.625;
-  for (const auto& name : names) {
-    nlohmann::json with = bare;
-    with[name] = kTheta;
-    if (parameter(context, with, "rope_theta") == kTheta) {
-      out.theta_keys.push_back(name);
-      continue;
-    }
-    with[name] = kPartial;
-    if (parameter(context, with, "partial_rotary_factor") == kPartial) {
-      out.partial_keys.push_back(name);
-    }
-  }
-  return out;
 }
 
 }  // namespace portwright::emit

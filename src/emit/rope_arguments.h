@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,15 +9,17 @@
 
 namespace portwright::emit {
 
-/// How a config class reads rotary parameters outside `rope_parameters`, found
-/// by giving it configs: which flat keys count, and what holds without any.
-struct RopeKeys {
-  std::optional<double> theta;            // nothing: it differs by layer kind
-  std::optional<double> partial;          // nothing: the class has none
-  std::vector<std::string> theta_keys;    // "rotary_emb_base", "rope_theta"
-  std::vector<std::string> partial_keys;  // "rotary_pct"
-};
-
-RopeKeys probe_rope_keys(Context& context);
+/// Writes the rotary fields of ModelArgs into `fields`, and into `body` the
+/// statements of __post_init__ that bring the forms of a config together: flat
+/// (`rope_theta`, `rope_scaling` and the names that the config class knows) and
+/// nested (`rope_parameters`, one set or one for each kind of layer). After
+/// them a set has the defaults that the config class gives it, and what the
+/// file does not compute as the source does is refused; `guards` lists that.
+void write_rope_arguments(
+    Context& context,
+    bool partial,
+    std::string& fields,
+    std::vector<std::string>& body,
+    std::vector<std::string>& guards);
 
 }  // namespace portwright::emit

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "emit/operations.h"
+#include "emit/rope_forms.h"
 
 namespace portwright::emit {
 
@@ -9,17 +10,8 @@ using eval::Value;
 namespace {
 
 bool same(const lift::Rope& a, const lift::Rope& b) {
-  if (a.dims != b.dims || a.traditional != b.traditional ||
-      std::abs(a.magnitude - b.magnitude) > 1e-6) {
-    return false;
-  }
-  for (size_t i = 0; i < a.frequencies.size(); ++i) {
-    if (std::abs(a.frequencies[i] - b.frequencies[i]) >
-        2e-6 * std::abs(a.frequencies[i]) + 1e-9) {
-      return false;
-    }
-  }
-  return true;
+  return a.dims == b.dims && a.traditional == b.traditional &&
+         a.steady == b.steady && agree(a.rotation, b.rotation);
 }
 
 /// The source makes frequencies with arange(0, dims, 2): its `dims` says which
@@ -43,15 +35,6 @@ const eval::Provenance* dims_provenance(const Frame& frame, int64_t dims) {
   return nullptr;
 }
 
-std::optional<double> theta_of(const Value& parameters) {
-  if (!parameters.is(eval::Kind::Dict)) {
-    return {};
-  }
-  Value* theta = parameters.get<eval::Dict>()->find("rope_theta");
-  return theta && theta->is_number() ? std::optional(theta->as_double())
-                                     : std::nullopt;
-}
-
 int64_t layer_of(const Context& context, const Frame& frame) {
   const std::string prefix = context.layers_path + ".";
   return frame.path.starts_with(prefix)
@@ -59,40 +42,190 @@ int64_t layer_of(const Context& context, const Frame& frame) {
              : -1;
 }
 
-/// Where the rotation's parameters stand in ModelArgs: "" for rope_theta and
-/// rope_scaling, or an expression for parameters by kind of layer. A hole when
-/// the rotation is not the one they describe.
-std::string matching_parameters(
-    Context& context,
-    const Frame& frame,
-    const lift::Rope& rope) {
-  eval::Interpreter& interp = context.interp;
-  const Value& config = context.evaluation.config;
-  const Value parameters = interp.try_getattr(config, "rope_parameters");
-  auto fits = [&](std::optional<double> theta) {
-    return theta && rope.has_base(*theta) &&
-           std::abs(rope.magnitude - 1) < 1e-6;
+/// How the emitted file makes a rotation.
+struct Maker {
+  enum class Form {
+    Shared,  // initialize_rope, which reads the parameters
+    Local,   // a class of the file's own for this type, else the shared one
+    Base,    // initialize_rope with a base and nothing else
+    Turned,  // nn.RoPE, the other way round
   };
-  if (fits(theta_of(parameters))) {
-    return "";
+  Form form;
+  std::string kind;  // of the layer, when the parameters are by kind
+  std::string type = "default";
+  std::string base = {};  // of Base and Turned
+};
+
+class Finder {
+ public:
+  Finder(Context& context, const Frame& frame, const lift::Rope& rope)
+      : context_(context), frame_(frame), rope_(rope) {
+    const Value max = context.interp.try_getattr(
+        context.evaluation.config, "max_position_embeddings");
+    max_positions_ = max.is_number() ? max.as_double() : 0;
   }
-  const Value kinds = interp.try_getattr(config, "layer_types");
-  const int64_t layer = layer_of(context, frame);
-  if (parameters.is(eval::Kind::Dict) && kinds.is(eval::Kind::List) &&
-      layer >= 0) {
-    const Value& kind = kinds.get<eval::List>()->items.at(layer);
-    Value* own = parameters.get<eval::Dict>()->find(kind.str());
-    if (own && fits(theta_of(*own))) {
-      return "args.rope_parameters[args.layer_types[layer_idx]]";
+
+  std::optional<Maker> find() {
+    const Value parameters = context_.interp.try_getattr(
+        context_.evaluation.config, "rope_parameters");
+    if (auto maker = from(parameters, "")) {
+      return maker;
+    }
+    const std::string kind = layer_kind();
+    if (!kind.empty() && parameters.is(eval::Kind::Dict)) {
+      if (Value* own = parameters.get<eval::Dict>()->find(kind)) {
+        if (auto maker = from(*own, kind)) {
+          return maker;
+        }
+      }
+    }
+    return from_power(context_.trace.root);
+  }
+
+ private:
+  std::string layer_kind() const {
+    const Value kinds =
+        context_.interp.try_getattr(context_.evaluation.config, "layer_types");
+    const int64_t layer = layer_of(context_, frame_);
+    if (layer < 0 || !kinds.is(eval::Kind::List) ||
+        layer >= std::ssize(kinds.get<eval::List>()->items)) {
+      return "";
+    }
+    const Value& kind = kinds.get<eval::List>()->items[layer];
+    return kind.is_str() ? kind.str() : "";
+  }
+
+  std::optional<Maker> from(const Value& parameters, const std::string& kind) {
+    const auto p = RopeParameters::read(parameters, max_positions_);
+    if (!p) {
+      return {};
+    }
+    if (const auto shared = shared_rotation(*p, rope_.dims);
+        shared && rope_.steady && agree(rope_.rotation, *shared)) {
+      context_.yarn_mscale =
+          context_.yarn_mscale ||
+          (p->type == "yarn" && p->mscale && p->mscale_all_dim);
+      return Maker{Maker::Form::Shared, kind, p->type};
+    }
+    if (!local_rotation(*p, rope_.dims, 1)) {
+      return {};
+    }
+    const auto law = [&](int length) {
+      return *local_rotation(*p, rope_.dims, length);
+    };
+    const int near = static_cast<int>(context_.evaluation.length);
+    const int threshold = rope_threshold(*p);
+    std::vector<int> lengths{near, near + 20, 1000};
+    if (threshold) {
+      lengths = {near, threshold, threshold + 1, 3 * threshold};
+    }
+    std::erase_if(lengths, [&](int length) { return length < near; });
+    if (lift::follows(
+            context_.interp,
+            context_.trace,
+            context_.evaluation.positions,
+            rope_,
+            law,
+            lengths)) {
+      return Maker{Maker::Form::Local, kind, p->type};
+    }
+    return {};
+  }
+
+  /// A base that the source raises to the powers of the frequencies.
+  std::optional<Maker> from_power(const Frame& frame) {
+    if (!rope_.steady || std::abs(rope_.rotation.magnitude - 1) > 1e-6) {
+      return {};
+    }
+    for (const auto& item : frame.items) {
+      if (const auto* op = std::get_if<OpNode>(&item)) {
+        if (op->op->name == "pow" || op->op->name == "rpow") {
+          for (const Value& arg : op->args) {
+            if (auto maker = from_base(arg)) {
+              return maker;
+            }
+          }
+        }
+      } else if (
+          const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+        if (auto maker = from_power(**child)) {
+          return maker;
+        }
+      }
+    }
+    return {};
+  }
+
+  std::optional<Maker> from_base(const Value& base) {
+    if (!base.is_number() || base.as_double() <= 1) {
+      return {};
+    }
+    RopeParameters p;
+    p.theta = base.as_double();
+    lift::Rotation expected = *shared_rotation(p, rope_.dims);
+    if (agree(rope_.rotation, expected)) {
+      return Maker{Maker::Form::Base, "", "", context_.args_text(base)};
+    }
+    for (double& f : expected.frequencies) {
+      f = -f;
+    }
+    if (agree(rope_.rotation, expected)) {
+      return Maker{Maker::Form::Turned, "", "", context_.args_text(base)};
+    }
+    return {};
+  }
+
+  Context& context_;
+  const Frame& frame_;
+  const lift::Rope& rope_;
+  double max_positions_ = 0;
+};
+
+/// The type of rope that the config names.
+std::string config_type(Context& context) {
+  const Value parameters =
+      context.interp.try_getattr(context.evaluation.config, "rope_parameters");
+  const Value* type = parameters.is(eval::Kind::Dict)
+                          ? parameters.get<eval::Dict>()->find("rope_type")
+                          : nullptr;
+  return type && type->is_str() ? type->str() : "default";
+}
+
+/// All kinds of layers that have parameters of their own.
+void note_kinds(Context& context) {
+  const Value parameters =
+      context.interp.try_getattr(context.evaluation.config, "rope_parameters");
+  for (const auto& e : parameters.get<eval::Dict>()->entries()) {
+    if (e.key.defined() && e.key.is_str() && e.value.is(eval::Kind::Dict)) {
+      context.rope_kinds.insert(e.key.str());
     }
   }
-  context.hole(
-      frame.call,
-      "the rotary embedding of '" + frame.path +
-          "' is not the default one of its rope_theta");
+}
+
+/// initialize_rope, but for the types in `context.own_ropes`.
+std::string creator(const Context& context) {
+  std::string out = "def create_rope(dims, base, traditional, scaling_config, "
+                    "max_position_embeddings):\n"
+                    "    rope_type = scaling_config[\"type\"]\n";
+  for (const std::string& type : context.own_ropes) {
+    out += "    if rope_type == \"" + type + "\":\n        return " +
+           rope_class(type).name +
+           "(dims, base, traditional, scaling_config, "
+           "max_position_embeddings)\n";
+  }
+  return out + "    return initialize_rope(dims, base, traditional, "
+               "scaling_config, max_position_embeddings)\n";
 }
 
 }  // namespace
+
+std::string write_rope_classes(Context& context) {
+  std::string out;
+  for (const std::string& type : context.own_ropes) {
+    out += rope_class(type).text + std::string("\n\n");
+  }
+  return context.own_ropes.empty() ? "" : out + creator(context) + "\n\n";
+}
 
 void write_rope(
     ModuleWriter& writer,
@@ -108,27 +241,57 @@ void write_rope(
         frame.call,
         "queries and keys of '" + frame.path + "' are rotated differently");
   }
-  const std::string source = matching_parameters(context, frame, *queries);
+  const auto maker = Finder(context, frame, *queries).find();
+  if (!maker) {
+    context.hole(
+        frame.call,
+        "the rotary embedding of '" + frame.path +
+            "' is not the one of its rope_parameters");
+  }
   const auto* provenance = dims_provenance(context.trace.root, queries->dims);
   const std::string dims = provenance ? context.args_text(provenance)
                                       : std::to_string(queries->dims);
+  const std::string traditional = queries->traditional ? "True" : "False";
+  using Form = Maker::Form;
+  if (maker->form == Form::Base || maker->form == Form::Turned) {
+    context.rope_fixed = true;
+    context.rope_types.insert(config_type(context));
+    const std::string head =
+        maker->form == Form::Base ? "initialize_rope(" : "nn.RoPE(";
+    if (maker->form == Form::Base) {
+      context.imports.insert("rope_utils:initialize_rope");
+    }
+    writer.initialise(
+        "rope",
+        head + dims + ", base=" + maker->base + ", traditional=" + traditional +
+            (maker->form == Form::Turned ? ", scale=-1.0)" : ")"));
+    return;
+  }
   context.fields.insert("max_position_embeddings");
   context.imports.insert("rope_utils:initialize_rope");
-  const bool by_kind = !source.empty();
-  if (by_kind) {
+  context.rope_types.insert(maker->type);
+  if (maker->form == Form::Local) {
+    context.own_ropes.insert(maker->type);
+    context.imports.insert("math");
+  }
+  std::string base = "args.rope_theta", scaling = "args.rope_scaling";
+  if (!maker->kind.empty()) {
     context.rope_by_kind = true;
+    note_kinds(context);
     context.fields.insert("layer_types");
     writer.use_layer_index();
+    scaling = "args.rope_parameters[args.layer_types[layer_idx]]";
+    base = scaling + "[\"rope_theta\"]";
   } else {
     context.fields.insert("rope_theta");
     context.fields.insert("rope_scaling");
   }
   writer.initialise(
       "rope",
-      "initialize_rope(" + dims + ", base=" +
-          (by_kind ? source + "[\"rope_theta\"]" : "args.rope_theta") +
-          ", traditional=" + (queries->traditional ? "True" : "False") +
-          ", scaling_config=" + (by_kind ? source : "args.rope_scaling") +
+      std::string(
+          maker->form == Form::Local ? "create_rope(" : "initialize_rope(") +
+          dims + ", base=" + base + ", traditional=" + traditional +
+          ", scaling_config=" + scaling +
           ", max_position_embeddings=args.max_position_embeddings)");
 }
 

@@ -8,14 +8,19 @@
 
 namespace portwright::lift {
 
-bool Rope::has_base(double base) const {
-  for (size_t i = 0; i < frequencies.size(); ++i) {
-    const double expected = std::pow(base, -2.0 * double(i) / dims);
-    if (std::abs(frequencies[i] - expected) > 2e-6 * expected + 1e-9) {
+bool agree(const Rotation& a, const Rotation& b) {
+  if (a.frequencies.size() != b.frequencies.size() ||
+      std::abs(a.magnitude - b.magnitude) > 2e-6 * b.magnitude) {
+    return false;
+  }
+  for (size_t i = 0; i < a.frequencies.size(); ++i) {
+    const double expected = b.frequencies[i];
+    if (std::abs(a.frequencies[i] - expected) >
+        2e-6 * std::abs(expected) + 1e-9) {
       return false;
     }
   }
-  return !frequencies.empty();
+  return !a.frequencies.empty();
 }
 
 namespace {
@@ -121,44 +126,32 @@ class Region {
   std::unordered_map<ValueId, bool> rotated_;
 };
 
-/// Channels (i, i + D / 2) to (2i, 2i+1).
-mx::array interleaved(const mx::array& x) {
-  const int half = x.shape(-1) / 2;
-  return mx::reshape(
-      mx::swapaxes(mx::unflatten(x, -1, {2, half}), -1, -2), x.shape());
-}
-
-class Probe {
+/// The source's rotation at chosen positions.
+class Source {
  public:
-  Probe(
+  Source(
       eval::Interpreter& interp,
       const Trace& trace,
       ValueId positions,
-      Rope& rope)
+      const Rope& rope)
       : interp_(interp), trace_(trace), positions_(positions), rope_(rope) {
     for (int64_t size : trace.info(rope.input).shape) {
       shape_.push_back(static_cast<int>(size));
     }
-    const auto& in = trace.info(rope.input).shape;
-    const auto& out = trace.info(rope.output).shape;
-    if (in.size() != 4 || out.size() != 4) {
-      return;
-    }
-    const int64_t length = trace.info(positions).shape.back();
-    rope.heads_last =
-        in != out && in[1] == length && out[2] == length && in[2] == out[1];
-    usable_ =
-        in[3] == out[3] && (rope.heads_last || in == out) && out[2] == length;
-    depth_ = static_cast<int>(out[3]);
-    length_ = static_cast<int>(length);
+    length_ = static_cast<int>(trace.info(positions).shape.back());
+    find_deciding(trace.root);
   }
 
-  bool run() {
-    return usable_ && find_dims() && find_rotation() && confirm();
+  /// Positions in one evaluation.
+  int length() const {
+    return length_;
+  }
+  const mx::Shape& shape() const {
+    return shape_;
   }
 
- private:
-  mx::array source(const mx::array& x, int offset) {
+  /// The output for input `x` at positions from `offset` on.
+  mx::array operator()(const mx::array& x, int offset) {
     trace::Replay replay(interp_, trace_);
     mx::Shape shape;
     for (int64_t size : trace_.info(positions_).shape) {
@@ -168,19 +161,164 @@ class Probe {
         positions_,
         mx::broadcast_to(
             mx::arange(offset, offset + length_, mx::int64), shape));
-    replay.replace(rope_.input, rope_.deinterleaves ? interleaved(x) : x);
+    replay.replace(rope_.input, x);
+    for (const Frame* frame : deciding_) {
+      call_anew(*frame, replay);
+    }
     return replay.compute(rope_.output);
   }
 
-  mx::array heads_first(const mx::array& x) const {
-    return rope_.heads_last ? mx::transpose(x, {0, 2, 1, 3}) : x;
+  /// False when the source has no such positions (a table that ends).
+  bool has(int offset) {
+    try {
+      auto y = (*this)(mx::zeros(shape_), offset);
+      mx::eval(y);
+      return true;
+    } catch (const eval::PythonError&) {
+      return false;
+    }
   }
 
+ private:
+  static bool decides(const Frame& frame) {
+    for (const auto& item : frame.items) {
+      if (const auto* branch = std::get_if<trace::Branch>(&item)) {
+        if (reads_data(branch->condition)) {
+          return true;
+        }
+      } else if (
+          const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+        if (decides(**child)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  static bool reads_data(const eval::Provenance* p) {
+    return p &&
+           (p->kind == eval::Provenance::Kind::Data || reads_data(p->left) ||
+            reads_data(p->right) || reads_data(p->test));
+  }
+
+  /// Modules without weights that choose by the elements of a tensor: what
+  /// was recorded holds for the recorded positions alone.
+  void find_deciding(const Frame& frame) {
+    for (const auto& item : frame.items) {
+      if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+        const Frame& f = **child;
+        if (f.is_module() && parameter_count(trace_, f.path) == 0 &&
+            decides(f)) {
+          deciding_.push_back(&f);
+        } else {
+          find_deciding(f);
+        }
+      }
+    }
+  }
+
+  void call_anew(const Frame& frame, trace::Replay& replay) {
+    std::vector<eval::Value> args;
+    size_t next = 0;
+    bool moved = false;
+    for (size_t i = 1; i < frame.args.size(); ++i) {
+      if (torch::as_tensor(frame.args[i])) {
+        const ValueId id = frame.inputs[next++];
+        moved = moved || replay.depends(id);
+        args.emplace_back(torch::make_tensor(interp_, replay.compute(id)));
+      } else {
+        args.push_back(frame.args[i]);
+      }
+    }
+    if (!moved) {
+      return;
+    }
+    const auto results =
+        trace::tensors_in(interp_.call(frame.module, std::move(args)));
+    for (size_t i = 0; i < results.size() && i < frame.outputs.size(); ++i) {
+      replay.replace(frame.outputs[i], torch::array_of(*results[i]));
+    }
+  }
+
+  eval::Interpreter& interp_;
+  const Trace& trace_;
+  ValueId positions_;
+  const Rope& rope_;
+  std::vector<const Frame*> deciding_;
+  mx::Shape shape_;
+  int length_ = 0;
+};
+
+mx::array heads_first(const Rope& rope, const mx::array& x) {
+  return rope.heads_last ? mx::transpose(x, {0, 2, 1, 3}) : x;
+}
+
+/// True when mx.fast.rope with `rotation` is the source at positions from
+/// `offset` on.
+bool turns_by(
+    Source& source,
+    const Rope& rope,
+    const Rotation& rotation,
+    int offset) {
+  const auto x = random(source.shape(), 22 + offset);
+  const int depth = source.shape().back();
+  std::vector<float> periods;
+  for (double f : rotation.frequencies) {
+    periods.push_back(static_cast<float>(f == 0 ? 1e30 : 1 / f));
+  }
+  auto scaled = heads_first(rope, x);
+  if (std::abs(rotation.magnitude - 1) > 1e-6) {
+    std::vector<float> factors(depth, 1.0f);
+    std::fill_n(
+        factors.begin(), rope.dims, static_cast<float>(rotation.magnitude));
+    scaled =
+        mx::multiply(scaled, mx::array(factors.data(), {depth}, mx::float32));
+  }
+  const auto fused = mx::fast::rope(
+      scaled,
+      rope.dims,
+      rope.traditional,
+      std::nullopt,
+      1.0f,
+      offset,
+      mx::array(periods.data(), {rope.dims / 2}, mx::float32));
+  // Angles at position p carry p times the rounding of a frequency.
+  const double tolerance = kTolerance + 4e-7 * offset;
+  return relative_error(fused, source(x, offset)) < tolerance;
+}
+
+class Probe {
+ public:
+  Probe(
+      eval::Interpreter& interp,
+      const Trace& trace,
+      ValueId positions,
+      Rope& rope)
+      : source_(interp, trace, positions, rope), rope_(rope) {
+    const auto& in = trace.info(rope.input).shape;
+    const auto& out = trace.info(rope.output).shape;
+    if (in.size() != 4 || out.size() != 4) {
+      return;
+    }
+    const int64_t length = source_.length();
+    rope.heads_last =
+        in != out && in[1] == length && out[2] == length && in[2] == out[1];
+    usable_ =
+        in[3] == out[3] && (rope.heads_last || in == out) && out[2] == length;
+    depth_ = static_cast<int>(out[3]);
+  }
+
+  bool run() {
+    return usable_ && find_dims() && find_rotation() && confirm();
+  }
+
+ private:
   /// Channels past `dims` pass unchanged.
   bool find_dims() {
-    const auto x = random(shape_, 21);
+    const auto x = random(source_.shape(), 21);
     auto moved = mx::max(
-        mx::abs(mx::subtract(source(x, 5), heads_first(x))),
+        mx::abs(mx::subtract(source_(x, 5), heads_first(rope_, x))),
         std::vector<int>{0, 1, 2});
     moved = mx::astype(moved, mx::float32);
     mx::eval(moved);
@@ -195,32 +333,46 @@ class Probe {
     return rope_.dims >= 2;
   }
 
+  struct Turn {
+    double cosine, sine;
+  };
+
+  /// What the first channel of each pair becomes at a position.
+  std::vector<Turn> turns_at(int position) {
+    const bool traditional = rope_.traditional;
+    const int half = rope_.dims / 2;
+    std::vector<float> unit(depth_, 0.0f);
+    for (int i = 0; i < half; ++i) {
+      unit[traditional ? 2 * i : i] = 1.0f;
+    }
+    const auto x = mx::broadcast_to(
+        mx::array(unit.data(), {1, 1, 1, depth_}, mx::float32),
+        source_.shape());
+    auto y = mx::contiguous(mx::astype(
+        mx::slice(source_(x, position), {0, 0, 0, 0}, {1, 1, 1, depth_}),
+        mx::float32));
+    mx::eval(y);
+    const float* out = y.data<float>();
+    std::vector<Turn> turns;
+    for (int i = 0; i < half; ++i) {
+      turns.push_back(
+          {out[traditional ? 2 * i : i],
+           out[traditional ? 2 * i + 1 : i + half]});
+    }
+    return turns;
+  }
+
   /// Unit vectors at position 1 show cosine and sine of each frequency.
   bool find_rotation() {
     for (bool traditional : {false, true}) {
       rope_.traditional = traditional;
-      std::vector<float> unit(depth_, 0.0f);
-      const int half = rope_.dims / 2;
-      for (int i = 0; i < half; ++i) {
-        unit[traditional ? 2 * i : i] = 1.0f;
+      rope_.rotation = {{}, 0};
+      for (const Turn& t : turns_at(1)) {
+        rope_.rotation.frequencies.push_back(std::atan2(t.sine, t.cosine));
+        rope_.rotation.magnitude =
+            std::max(rope_.rotation.magnitude, std::hypot(t.cosine, t.sine));
       }
-      const auto x = mx::broadcast_to(
-          mx::array(unit.data(), {1, 1, 1, depth_}, mx::float32), shape_);
-      // The first position of the window is 1.
-      auto y = mx::contiguous(mx::astype(
-          mx::slice(source(x, 1), {0, 0, 0, 0}, {1, 1, 1, depth_}),
-          mx::float32));
-      mx::eval(y);
-      const float* out = y.data<float>();
-      rope_.frequencies.clear();
-      rope_.magnitude = 0;
-      for (int i = 0; i < half; ++i) {
-        const double c = out[traditional ? 2 * i : i];
-        const double s = out[traditional ? 2 * i + 1 : i + half];
-        rope_.frequencies.push_back(std::atan2(s, c));
-        rope_.magnitude = std::max(rope_.magnitude, std::hypot(c, s));
-      }
-      if (confirm_at(3)) {
+      if (turns_by(source_, rope_, rope_.rotation, 3)) {
         refine();
         return true;
       }
@@ -231,75 +383,44 @@ class Probe {
   /// A small angle is read more exactly where it has grown: at positions up to
   /// a thousand, each step within the range that cannot wrap around.
   void refine() {
-    const int half = rope_.dims / 2;
-    std::vector<float> unit(depth_, 0.0f);
-    for (int i = 0; i < half; ++i) {
-      unit[rope_.traditional ? 2 * i : i] = 1.0f;
-    }
-    const auto x = mx::broadcast_to(
-        mx::array(unit.data(), {1, 1, 1, depth_}, mx::float32), shape_);
     for (int position : {4, 16, 64, 256, 1024}) {
-      auto y = mx::contiguous(mx::astype(
-          mx::slice(source(x, position), {0, 0, 0, 0}, {1, 1, 1, depth_}),
-          mx::float32));
-      mx::eval(y);
-      const float* out = y.data<float>();
-      for (int i = 0; i < half; ++i) {
-        const double c = out[rope_.traditional ? 2 * i : i];
-        const double s = out[rope_.traditional ? 2 * i + 1 : i + half];
-        const double expected = rope_.frequencies[i] * position;
-        const double turns =
-            std::round((expected - std::atan2(s, c)) / (2 * M_PI));
-        rope_.frequencies[i] = (std::atan2(s, c) + 2 * M_PI * turns) / position;
+      if (!source_.has(position)) {
+        return;
       }
+      const auto turns = turns_at(position);
+      std::vector<double> refined;
+      for (size_t i = 0; i < turns.size(); ++i) {
+        const double turn = std::atan2(turns[i].sine, turns[i].cosine);
+        const double expected = rope_.rotation.frequencies[i] * position;
+        const double rounds = std::round((expected - turn) / (2 * M_PI));
+        if (std::abs(turn + 2 * M_PI * rounds - expected) > 1e-2) {
+          rope_.steady = false;
+          return;
+        }
+        refined.push_back((turn + 2 * M_PI * rounds) / position);
+      }
+      rope_.rotation.frequencies = refined;
     }
-  }
-
-  bool confirm_at(int offset) {
-    const auto x = random(shape_, 22 + offset);
-    std::vector<float> periods;
-    for (double f : rope_.frequencies) {
-      periods.push_back(static_cast<float>(f == 0 ? 1e30 : 1 / f));
-    }
-    const int half = rope_.dims / 2;
-    auto scaled = heads_first(x);
-    if (std::abs(rope_.magnitude - 1) > 1e-6) {
-      std::vector<float> factors(depth_, 1.0f);
-      std::fill_n(
-          factors.begin(), rope_.dims, static_cast<float>(rope_.magnitude));
-      scaled = mx::multiply(
-          scaled, mx::array(factors.data(), {depth_}, mx::float32));
-    }
-    const auto fused = mx::fast::rope(
-        scaled,
-        rope_.dims,
-        rope_.traditional,
-        std::nullopt,
-        1.0f,
-        offset,
-        mx::array(periods.data(), {half}, mx::float32));
-    // Angles at position p carry p times the rounding of a frequency.
-    const double tolerance = kTolerance + 4e-7 * offset;
-    return relative_error(fused, source(x, offset)) < tolerance;
   }
 
   bool confirm() {
-    for (int offset : {0, 7, 100, 3000}) {
-      if (!confirm_at(offset)) {
+    for (int offset : {0, 1}) {
+      if (!turns_by(source_, rope_, rope_.rotation, offset)) {
         return false;
       }
+    }
+    for (int offset : {7, 100, 3000}) {
+      rope_.steady =
+          rope_.steady && (!source_.has(offset) ||
+                           turns_by(source_, rope_, rope_.rotation, offset));
     }
     return true;
   }
 
-  eval::Interpreter& interp_;
-  const Trace& trace_;
-  ValueId positions_;
+  Source source_;
   Rope& rope_;
-  mx::Shape shape_;
   bool usable_ = false;
   int depth_ = 0;
-  int length_ = 0;
 };
 
 }  // namespace
@@ -315,18 +436,32 @@ std::optional<Rope> lift_rope(
   if (!region.rotated(output)) {
     return {};
   }
-  const ValueId input = region.source(output);
-  for (const bool deinterleaves : {false, true}) {
-    Rope rope;
-    rope.output = output;
-    rope.input = input;
-    rope.deinterleaves =
-        deinterleaves && input && trace.info(input).shape.back() % 2 == 0;
-    if (input && Probe(interp, trace, positions, rope).run()) {
-      return rope;
-    }
+  Rope rope;
+  rope.output = output;
+  rope.input = region.source(output);
+  if (!rope.input || !Probe(interp, trace, positions, rope).run()) {
+    return {};
   }
-  return {};
+  return rope;
+}
+
+bool follows(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    ValueId positions,
+    const Rope& rope,
+    const std::function<Rotation(int)>& law,
+    const std::vector<int>& lengths) {
+  Source source(interp, trace, positions, rope);
+  bool agrees = true;
+  for (int length : lengths) {
+    const int offset = std::max(0, length - source.length());
+    agrees =
+        agrees && turns_by(source, rope, law(offset + source.length()), offset);
+  }
+  // What modules remember of long sequences is forgotten in a short one.
+  source.has(0);
+  return agrees;
 }
 
 }  // namespace portwright::lift

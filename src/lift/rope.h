@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -8,6 +9,15 @@
 
 namespace portwright::lift {
 
+/// How pairs of channels turn.
+struct Rotation {
+  std::vector<double> frequencies;  // radians per position, one for each pair
+  double magnitude = 1;             // on the rotated channels
+};
+
+/// Equal to float32 accuracy.
+bool agree(const Rotation& a, const Rotation& b);
+
 /// A rotary position embedding of the first `dims` channels.
 struct Rope {
   ValueId input = 0;   // (B, H, L, D), or (B, L, H, D) with heads_last
@@ -15,18 +25,17 @@ struct Rope {
   int dims = 0;
   bool traditional = false;  // pairs (2i, 2i+1), else (i, i + dims / 2)
   bool heads_last = false;
-  /// The input's channels are (2i, 2i+1) where the output's are (i, i + D / 2).
-  bool deinterleaves = false;
-  std::vector<double> frequencies;  // radians per position, dims / 2 of them
-  double magnitude = 1;             // on the rotated channels
-
-  /// base ** (-2 i / dims) to float32 accuracy.
-  bool has_base(double base) const;
+  /// As the first positions turn. Negative frequencies turn the other way.
+  Rotation rotation;
+  /// False when far positions turn otherwise: the rotation depends on the
+  /// length of the sequence.
+  bool steady = true;
 };
 
 /// Finds what turns a position-free value into `output` by rotation, by
 /// probing: it reads off pairing, frequencies and magnitude, and accepts them
-/// when mx.fast.rope reproduces the source at near and far positions.
+/// when mx.fast.rope reproduces the source at near and, where it is steady,
+/// far positions.
 std::optional<Rope> lift_rope(
     eval::Interpreter& interp,
     const Trace& trace,
@@ -34,5 +43,16 @@ std::optional<Rope> lift_rope(
     const Graph& graph,
     ValueId positions,
     ValueId output);
+
+/// True when the source turns by `law(length)` in a sequence of that length,
+/// at each of `lengths` (ascending; the last positions are looked at). Parts
+/// of the source that decide by the positions are evaluated anew.
+bool follows(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    ValueId positions,
+    const Rope& rope,
+    const std::function<Rotation(int)>& law,
+    const std::vector<int>& lengths);
 
 }  // namespace portwright::lift

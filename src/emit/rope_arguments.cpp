@@ -300,7 +300,9 @@ class Writer {
     options.emplace_back("\"truncate\"");
     add(
         {indent + "for key in (" + join(options) + "):",
-         indent + "    if rope.get(key) is not None:",
+         indent + "    if " +
+             (context_.own_ropes.empty() ? "" : "rope_type == \"yarn\" and ") +
+             "rope.get(key) is not None:",
          indent + "        raise ValueError(f\"the rope option {key} is not "
                   "supported\")"});
     guards_.push_back("rope parameters with " + join(options));

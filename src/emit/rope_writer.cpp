@@ -11,7 +11,8 @@ namespace {
 
 bool same(const lift::Rope& a, const lift::Rope& b) {
   return a.dims == b.dims && a.traditional == b.traditional &&
-         a.steady == b.steady && agree(a.rotation, b.rotation);
+         a.deinterleaved == b.deinterleaved && a.steady == b.steady &&
+         agree(a.rotation, b.rotation);
 }
 
 /// The source makes frequencies with arange(0, dims, 2): its `dims` says which
@@ -181,6 +182,28 @@ class Finder {
   double max_positions_ = 0;
 };
 
+/// The channels turned, where a layer's own set of parameters says which part
+/// of a head they are: int(head_dim * factor).
+std::string dims_by_kind(
+    Context& context,
+    const eval::Provenance* dims,
+    const std::string& set) {
+  using Kind = eval::Provenance::Kind;
+  const auto* product = dims->kind == Kind::Call && dims->name.str() == "int"
+                            ? dims->left
+                            : nullptr;
+  if (!product || product->kind != Kind::Binary || product->name.str() != "*" ||
+      !product->right) {
+    return context.args_text(dims);
+  }
+  const auto* factor = product->right;
+  const std::string head = context.args_text(product->left);
+  return "int(" + head + " * " + set +
+         (factor->kind == Kind::Constant
+              ? ".get(\"partial_rotary_factor\", " + factor->text + "))"
+              : "[\"partial_rotary_factor\"])");
+}
+
 /// The type of rope that the config names.
 std::string config_type(Context& context) {
   const Value parameters =
@@ -249,8 +272,8 @@ void write_rope(
             "' is not the one of its rope_parameters");
   }
   const auto* provenance = dims_provenance(context.trace.root, queries->dims);
-  const std::string dims = provenance ? context.args_text(provenance)
-                                      : std::to_string(queries->dims);
+  std::string dims = provenance ? context.args_text(provenance)
+                                : std::to_string(queries->dims);
   const std::string traditional = queries->traditional ? "True" : "False";
   using Form = Maker::Form;
   if (maker->form == Form::Base || maker->form == Form::Turned) {
@@ -282,6 +305,9 @@ void write_rope(
     writer.use_layer_index();
     scaling = "args.rope_parameters[args.layer_types[layer_idx]]";
     base = scaling + "[\"rope_theta\"]";
+    if (provenance) {
+      dims = dims_by_kind(context, provenance, scaling);
+    }
   } else {
     context.fields.insert("rope_theta");
     context.fields.insert("rope_scaling");

@@ -1,6 +1,7 @@
 #include "lift/rope.h"
 
 #include <cmath>
+#include <numeric>
 #include <unordered_set>
 
 #include "lift/proof.h"
@@ -234,8 +235,8 @@ class Source {
     if (!moved) {
       return;
     }
-    const auto results =
-        trace::tensors_in(interp_.call(frame.module, std::move(args)));
+    const eval::Value result = interp_.call(frame.module, std::move(args));
+    const auto results = trace::tensors_in(result);
     for (size_t i = 0; i < results.size() && i < frame.outputs.size(); ++i) {
       replay.replace(frame.outputs[i], torch::array_of(*results[i]));
     }
@@ -252,6 +253,18 @@ class Source {
 
 mx::array heads_first(const Rope& rope, const mx::array& x) {
   return rope.heads_last ? mx::transpose(x, {0, 2, 1, 3}) : x;
+}
+
+/// The even ones of the first channels, the odd ones of them, the rest.
+mx::array deinterleaved(const mx::array& x, int dims) {
+  std::vector<int> order(x.shape(-1));
+  std::iota(order.begin(), order.end(), 0);
+  for (int i = 0; i < dims / 2; ++i) {
+    order[i] = 2 * i;
+    order[i + dims / 2] = 2 * i + 1;
+  }
+  const int depth = static_cast<int>(order.size());
+  return mx::take(x, mx::array(order.data(), {depth}, mx::int32), -1);
 }
 
 /// True when mx.fast.rope with `rotation` is the source at positions from
@@ -275,7 +288,7 @@ bool turns_by(
     scaled =
         mx::multiply(scaled, mx::array(factors.data(), {depth}, mx::float32));
   }
-  const auto fused = mx::fast::rope(
+  auto fused = mx::fast::rope(
       scaled,
       rope.dims,
       rope.traditional,
@@ -283,6 +296,9 @@ bool turns_by(
       1.0f,
       offset,
       mx::array(periods.data(), {rope.dims / 2}, mx::float32));
+  if (rope.deinterleaved) {
+    fused = deinterleaved(fused, rope.dims);
+  }
   // Angles at position p carry p times the rounding of a frequency.
   const double tolerance = kTolerance + 4e-7 * offset;
   return relative_error(fused, source(x, offset)) < tolerance;
@@ -355,17 +371,20 @@ class Probe {
     const float* out = y.data<float>();
     std::vector<Turn> turns;
     for (int i = 0; i < half; ++i) {
+      const bool apart = !traditional || rope_.deinterleaved;
       turns.push_back(
-          {out[traditional ? 2 * i : i],
-           out[traditional ? 2 * i + 1 : i + half]});
+          {out[apart ? i : 2 * i], out[apart ? i + half : 2 * i + 1]});
     }
     return turns;
   }
 
   /// Unit vectors at position 1 show cosine and sine of each frequency.
   bool find_rotation() {
-    for (bool traditional : {false, true}) {
+    const std::pair<bool, bool> kPairings[] = {
+        {false, false}, {true, false}, {true, true}};
+    for (auto [traditional, deinterleaved] : kPairings) {
       rope_.traditional = traditional;
+      rope_.deinterleaved = deinterleaved;
       rope_.rotation = {{}, 0};
       for (const Turn& t : turns_at(1)) {
         rope_.rotation.frequencies.push_back(std::atan2(t.sine, t.cosine));

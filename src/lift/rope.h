@@ -25,6 +25,9 @@ struct Rope {
   int dims = 0;
   bool traditional = false;  // pairs (2i, 2i+1), else (i, i + dims / 2)
   bool heads_last = false;
+  /// The even channels of the rotated ones come first, then the odd ones: of
+  /// no matter to the product of two such outputs.
+  bool deinterleaved = false;
   /// As the first positions turn. Negative frequencies turn the other way.
   Rotation rotation;
   /// False when far positions turn otherwise: the rotation depends on the

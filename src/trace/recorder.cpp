@@ -101,18 +101,26 @@ void Recorder::record(Branch branch) {
   frame_->items.emplace_back(branch);
 }
 
+const eval::Provenance* Recorder::reason(const Value& condition) {
+  torch::Tensor* tensor = torch::as_tensor(condition);
+  return tensor ? interp_.provenance(
+                      {.kind = eval::Provenance::Kind::Data,
+                       .value_id = id_of(*tensor)})
+                : condition.provenance();
+}
+
 void Recorder::on_branch(
     const base::Span& span,
     const Value& condition,
     bool outcome) {
-  record({span, condition.provenance(), outcome, false});
+  record({span, reason(condition), outcome, false});
 }
 
 void Recorder::on_operand(
     const base::Span& span,
     const Value& value,
     bool outcome) {
-  record({span, value.provenance(), outcome, true});
+  record({span, reason(value), outcome, true});
 }
 
 void Recorder::on_enter(

@@ -32,6 +32,8 @@ class Recorder : public eval::Observer, public torch::OpObserver {
 
  private:
   void record(Branch branch);
+  /// Where a condition comes from; of a tensor, its element.
+  const eval::Provenance* reason(const eval::Value& condition);
   void start_construction(eval::Function&, std::span<const eval::Value>);
   /// A write into a view, x[..., :n].copy_(y), is recorded as the store into
   /// what it views, x[..., :n] = y, too.

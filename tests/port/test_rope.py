@@ -15,11 +15,13 @@ from .rope_cases import by_kind, cases, flat, nested
 mx = pytest.importorskip("mlx.core")
 torch = pytest.importorskip("torch")
 
-FAMILIES = {
-    "llama": (nested, flat),
-    "glm4": (nested, flat),  # interleaved, part of the channels
-    "olmo3": (by_kind,),
-}
+FAMILIES = [
+    ("llama", nested, list(cases(1))),
+    ("llama", flat, ["default", "linear", "yarn", "longrope", "dynamic"]),
+    # Interleaved, and part of the channels.
+    ("glm4", nested, ["linear", "yarn not truncated", "longrope", "dynamic"]),
+    ("olmo3", by_kind, ["linear", "yarn", "yarn with all options", "longrope"]),
+]
 # Longer than any threshold of the cases, which lie at 32 and 40.
 LENGTH = 72
 
@@ -35,9 +37,8 @@ def pairs_of(config):
 def table():
     return [
         pytest.param(kind, form, name, id=f"{kind}-{form.__name__}-{name}")
-        for kind, forms in FAMILIES.items()
-        for form in forms
-        for name in cases(1)
+        for kind, form, names in FAMILIES
+        for name in names
     ]
 
 

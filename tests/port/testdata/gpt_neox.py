@@ -34,18 +34,22 @@ class ModelArgs(BaseModelArgs):
             self.rope_theta = self.rotary_emb_base
         if self.rotary_pct is not None:
             self.partial_rotary_factor = self.rotary_pct
-        if self.rope_parameters is not None:
-            self.rope_theta = self.rope_parameters.get("rope_theta", self.rope_theta)
-            self.partial_rotary_factor = self.rope_parameters.get(
-                "partial_rotary_factor", self.partial_rotary_factor
-            )
-            self.rope_scaling = self.rope_parameters
-        if self.rope_scaling is not None:
-            rope_type = self.rope_scaling.get("type") or self.rope_scaling.get(
-                "rope_type", "default"
-            )
-            if rope_type not in ("default", "linear", "llama3"):
-                raise ValueError(f"rope type {rope_type} is not supported")
+        rope = self.rope_scaling or self.rope_parameters or {}
+        self.rope_theta = rope.get("rope_theta", self.rope_theta)
+        self.partial_rotary_factor = rope.get(
+            "partial_rotary_factor", self.partial_rotary_factor
+        )
+        rope_type = rope.get("rope_type", rope.get("type", "default"))
+        if rope_type not in ("default", "linear", "llama3", "yarn"):
+            raise ValueError(f"rope type {rope_type} is not supported")
+        for key in ("attention_factor", "mscale", "mscale_all_dim", "truncate"):
+            if rope.get(key) is not None:
+                raise ValueError(f"the rope option {key} is not supported")
+        self.rope_scaling = {
+            "original_max_position_embeddings": self.max_position_embeddings,
+            **rope,
+            "type": rope_type,
+        }
         if not self.use_parallel_residual:
             raise ValueError("only configs with use_parallel_residual are supported")
         if self.hidden_act != "gelu":

@@ -26,9 +26,9 @@ class ModelArgs(BaseModelArgs):
     rms_norm_eps: float = 1e-05
     sliding_window: Optional[int] = 4096
     layer_types: Optional[List[str]] = None
+    rope_parameters: Optional[Dict[str, Any]] = None
     rope_theta: float = 500000.0
     rope_scaling: Optional[Dict[str, Any]] = None
-    rope_parameters: Optional[Dict[str, Any]] = None
 
     def __post_init__(self):
         if self.num_key_value_heads is None:
@@ -40,15 +40,27 @@ class ModelArgs(BaseModelArgs):
             ]
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
-        if self.rope_parameters is None:
-            if self.rope_scaling is not None:
-                raise ValueError("rope_scaling needs rope_parameters by layer kind")
-            rope = {"rope_type": "default", "rope_theta": self.rope_theta}
-            self.rope_parameters = {kind: rope for kind in self.layer_types}
-        for rope in self.rope_parameters.values():
-            rope_type = rope.get("rope_type", "default")
-            if rope_type not in ("default", "linear", "llama3"):
+        rope_parameters = self.rope_parameters or {
+            "full_attention": {
+                "rope_type": "default",
+                "rope_theta": self.rope_theta,
+                **(self.rope_scaling or {}),
+            },
+            "sliding_attention": {"rope_type": "default", "rope_theta": 500000.0},
+        }
+        self.rope_parameters = {}
+        for kind, rope in rope_parameters.items():
+            rope_type = rope.get("rope_type", rope.get("type", "default"))
+            if rope_type not in ("default", "linear", "llama3", "yarn"):
                 raise ValueError(f"rope type {rope_type} is not supported")
+            for key in ("attention_factor", "mscale", "mscale_all_dim", "truncate"):
+                if rope.get(key) is not None:
+                    raise ValueError(f"the rope option {key} is not supported")
+            self.rope_parameters[kind] = {
+                "original_max_position_embeddings": self.max_position_embeddings,
+                **rope,
+                "type": rope_type,
+            }
         if any(
             kind not in ("full_attention", "sliding_attention")
             for kind in self.layer_types

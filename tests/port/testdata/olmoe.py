@@ -37,15 +37,19 @@ class ModelArgs(BaseModelArgs):
             self.num_experts = self.num_local_experts
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
-        if self.rope_parameters is not None:
-            self.rope_theta = self.rope_parameters.get("rope_theta", self.rope_theta)
-            self.rope_scaling = self.rope_parameters
-        if self.rope_scaling is not None:
-            rope_type = self.rope_scaling.get("type") or self.rope_scaling.get(
-                "rope_type", "default"
-            )
-            if rope_type not in ("default", "linear", "llama3"):
-                raise ValueError(f"rope type {rope_type} is not supported")
+        rope = self.rope_scaling or self.rope_parameters or {}
+        self.rope_theta = rope.get("rope_theta", self.rope_theta)
+        rope_type = rope.get("rope_type", rope.get("type", "default"))
+        if rope_type not in ("default", "linear", "llama3", "yarn"):
+            raise ValueError(f"rope type {rope_type} is not supported")
+        for key in ("attention_factor", "mscale", "mscale_all_dim", "truncate"):
+            if rope.get(key) is not None:
+                raise ValueError(f"the rope option {key} is not supported")
+        self.rope_scaling = {
+            "original_max_position_embeddings": self.max_position_embeddings,
+            **rope,
+            "type": rope_type,
+        }
         if self.clip_qkv is not None:
             raise ValueError("configs with clip_qkv is not None are not supported")
         if self.norm_topk_prob:

@@ -185,8 +185,7 @@ bool AttentionWriter::adjacent(const lift::Attention& a) const {
                    mine(u.keys) && mine(u.values);
   return fed && !w_.is_named(u.all_keys) && !w_.is_named(u.all_values) &&
          std::all_of(ropes_.begin(), ropes_.end(), [&](const auto& r) {
-           return !r.second.deinterleaves &&
-                  (r.first == a.queries || r.first == u.keys) &&
+           return (r.first == a.queries || r.first == u.keys) &&
                   !w_.is_named(r.first) && mine(r.second.input);
          });
 }
@@ -266,15 +265,7 @@ std::string AttentionWriter::offset() {
 }
 
 Expression AttentionWriter::rope_input(const lift::Rope& rope) {
-  if (!rope.deinterleaves) {
-    return laid_out(rope, w_.value(rope.input));
-  }
-  const std::string x = name(rope.input);
-  return laid_out(
-      rope,
-      call(
-          "mx.concatenate",
-          {"[" + x + "[..., ::2], " + x + "[..., 1::2]]", "axis=-1"}));
+  return laid_out(rope, w_.value(rope.input));
 }
 
 void AttentionWriter::write_rope_call(const lift::Rope& rope) {

@@ -65,6 +65,8 @@ def test_an_interrupt_ends_with_130_and_leaves_nothing(checkout, environment, tm
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        # A shell's background jobs ignore the signal, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert "making a virtual environment" in process.stderr.readline()
     time.sleep(0.3)

@@ -325,23 +325,41 @@ std::string write_arguments(
                   : std::string("None")) +
            "\n";
   }
+  const auto is_integer = [&](const std::string& name) {
+    const auto it = context.defaults.find(name);
+    return context.interp.try_getattr(context.evaluation.config, name)
+               .is_int() ||
+           (it != context.defaults.end() &&
+            it->second.text.find("//") != std::string::npos);
+  };
   for (const auto& name : fields) {
     if (std::find(ordered.begin(), ordered.end(), name) == ordered.end()) {
       const Value v =
           context.interp.try_getattr(context.evaluation.config, name);
       const bool plain = v.defined() && (!v.is_object() || v.is_str()) &&
                          !derived.gives_default(name) &&
+                         !context.defaults.contains(name) &&
                          !is_alias_target(cls, name);
       out += "    " + name + ": " +
-             (derived.gives_default(name) && v.is_int() ? "Optional[int]"
-                                                        : type_text("", v)) +
+             (!plain && is_integer(name) ? "Optional[int]" : type_text("", v)) +
              " = " +
              (plain ? literal(context.interp, v) : std::string("None")) + "\n";
     }
   }
   std::vector<std::string> body;
   write_aliases(context, cls, fields, out, body);
-  for (const auto& s : statements) {
+  std::vector<std::string> given(statements);
+  for (const auto& [name, by_default] : context.defaults) {
+    if (by_default.text == "None" || derived.assigned().contains(name)) {
+      continue;
+    }
+    given.push_back(
+        by_default.zero_too
+            ? "self." + name + " = self." + name + " or " + by_default.text
+            : "if self." + name + " is None:\n    self." + name + " = " +
+                  by_default.text);
+  }
+  for (const auto& s : given) {
     std::string line;
     for (char c : s + "\n") {
       if (c == '\n') {

@@ -51,10 +51,69 @@ std::optional<std::string> rope_field(
 
 }  // namespace
 
+/// `getattr(config, "x", y)`, `config.x if config.x is not None else y` and
+/// `config.x or y` are the field x of ModelArgs, to which __post_init__ gives
+/// its default.
+std::optional<std::string> Context::default_field(const Provenance& p) {
+  const Provenance* field = nullptr;
+  const Provenance* otherwise = nullptr;
+  const auto is_field = [](const Provenance* n) {
+    return n && n->kind == Provenance::Kind::Config;
+  };
+  bool zero_too = false;
+  if (p.kind == Provenance::Kind::Default) {
+    field = &p;
+    otherwise = p.left;
+  } else if (p.kind == Provenance::Kind::Binary && p.name.str() == "or") {
+    if (p.left && p.left->kind == Provenance::Kind::Default && p.left->left &&
+        p.left->left->text == "None") {
+      field = p.left;
+    } else if (is_field(p.left)) {
+      field = p.left;
+    }
+    otherwise = p.right;
+    zero_too = true;
+  } else if (
+      p.kind == Provenance::Kind::Conditional && p.left && p.right && p.test &&
+      p.test->kind == Provenance::Kind::Binary && p.test->right &&
+      p.test->right->text == "None") {
+    const bool present = p.test->name.str() == "is not";
+    const Provenance* kept = present ? p.left : p.right;
+    if ((present || p.test->name.str() == "is") && is_field(kept) &&
+        is_field(p.test->left) && kept->name == p.test->left->name) {
+      field = kept;
+      otherwise = present ? p.right : p.left;
+    }
+  }
+  if (!field || !otherwise || eval::depends_on_loop(otherwise) ||
+      field->name.str().find('.') != std::string::npos) {
+    return {};
+  }
+  const std::string& name = field->name.str();
+  std::string text = args_text(otherwise);
+  for (size_t at = 0; (at = text.find("args.", at)) != std::string::npos;) {
+    text.replace(at, 5, "self.");
+  }
+  fields.insert(name);
+  FieldDefault& known =
+      defaults.try_emplace(name, FieldDefault{text, zero_too}).first->second;
+  if (known.text != text) {
+    hole(
+        {},
+        "the config field '" + name + "' has two defaults, " + known.text +
+            " and " + text);
+  }
+  known.zero_too = known.zero_too || zero_too;
+  return "args." + name;
+}
+
 std::string Context::args_text(const Provenance* provenance) {
   return eval::to_string(
       provenance, [&](const Provenance& p) -> std::optional<std::string> {
         if (auto field = rope_field(p, fields)) {
+          return field;
+        }
+        if (auto field = default_field(p)) {
           return field;
         }
         switch (p.kind) {

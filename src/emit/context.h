@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -62,6 +63,12 @@ struct Guard {
   std::string message;  // Python literal
 };
 
+/// What a field of ModelArgs is where config.json has none or null.
+struct FieldDefault {
+  std::string text;       // fields spelled self.y
+  bool zero_too = false;  // also where it is 0 or empty
+};
+
 /// A construct that could not be translated; thrown, and listed by compile().
 struct Hole {
   diagnostics::Diagnostic diagnostic;
@@ -77,7 +84,8 @@ class Context {
   const Trace& trace;
   lift::Flows flows;
 
-  std::set<std::string> fields;    // config fields the file reads
+  std::set<std::string> fields;  // config fields the file reads
+  std::map<std::string, FieldDefault> defaults;
   std::set<std::string> imports;   // "from .base import BaseModelArgs", ...
   std::vector<ClassText> classes;  // in order of first need
   std::vector<ExpertWeights> experts;
@@ -119,6 +127,7 @@ class Context {
   std::string family;  // the prefix: "Qwen3"
 
  private:
+  std::optional<std::string> default_field(const eval::Provenance& p);
   std::map<std::string, eval::Value> modules_;
 };
 

@@ -59,6 +59,10 @@ Reads reads_of(const Provenance* p) {
       case Provenance::Kind::Config:
         out.fields.insert(n->name.str());
         return;
+      case Provenance::Kind::Default:
+        out.fields.insert(n->name.str());
+        visit(n->left);
+        return;
       case Provenance::Kind::Constant:
         return;
       case Provenance::Kind::Loop:

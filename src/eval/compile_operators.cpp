@@ -110,10 +110,68 @@ class Comparison : public ExprCode {
   std::vector<ExprPtr> rest_;
 };
 
+/// Reads names, attributes and numbers alone, so that evaluating it is not
+/// seen by anything else.
+bool only_reads(const ast::Expr& e) {
+  switch (e.kind) {
+    case ast::ExprKind::Constant:
+    case ast::ExprKind::Name:
+      return true;
+    case ast::ExprKind::Attribute:
+      return only_reads(*ast::as<ast::Attribute>(e).value);
+    case ast::ExprKind::UnaryOp:
+      return only_reads(*ast::as<ast::UnaryOp>(e).operand);
+    case ast::ExprKind::BinOp:
+      return only_reads(*ast::as<ast::BinOp>(e).left) &&
+             only_reads(*ast::as<ast::BinOp>(e).right);
+    case ast::ExprKind::Call: {
+      const auto& call = ast::as<ast::Call>(e);
+      return call.func->kind == ast::ExprKind::Name &&
+             ast::as<ast::Name>(*call.func).id.str() == "getattr" &&
+             call.keywords.empty() &&
+             std::all_of(call.args.begin(), call.args.end(), [](const auto* a) {
+               return only_reads(*a);
+             });
+    }
+    default:
+      return false;
+  }
+}
+
+bool reads_config(const Provenance* p) {
+  return p && (p->kind == Provenance::Kind::Config ||
+               p->kind == Provenance::Kind::Default || reads_config(p->left) ||
+               reads_config(p->right) || reads_config(p->test));
+}
+
+/// What the side of a choice that is not taken would have given; undefined when
+/// it cannot be evaluated here.
+Value other_side(const ExprCode& code, Frame& frame) {
+  Interpreter& interp = frame.interp;
+  const auto at = frame.at;
+  Observer* const observer = std::exchange(interp.observer, nullptr);
+  Value v;
+  try {
+    v = code.eval(frame);
+  } catch (const PythonError&) {
+  } catch (const Refusal&) {
+  }
+  interp.observer = observer;
+  frame.at = at;
+  return v.defined() && (!v.is_object() || v.is_str()) ? v : Value();
+}
+
 class BoolOp : public ExprCode {
  public:
-  BoolOp(base::Span span, bool is_and, std::vector<ExprPtr> values)
-      : ExprCode(span), is_and_(is_and), values_(std::move(values)) {}
+  BoolOp(
+      base::Span span,
+      bool is_and,
+      std::vector<ExprPtr> values,
+      bool only_reads)
+      : ExprCode(span),
+        is_and_(is_and),
+        values_(std::move(values)),
+        only_reads_(only_reads) {}
 
   Value eval(Frame& frame) const override {
     Interpreter& interp = frame.interp;
@@ -129,18 +187,19 @@ class BoolOp : public ExprCode {
             values_[i]->span, v, decided ? !is_and_ : is_and_);
       }
       if (v.provenance()) {
-        so_far = so_far ? interp.provenance(
-                              {Provenance::Kind::Binary,
-                               Symbol(is_and_ ? "and" : "or"),
-                               "",
-                               0,
-                               0,
-                               so_far,
-                               v.provenance(),
-                               nullptr})
-                        : v.provenance();
+        so_far = joined(interp, so_far, v.provenance());
       }
       if (decided) {
+        // `config.a or b` as a value: b counts for other configs.
+        const bool value = v.is_number() && !v.is_bool();
+        for (++i; only_reads_ && value && interp.observer &&
+                  reads_config(so_far) && i < values_.size();
+             ++i) {
+          if (const Value rest = other_side(*values_[i], frame);
+              rest.defined()) {
+            so_far = joined(interp, so_far, interp.provenance_of(rest));
+          }
+        }
         break;
       }
     }
@@ -149,27 +208,62 @@ class BoolOp : public ExprCode {
   }
 
  private:
+  const Provenance* joined(
+      Interpreter& interp,
+      const Provenance* left,
+      const Provenance* right) const {
+    return left ? interp.provenance(
+                      {.kind = Provenance::Kind::Binary,
+                       .name = Symbol(is_and_ ? "and" : "or"),
+                       .left = left,
+                       .right = right})
+                : right;
+  }
+
   bool is_and_;
   std::vector<ExprPtr> values_;
+  bool only_reads_;
 };
 
 class Conditional : public ExprCode {
  public:
-  Conditional(base::Span span, ExprPtr test, ExprPtr body, ExprPtr orelse)
+  Conditional(
+      base::Span span,
+      ExprPtr test,
+      ExprPtr body,
+      ExprPtr orelse,
+      bool only_reads)
       : ExprCode(span),
         test_(std::move(test)),
         body_(std::move(body)),
-        orelse_(std::move(orelse)) {}
+        orelse_(std::move(orelse)),
+        only_reads_(only_reads) {}
   Value eval(Frame& frame) const override {
     Value condition;
     const bool outcome = test(*test_, frame, condition);
     Value v = (outcome ? body_ : orelse_)->eval(frame);
     const Provenance* why = condition.provenance();
     const bool scalar = !v.is_object() || v.is_str();
-    if (!why || !scalar || (v.provenance() && !depends_on_loop(why))) {
+    if (!why || !scalar) {
       return v;
     }
     const Provenance* chosen = frame.interp.provenance_of(v);
+    if (only_reads_ && frame.interp.observer && reads_config(why)) {
+      const Value other = other_side(*(outcome ? orelse_ : body_), frame);
+      if (other.defined()) {
+        const Provenance* unread = frame.interp.provenance_of(other);
+        return v.with(frame.interp.provenance(
+            {.kind = Provenance::Kind::Conditional,
+             .text = std::string(span.text()),
+             .integer = outcome,
+             .left = outcome ? chosen : unread,
+             .right = outcome ? unread : chosen,
+             .test = why}));
+      }
+    }
+    if (v.provenance() && !depends_on_loop(why)) {
+      return v;
+    }
     return v.with(frame.interp.provenance(
         {Provenance::Kind::Conditional,
          Symbol(),
@@ -183,6 +277,7 @@ class Conditional : public ExprCode {
 
  private:
   ExprPtr test_, body_, orelse_;
+  bool only_reads_;  // both sides
 };
 
 Symbol inplace_method(ast::BinaryOperator op) {
@@ -291,7 +386,12 @@ class Augmented : public StmtCode {
 
 ExprPtr Compiler::bool_op(const ast::BoolOp& e) {
   return std::make_unique<BoolOp>(
-      e.span, e.op == ast::BoolOperator::And, exprs(e.values));
+      e.span,
+      e.op == ast::BoolOperator::And,
+      exprs(e.values),
+      std::all_of(e.values.begin(), e.values.end(), [](const ast::Expr* v) {
+        return only_reads(*v);
+      }));
 }
 
 ExprPtr Compiler::binary(const ast::BinOp& e) {
@@ -312,7 +412,11 @@ ExprPtr Compiler::compare(const ast::Compare& e) {
 
 ExprPtr Compiler::conditional(const ast::IfExp& e) {
   return std::make_unique<Conditional>(
-      e.span, expr(*e.test), expr(*e.body), expr(*e.orelse));
+      e.span,
+      expr(*e.test),
+      expr(*e.body),
+      expr(*e.orelse),
+      only_reads(*e.body) && only_reads(*e.orelse));
 }
 
 StmtPtr Compiler::augmented(const ast::AugAssign& s) {

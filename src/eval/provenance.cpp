@@ -138,6 +138,16 @@ Text render(const Provenance* p, const Spelling& spelling) {
               at_least(p->test, kOr, spelling) + " else " +
               at_least(p->right, kConditional, spelling),
           kConditional};
+    case Provenance::Kind::Default: {
+      const std::string& path = p->name.str();
+      const size_t dot = path.rfind('.');
+      const bool nested = dot != std::string::npos;
+      return {
+          "getattr(config" + (nested ? "." + path.substr(0, dot) : "") +
+              ", \"" + path.substr(nested ? dot + 1 : 0) + "\", " +
+              render(p->left, spelling).text + ")",
+          kPrimary};
+    }
     case Provenance::Kind::Data:
       return {"data(" + tensor(*p) + ")", kPrimary};
   }

@@ -23,8 +23,9 @@ struct Provenance {
     Binary,       // name: an operator, comparison included, as Python spells it
     Index,        // left[right]
     Call,         // name: builtin; left, right: arguments
-    Conditional,  // left if test else right; the side not taken is null, and
+    Conditional,  // left if test else right; the side not taken may be null;
                   // text is the whole source expression
+    Default,      // the config field `name` where there is one, else left
     Data,         // depends on a tensor's elements: value_id
   };
   Kind kind;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "eval/builtins/support.h"
+#include "eval/state.h"
 
 namespace portwright::eval {
 
@@ -15,13 +16,34 @@ Symbol attribute_name(Interpreter& in, const Value& name) {
   return Symbol(name.str());
 }
 
+/// A field that the config's class does not declare may be missing in the next
+/// config: what was read remembers the default.
+Value default_of_config(
+    Interpreter& in,
+    const Value& config,
+    Symbol name,
+    Value read,
+    const Value& otherwise) {
+  const bool scalar = !read.is_object() || read.is_str();
+  if (!in.observer || !scalar || !config.is_object() ||
+      !config.object()->is_config || config.object()->cls->lookup(name) ||
+      name.str().starts_with("_")) {
+    return read;
+  }
+  const std::string& path = in.state().config_paths[config.object()];
+  return read.with(in.provenance(
+      {.kind = Provenance::Kind::Default,
+       .name = path.empty() ? name : Symbol(path + "." + name.str()),
+       .left = in.provenance_of(otherwise)}));
+}
+
 Value get_attribute(Interpreter& in, Args a) {
   const Symbol name = attribute_name(in, a[1]);
   if (!a[2].defined()) {
     return in.getattr(a[0], name);
   }
-  Value v = in.try_getattr(a[0], name);
-  return v.defined() ? v : a[2];
+  const Value v = in.try_getattr(a[0], name);
+  return default_of_config(in, a[0], name, v.defined() ? v : a[2], a[2]);
 }
 
 Value is_instance(Interpreter& in, Args a) {

@@ -350,7 +350,12 @@ std::string write_arguments(
   write_aliases(context, cls, fields, out, body);
   std::vector<std::string> given(statements);
   for (const auto& [name, by_default] : context.defaults) {
-    if (by_default.text == "None" || derived.assigned().contains(name)) {
+    const Field declared = field_of(cls, name);
+    const bool never_null =
+        !declared.annotation.empty() && declared.default_value.is_number() &&
+        declared.annotation.find("None") == std::string::npos;
+    if (by_default.text == "None" || never_null ||
+        derived.assigned().contains(name)) {
       continue;
     }
     given.push_back(

@@ -21,8 +21,11 @@ class Config:
 c = Config()
 )");
   interp.mark_config(interp.getattr(Value(module), "c"), "");
+  Observer recording;  // choices are followed on both sides
+  interp.observer = &recording;
   auto main =
       interp.run_source("main", "main.py", "from fields import c\n" + source);
+  interp.observer = nullptr;
   const Value r = interp.getattr(Value(main), "r");
   return r.provenance() ? to_string(r.provenance()) : "-";
 }
@@ -47,6 +50,29 @@ TEST(Provenance, FollowsComparisonsAndLogic) {
   EXPECT_EQ(
       provenance_of("r = (c.n == 8) == c.flag"),
       "(config.n == 8) == config.flag");
+}
+
+TEST(Provenance, FollowsBothSidesOfAChoice) {
+  EXPECT_EQ(
+      provenance_of("r = c.n if c.flag else c.k"),
+      "config.n if config.flag else config.k");
+  EXPECT_EQ(
+      provenance_of("r = c.missing or c.n * 2"),
+      "config.missing or config.n * 2");
+  EXPECT_EQ(provenance_of("r = c.k or c.n * 2"), "config.k or config.n * 2");
+  // A side that does more than read is left alone.
+  EXPECT_EQ(provenance_of("r = c.n if c.flag else len(c.kinds)"), "config.n");
+  EXPECT_EQ(provenance_of("r = c.n if c.flag else c.absent"), "config.n");
+}
+
+TEST(Provenance, RemembersTheDefaultOfAFieldThatMayBeMissing) {
+  EXPECT_EQ(
+      provenance_of("r = getattr(c, 'extra', c.n // 2)"),
+      "getattr(config, \"extra\", config.n // 2)");
+  EXPECT_EQ(
+      provenance_of("c.given = 5\nr = getattr(c, 'given', c.n // 2)"),
+      "getattr(config, \"given\", config.n // 2)");
+  EXPECT_EQ(provenance_of("r = getattr(c, 'n', 2)"), "config.n");
 }
 
 TEST(Provenance, FollowsCalls) {

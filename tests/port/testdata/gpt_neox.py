@@ -22,6 +22,7 @@ class ModelArgs(BaseModelArgs):
     tie_word_embeddings: bool = False
     use_parallel_residual: bool = True
     attention_bias: bool = True
+    head_dim: Optional[int] = None
     rope_theta: float = 10000.0
     rotary_emb_base: Optional[float] = None
     rope_scaling: Optional[Dict[str, Any]] = None
@@ -30,6 +31,7 @@ class ModelArgs(BaseModelArgs):
     rotary_pct: Optional[float] = None
 
     def __post_init__(self):
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         if self.rotary_emb_base is not None:
             self.rope_theta = self.rotary_emb_base
         if self.rotary_pct is not None:
@@ -82,11 +84,7 @@ class Attention(nn.Module):
             args.hidden_size, args.hidden_size, bias=args.attention_bias
         )
         self.rope = initialize_rope(
-            int(
-                args.hidden_size
-                // args.num_attention_heads
-                * args.partial_rotary_factor
-            ),
+            int(args.head_dim * args.partial_rotary_factor),
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,

@@ -25,6 +25,7 @@ class ModelArgs(BaseModelArgs):
     tie_word_embeddings: bool = True
     attention_bias: bool = False
     use_qk_norm: Optional[bool] = False
+    head_dim: Optional[int] = None
     rope_theta: float = 500000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
@@ -32,6 +33,7 @@ class ModelArgs(BaseModelArgs):
     def __post_init__(self):
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         rope = self.rope_scaling or self.rope_parameters or {}
         self.rope_theta = rope.get("rope_theta", self.rope_theta)
         rope_type = rope.get("rope_type", rope.get("type", "default"))
@@ -54,30 +56,30 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.head_dim = args.hidden_size // args.num_attention_heads
-        self.scale = (args.hidden_size // args.num_attention_heads) ** -0.5
+        self.head_dim = args.head_dim
+        self.scale = args.head_dim**-0.5
         self.q_proj = nn.Linear(
             args.hidden_size,
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_attention_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.k_proj = nn.Linear(
             args.hidden_size,
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_key_value_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.v_proj = nn.Linear(
             args.hidden_size,
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_key_value_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.o_proj = nn.Linear(
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_attention_heads * args.head_dim,
             args.hidden_size,
             bias=args.attention_bias,
         )
         self.rope = initialize_rope(
-            args.hidden_size // args.num_attention_heads,
+            args.head_dim,
             base=args.rope_theta,
             traditional=True,
             scaling_config=args.rope_scaling,

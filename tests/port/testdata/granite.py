@@ -28,6 +28,7 @@ class ModelArgs(BaseModelArgs):
     logits_scaling: float = 1.0
     residual_multiplier: float = 1.0
     attention_multiplier: float = 1.0
+    head_dim: Optional[int] = None
     rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
@@ -35,6 +36,7 @@ class ModelArgs(BaseModelArgs):
     def __post_init__(self):
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         rope = self.rope_scaling or self.rope_parameters or {}
         self.rope_theta = rope.get("rope_theta", self.rope_theta)
         rope_type = rope.get("rope_type", rope.get("type", "default"))
@@ -55,30 +57,30 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.head_dim = args.hidden_size // args.num_attention_heads
+        self.head_dim = args.head_dim
         self.scale = args.attention_multiplier
         self.q_proj = nn.Linear(
             args.hidden_size,
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_attention_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.k_proj = nn.Linear(
             args.hidden_size,
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_key_value_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.v_proj = nn.Linear(
             args.hidden_size,
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_key_value_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.o_proj = nn.Linear(
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_attention_heads * args.head_dim,
             args.hidden_size,
             bias=args.attention_bias,
         )
         self.rope = initialize_rope(
-            args.hidden_size // args.num_attention_heads,
+            args.head_dim,
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,

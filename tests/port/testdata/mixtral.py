@@ -36,6 +36,7 @@ class ModelArgs(BaseModelArgs):
             self.num_local_experts = self.num_experts
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         rope = self.rope_scaling or self.rope_parameters or {}
         self.rope_theta = rope.get("rope_theta", self.rope_theta)
         rope_type = rope.get("rope_type", rope.get("type", "default"))
@@ -58,36 +59,22 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.head_dim = args.head_dim or args.hidden_size // args.num_attention_heads
-        self.scale = (
-            args.head_dim or args.hidden_size // args.num_attention_heads
-        ) ** -0.5
+        self.head_dim = args.head_dim
+        self.scale = args.head_dim**-0.5
         self.q_proj = nn.Linear(
-            args.hidden_size,
-            args.num_attention_heads
-            * (args.head_dim or args.hidden_size // args.num_attention_heads),
-            bias=False,
+            args.hidden_size, args.num_attention_heads * args.head_dim, bias=False
         )
         self.k_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads
-            * (args.head_dim or args.hidden_size // args.num_attention_heads),
-            bias=False,
+            args.hidden_size, args.num_key_value_heads * args.head_dim, bias=False
         )
         self.v_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads
-            * (args.head_dim or args.hidden_size // args.num_attention_heads),
-            bias=False,
+            args.hidden_size, args.num_key_value_heads * args.head_dim, bias=False
         )
         self.o_proj = nn.Linear(
-            args.num_attention_heads
-            * (args.head_dim or args.hidden_size // args.num_attention_heads),
-            args.hidden_size,
-            bias=False,
+            args.num_attention_heads * args.head_dim, args.hidden_size, bias=False
         )
         self.rope = initialize_rope(
-            args.head_dim or args.hidden_size // args.num_attention_heads,
+            args.head_dim,
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,

@@ -26,6 +26,7 @@ class ModelArgs(BaseModelArgs):
     rms_norm_eps: float = 1e-05
     sliding_window: Optional[int] = 4096
     layer_types: Optional[List[str]] = None
+    head_dim: Optional[int] = None
     rope_parameters: Optional[Dict[str, Any]] = None
     rope_theta: float = 500000.0
     rope_scaling: Optional[Dict[str, Any]] = None
@@ -40,6 +41,7 @@ class ModelArgs(BaseModelArgs):
             ]
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         rope_parameters = self.rope_parameters or {
             "full_attention": {
                 "rope_type": "default",
@@ -73,38 +75,36 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs, layer_idx: int):
         super().__init__()
-        self.head_dim = args.hidden_size // args.num_attention_heads
-        self.scale = (args.hidden_size // args.num_attention_heads) ** -0.5
+        self.head_dim = args.head_dim
+        self.scale = args.head_dim**-0.5
         self.q_proj = nn.Linear(
             args.hidden_size,
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_attention_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.k_proj = nn.Linear(
             args.hidden_size,
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_key_value_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.v_proj = nn.Linear(
             args.hidden_size,
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_key_value_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.o_proj = nn.Linear(
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_attention_heads * args.head_dim,
             args.hidden_size,
             bias=args.attention_bias,
         )
         self.q_norm = nn.RMSNorm(
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
-            eps=args.rms_norm_eps,
+            args.num_attention_heads * args.head_dim, eps=args.rms_norm_eps
         )
         self.k_norm = nn.RMSNorm(
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
-            eps=args.rms_norm_eps,
+            args.num_key_value_heads * args.head_dim, eps=args.rms_norm_eps
         )
         self.rope = initialize_rope(
-            args.hidden_size // args.num_attention_heads,
+            args.head_dim,
             base=args.rope_parameters[args.layer_types[layer_idx]]["rope_theta"],
             traditional=False,
             scaling_config=args.rope_parameters[args.layer_types[layer_idx]],

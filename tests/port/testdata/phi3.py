@@ -23,6 +23,7 @@ class ModelArgs(BaseModelArgs):
     rms_norm_eps: float = 1e-05
     tie_word_embeddings: bool = False
     sliding_window: Optional[int] = None
+    head_dim: Optional[int] = None
     rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
@@ -31,6 +32,7 @@ class ModelArgs(BaseModelArgs):
     def __post_init__(self):
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         rope = self.rope_scaling or self.rope_parameters or {}
         self.rope_theta = rope.get("rope_theta", self.rope_theta)
         self.partial_rotary_factor = rope.get(
@@ -49,35 +51,24 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.factor = args.num_attention_heads * (
-            args.hidden_size // args.num_attention_heads
+        self.factor = args.num_attention_heads * args.head_dim
+        self.head_dim = args.head_dim
+        self.factor2 = (
+            args.num_attention_heads * args.head_dim
+            + args.num_key_value_heads * args.head_dim
         )
-        self.head_dim = args.hidden_size // args.num_attention_heads
-        self.factor2 = args.num_attention_heads * (
-            args.hidden_size // args.num_attention_heads
-        ) + args.num_key_value_heads * (args.hidden_size // args.num_attention_heads)
-        self.scale = (args.hidden_size // args.num_attention_heads) ** -0.5
+        self.scale = args.head_dim**-0.5
         self.o_proj = nn.Linear(
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
-            args.hidden_size,
-            bias=False,
+            args.num_attention_heads * args.head_dim, args.hidden_size, bias=False
         )
         self.qkv_proj = nn.Linear(
             args.hidden_size,
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads)
-            + 2
-            * (
-                args.num_key_value_heads
-                * (args.hidden_size // args.num_attention_heads)
-            ),
+            args.num_attention_heads * args.head_dim
+            + 2 * (args.num_key_value_heads * args.head_dim),
             bias=False,
         )
         self.rope = initialize_rope(
-            int(
-                args.hidden_size
-                // args.num_attention_heads
-                * args.partial_rotary_factor
-            ),
+            int(args.head_dim * args.partial_rotary_factor),
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,

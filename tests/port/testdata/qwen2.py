@@ -26,6 +26,7 @@ class ModelArgs(BaseModelArgs):
     sliding_window: Optional[int] = 4096
     max_window_layers: int = 28
     layer_types: Optional[List[str]] = None
+    head_dim: Optional[int] = None
     rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
@@ -43,6 +44,7 @@ class ModelArgs(BaseModelArgs):
                 )
                 for i in range(self.num_hidden_layers)
             ]
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         rope = self.rope_scaling or self.rope_parameters or {}
         self.rope_theta = rope.get("rope_theta", self.rope_theta)
         rope_type = rope.get("rope_type", rope.get("type", "default"))
@@ -76,30 +78,22 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.head_dim = args.hidden_size // args.num_attention_heads
-        self.scale = (args.hidden_size // args.num_attention_heads) ** -0.5
+        self.head_dim = args.head_dim
+        self.scale = args.head_dim**-0.5
         self.q_proj = nn.Linear(
-            args.hidden_size,
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
-            bias=True,
+            args.hidden_size, args.num_attention_heads * args.head_dim, bias=True
         )
         self.k_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
-            bias=True,
+            args.hidden_size, args.num_key_value_heads * args.head_dim, bias=True
         )
         self.v_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
-            bias=True,
+            args.hidden_size, args.num_key_value_heads * args.head_dim, bias=True
         )
         self.o_proj = nn.Linear(
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
-            args.hidden_size,
-            bias=False,
+            args.num_attention_heads * args.head_dim, args.hidden_size, bias=False
         )
         self.rope = initialize_rope(
-            args.hidden_size // args.num_attention_heads,
+            args.head_dim,
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,

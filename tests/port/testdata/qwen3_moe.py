@@ -29,7 +29,8 @@ class ModelArgs(BaseModelArgs):
     num_experts_per_tok: int = 8
     norm_topk_prob: bool = False
     mlp_only_layers: Optional[List[int]] = None
-    num_local_experts: Any = None
+    head_dim: Optional[int] = None
+    num_local_experts: Optional[int] = None
     num_experts: int = 128
     rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
@@ -42,6 +43,7 @@ class ModelArgs(BaseModelArgs):
         self.mlp_only_layers = (
             [] if self.mlp_only_layers is None else self.mlp_only_layers
         )
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         rope = self.rope_scaling or self.rope_parameters or {}
         self.rope_theta = rope.get("rope_theta", self.rope_theta)
         rope_type = rope.get("rope_type", rope.get("type", "default"))
@@ -81,36 +83,32 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.head_dim = args.hidden_size // args.num_attention_heads
-        self.scale = (args.hidden_size // args.num_attention_heads) ** -0.5
+        self.head_dim = args.head_dim
+        self.scale = args.head_dim**-0.5
         self.q_proj = nn.Linear(
             args.hidden_size,
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_attention_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.k_proj = nn.Linear(
             args.hidden_size,
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_key_value_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.v_proj = nn.Linear(
             args.hidden_size,
-            args.num_key_value_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_key_value_heads * args.head_dim,
             bias=args.attention_bias,
         )
         self.o_proj = nn.Linear(
-            args.num_attention_heads * (args.hidden_size // args.num_attention_heads),
+            args.num_attention_heads * args.head_dim,
             args.hidden_size,
             bias=args.attention_bias,
         )
-        self.q_norm = nn.RMSNorm(
-            args.hidden_size // args.num_attention_heads, eps=args.rms_norm_eps
-        )
-        self.k_norm = nn.RMSNorm(
-            args.hidden_size // args.num_attention_heads, eps=args.rms_norm_eps
-        )
+        self.q_norm = nn.RMSNorm(args.head_dim, eps=args.rms_norm_eps)
+        self.k_norm = nn.RMSNorm(args.head_dim, eps=args.rms_norm_eps)
         self.rope = initialize_rope(
-            args.hidden_size // args.num_attention_heads,
+            args.head_dim,
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,

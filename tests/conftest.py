@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def pytest_addoption(parser):
     parser.addoption("--match", help="a regular expression on test ids")
+    parser.addoption("--all-types", action="store_true", help="not a sample of them")
 
 
 def pytest_configure(config):

@@ -22,6 +22,11 @@ def main():
         action="store_true",
         help="the readers' tests and fuzz drivers under the sanitizers",
     )
+    parser.add_argument(
+        "--all-types",
+        action="store_true",
+        help="every model type where a sample is the rule",
+    )
     options = parser.parse_args()
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     with tempfile.TemporaryDirectory() as folder:
@@ -81,6 +86,8 @@ def run_pytest(options, report):
         command += ["--match", options.filter]
     if options.quick:
         command += ["-m", "not slow"]
+    if options.all_types:
+        command.append("--all-types")
     print("running pytest", flush=True)
     code = subprocess.run(command + [ROOT / "tests"], cwd=ROOT).returncode
     return code not in (0, 5)  # 5: no test selected

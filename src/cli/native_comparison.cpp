@@ -254,6 +254,10 @@ report::CoverageRow compare_native(
   const auto start = std::chrono::steady_clock::now();
   Comparison comparison(question, std::move(*reference), std::move(*floor));
   report::CoverageRow row = comparison.run(library);
+  const std::string folder = library.parent_path().string() + "/";
+  if (const size_t at = row.reason.find(folder); at != std::string::npos) {
+    row.reason.erase(at, folder.size());
+  }
   const std::chrono::duration<double> taken =
       std::chrono::steady_clock::now() - start;
   row.seconds = taken.count();

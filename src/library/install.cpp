@@ -35,7 +35,8 @@ namespace portwright::library {
   X(processing_utils)  \
   X(running)           \
   X(transformers_root) \
-  X(versions)
+  X(versions)          \
+  X(vmap_indexing)
 
 #define X(name) std::string_view embedded_##name();
 PW_PRELUDES(X)
@@ -89,6 +90,7 @@ const Prelude kPreludes[] = {
     {"huggingface_hub", embedded_hub_root, true},
     {"huggingface_hub.dataclasses", embedded_hub_dataclasses},
     {"huggingface_hub.errors", embedded_hub_errors},
+    {"torch._dynamo._trace_wrapped_higher_order_op", embedded_vmap_indexing},
     {"torch._higher_order_ops.associative_scan", embedded_associative_scan},
     {"torch.nn.attention.flex_attention", embedded_flex_attention},
     {"concurrent.futures", embedded_futures},

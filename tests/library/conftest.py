@@ -3,7 +3,10 @@ import os
 import subprocess
 import sys
 
+import numpy
 import pytest
+
+from .agreement import BATCH, IDS, MASK, PREFILL, TOLERANCE, error, table
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +30,71 @@ def reference_worker(root):
     yield call
     call("shutdown")
     process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def transformers_types():
+    """The keys of the library's mapping to causal language models, sorted."""
+    from transformers.models.auto import modeling_auto
+
+    return sorted(modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+
+
+@pytest.fixture(scope="session")
+def torch_logits(reference_worker, tmp_path_factory):
+    """The logits of a model that the worker has loaded: torch_logits(name, op, ...)."""
+    from safetensors.numpy import load_file
+
+    file = str(tmp_path_factory.mktemp("torch") / "logits.safetensors")
+
+    def call(name, op, **request):
+        reference_worker(op, model=name, out=file, **request)
+        return load_file(file)["logits"]
+
+    return call
+
+
+@pytest.fixture
+def run(portwright, tmp_path):
+    """`portwright run`: how it ended, and the logits, if any."""
+
+    def call(folder, ids, *options):
+        file = tmp_path / "logits.npy"
+        file.unlink(missing_ok=True)
+        done = portwright(
+            "run", folder, "--ids", table(ids), "--logits", file, *options
+        )
+        return done, numpy.load(file) if file.exists() else None
+
+    return call
+
+
+@pytest.fixture
+def agree(run, torch_logits):
+    """Holds a checkpoint against torch, which has it loaded by `name`.
+
+    All ids at once, a batch padded on the left, and cached single steps.
+    """
+
+    def ours(folder, ids, *options):
+        done, logits = run(folder, ids, *options)
+        assert done.returncode == 0, done.stderr
+        return logits
+
+    def call(name, folder, parts=("full", "batch", "decode")):
+        if "full" in parts:
+            full = ours(folder, [IDS])
+            wanted = torch_logits(name, "forward", ids=[IDS])[0]
+            assert full.dtype == numpy.float32 and full.shape == wanted.shape
+            assert error(full, wanted) < TOLERANCE
+        if "batch" in parts:
+            batch = ours(folder, BATCH, "--mask", table(MASK))
+            wanted = torch_logits(name, "forward", ids=BATCH, mask=MASK)
+            kept = numpy.array(MASK, bool)
+            assert error(batch[kept], wanted[kept]) < TOLERANCE
+        if "decode" in parts:
+            decoded = ours(folder, [IDS], "--decode-from", PREFILL)[PREFILL - 1 :]
+            wanted = torch_logits(name, "decode", ids=[IDS], prefill=PREFILL)[0]
+            assert error(decoded, wanted) < TOLERANCE
+
+    return call

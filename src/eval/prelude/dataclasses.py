@@ -119,9 +119,11 @@ def _process(cls, init, repr, eq, order, unsafe_hash, frozen, kw_only):
     cls.__dataclass_fields__ = all_fields
     cls.__dataclass_params__ = {"frozen": frozen, "eq": eq, "order": order}
     fields = list(all_fields.values())
-    if init:
-        cls.__init__ = _init_of(cls, fields, frozen)
     own = cls.__dict__
+    if init:
+        made = _init_of(cls, fields, frozen)
+        if "__init__" not in own:
+            cls.__init__ = made
     if repr and "__repr__" not in own:
         cls.__repr__ = _repr_of([f.name for f in fields if f.repr and not f._init_only])
     compared = [f.name for f in fields if f.compare and not f._init_only]

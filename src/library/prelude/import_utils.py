@@ -134,6 +134,10 @@ class OptionalDependencyNotAvailable(BaseException):
     pass
 
 
+class _LazyModule:
+    """Named by every package; modules are found without it."""
+
+
 class DummyObject(type):
     pass
 

@@ -48,6 +48,38 @@ class ModuleUtilsMixin:
             raise NotImplementedError("head masks are not evaluated")
         return [None] * num_hidden_layers
 
+    def get_extended_attention_mask(
+        self, attention_mask, input_shape, device=None, dtype=None
+    ):
+        """The additive mask (B, 1, 1 or T, S) that models before v5 ask for."""
+        dtype = self.dtype if dtype is None else dtype
+        if attention_mask.dim() == 3:
+            extended = attention_mask[:, None, :, :]
+        elif attention_mask.dim() != 2:
+            raise ValueError(
+                f"Wrong shape for input_ids (shape {input_shape}) or attention_mask "
+                f"(shape {attention_mask.shape})"
+            )
+        elif self.config.is_decoder:
+            extended = self.create_extended_attention_mask_for_decoder(
+                input_shape, attention_mask, device
+            )
+        else:
+            extended = attention_mask[:, None, None, :]
+        extended = extended.to(dtype=dtype)
+        return (1.0 - extended) * torch.finfo(dtype).min
+
+    @staticmethod
+    def create_extended_attention_mask_for_decoder(
+        input_shape, attention_mask, device=None
+    ):
+        batch, length = input_shape
+        known = attention_mask.shape[1] - length
+        rows = torch.arange(length)[:, None]
+        causal = torch.arange(attention_mask.shape[1])[None, :] <= rows + max(known, 0)
+        causal = causal.to(attention_mask.dtype).expand(batch, 1, -1, -1)
+        return causal * attention_mask[:, None, None, :]
+
     def invert_attention_mask(self, encoder_attention_mask):
         if encoder_attention_mask.dim() == 3:
             extended = encoder_attention_mask[:, None, :, :]

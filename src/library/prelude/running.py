@@ -73,12 +73,10 @@ class Session:
         mask = torch.ones_like(ids) if self.mask is None else self.mask
         if _accepts(model, "attention_mask"):
             self.kwargs["attention_mask"] = mask
-        if _accepts(model, "position_ids"):
-            self.kwargs["position_ids"] = (
-                model._prepare_position_ids_for_generation(ids, self.kwargs)
-                if hasattr(model, "_prepare_position_ids_for_generation")
-                else _positions(mask)
-            )
+        # Before v5 each step derives them from the mask.
+        prepare = getattr(model, "_prepare_position_ids_for_generation", None)
+        if prepare is not None and _accepts(model, "position_ids"):
+            self.kwargs["position_ids"] = prepare(ids, self.kwargs)
         if hasattr(model, "_get_initial_cache_position"):
             self.kwargs = model._get_initial_cache_position(
                 ids.shape[1], model.device, self.kwargs

@@ -251,8 +251,23 @@ class iinfo:
         self.dtype = str(type)[6:]
 
 
-def vmap(*args, **kwargs):
-    refuse("torch.vmap is not supported")
+def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
+    """Calls `func` for each index and stacks what it gives, which are tensors."""
+    if not isinstance(out_dims, int):
+        refuse("torch.vmap with several outputs is not supported")
+
+    def mapped(*args, **kwargs):
+        dims = in_dims if isinstance(in_dims, tuple) else (in_dims,) * len(args)
+        sizes = {a.shape[d] for a, d in zip(args, dims) if d is not None}
+        if len(sizes) != 1:
+            raise ValueError(f"vmap: expected all tensors to have one size: {sizes}")
+        results = []
+        for i in range(sizes.pop()):
+            one = [a if d is None else a.select(d, i) for a, d in zip(args, dims)]
+            results.append(func(*one, **kwargs))
+        return torch.stack(results, out_dims)
+
+    return mapped
 
 
 def load(*args, **kwargs):
@@ -684,7 +699,7 @@ class fx(Namespace):
 class func(Namespace):
     @staticmethod
     def vmap(*args, **kwargs):
-        refuse("torch.vmap is not supported")
+        return vmap(*args, **kwargs)
 
     @staticmethod
     def functional_call(*args, **kwargs):
@@ -708,15 +723,37 @@ class _Normal:
         refuse("torch.distributions draws random numbers")
 
 
+class _Categorical:
+    def __init__(self, probs=None, logits=None, validate_args=None):
+        if (probs is None) == (logits is None):
+            raise ValueError(
+                "Either `probs` or `logits` must be specified, but not both."
+            )
+        if logits is None:
+            probs = probs / probs.sum(-1, keepdim=True)
+            eps = torch.finfo(probs.dtype).eps
+            logits = torch.log(probs.clamp(min=eps, max=1 - eps))
+        else:
+            logits = logits - logits.logsumexp(dim=-1, keepdim=True)
+            probs = torch.softmax(logits, dim=-1)
+        self.logits = logits
+        self.probs = probs
+
+    def entropy(self):
+        logits = torch.clamp(self.logits, min=torch.finfo(self.logits.dtype).min)
+        return -(logits * self.probs).sum(-1)
+
+    def sample(self, *args, **kwargs):
+        refuse("torch.distributions draws random numbers")
+
+
 class distributions(Namespace):
     Normal = _Normal
 
     class normal:
         Normal = _Normal
 
-    class Categorical:
-        def __init__(self, *args, **kwargs):
-            refuse("torch.distributions draws random numbers")
+    Categorical = _Categorical
 
 
 class nested(Namespace):

@@ -1,0 +1,5 @@
+from transformers import PretrainedConfig
+
+
+class FoldedConfig(PretrainedConfig):
+    model_type = "needs_einops"

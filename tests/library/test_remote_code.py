@@ -1,0 +1,66 @@
+"""Checkpoints that bring their own files: read, not run; torch runs them as trusted."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+OWN_CODE = Path(__file__).parent / "remote_code"
+
+
+@pytest.fixture(scope="module")
+def made(reference_worker, tmp_path_factory):
+    """A tiny checkpoint of a directory with its own code, loaded in torch."""
+    known = {}
+
+    def make(name):
+        if name not in known:
+            folder = tmp_path_factory.mktemp(name)
+            trusted = {"trust_remote_code": True}
+            source = str(OWN_CODE / name)
+            reference_worker("synth", what=source, folder=str(folder), **trusted)
+            reference_worker("load", model=name, folder=str(folder), **trusted)
+            known[name] = folder
+        return known[name]
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["tuple_cache", "shared_blocks"])
+def test_equals_torch(name, made, agree):
+    agree(name, made(name))
+
+
+def test_an_unknown_package_is_refused_by_name(portwright, made, tmp_path):
+    folder = tmp_path / "needs_einops"
+    shutil.copytree(OWN_CODE / "needs_einops", folder)
+    weights = made("tuple_cache") / "model.safetensors"
+    shutil.copy(weights, folder)
+    done = portwright(
+        "run", folder, "--ids", "1,2", "--logits", tmp_path / "x.npy", "--json"
+    )
+    assert done.returncode == 3, done.stderr
+    hole = json.loads(done.stdout)["holes"][0]
+    assert "einops" in hole["message"] and "modeling_folded.py" in hole["file"]
+
+
+def test_a_relative_import_of_a_missing_file_is_told(portwright, made, tmp_path):
+    folder = tmp_path / "tuple_cache"
+    shutil.copytree(made("tuple_cache"), folder)
+    (folder / "rotary.py").unlink()
+    done = portwright(
+        "run", folder, "--ids", "1,2", "--logits", tmp_path / "x.npy", "--json"
+    )
+    assert done.returncode == 3, done.stderr
+    assert "rotary" in json.loads(done.stdout)["holes"][0]["message"]
+
+
+def test_nothing_of_it_is_executed(portwright, made, tmp_path):
+    folder = tmp_path / "tuple_cache"
+    shutil.copytree(made("tuple_cache"), folder)
+    victim = tmp_path / "victim"
+    own = folder / "configuration_tuple.py"
+    own.write_text(f"open({str(victim)!r}, 'w')\n" + own.read_text())
+    done = portwright("run", folder, "--ids", "1,2", "--logits", tmp_path / "x.npy")
+    assert done.returncode == 3 and not victim.exists()

@@ -65,13 +65,17 @@ def emitted(checkpoint, portwright, tmp_path_factory):
     return compile
 
 
+def planted(text, replacements):
+    for old, new in replacements:
+        assert re.search(old, text), f"the port has no {old}"
+        text = re.sub(old, new, text)
+    return text
+
+
 @pytest.fixture
 def plant(emitted, tmp_path):
     def edit(kind, replacements):
-        text = emitted(kind)
-        for old, new in replacements:
-            assert re.search(old, text), f"the port of {kind} has no {old}"
-            text = re.sub(old, new, text)
+        text = planted(emitted(kind), replacements)
         path = tmp_path / f"{kind}.py"
         path.write_text(text)
         return path

@@ -1,0 +1,87 @@
+"""An emitted model file built, loaded and run as mlx_lm does it."""
+
+import mlx.core as mx
+from mlx_lm.models import cache as caches
+
+
+def load(module, fields, weights):
+    """The model of a config.json's fields with a checkpoint's tensors."""
+    model = module.Model(module.ModelArgs.from_dict(fields))
+    if hasattr(model, "sanitize"):
+        weights = model.sanitize(weights)
+    model.eval()
+    model.load_weights(list(weights.items()), strict=True)
+    return model
+
+
+def run(model, parts):
+    """Cached, in the given parts: the logits of each."""
+    cache = caches.make_prompt_cache(model)
+    return [model(part, cache=cache) for part in parts]
+
+
+def windows(model):
+    """The sizes of the caches that forget."""
+    made = caches.make_prompt_cache(model)
+    return sorted({c.max_size for c in made if hasattr(c, "max_size")})
+
+
+class NotBatched(Exception):
+    pass
+
+
+def _batched(cache, padding):
+    kind = type(cache)
+    if kind is caches.KVCache:
+        return caches.BatchKVCache(padding)
+    if kind is caches.RotatingKVCache and not cache.keep:
+        return caches.BatchRotatingKVCache(cache.max_size, padding)
+    if kind is caches.ArraysCache:
+        cache.left_padding = mx.array(padding)
+        return cache
+    if kind is caches.CacheList:
+        return caches.CacheList(*(_batched(c, padding) for c in cache.caches))
+    raise NotBatched(f"{kind.__name__} has no batched form")
+
+
+def run_padded(model, parts, padding):
+    """Rows with that many ids of padding on the left; None without batch caches."""
+    try:
+        cache = [_batched(c, padding) for c in caches.make_prompt_cache(model)]
+    except NotBatched:
+        return None
+    return [model(part, cache=cache) for part in parts]
+
+
+class _Recorded:
+    """A layer that keeps its outputs."""
+
+    def __init__(self, layer, outputs):
+        self.layer = layer
+        self.outputs = outputs
+
+    def __call__(self, *args, **kwargs):
+        result = self.layer(*args, **kwargs)
+        self.outputs.append(result[0] if isinstance(result, tuple) else result)
+        return result
+
+    def __getattr__(self, name):
+        return getattr(self.layer, name)
+
+
+def layers_path(model):
+    """The dotted path of the list of layers; None where there is no such list."""
+    first = model.layers[0]
+    for path, module in model.named_modules():
+        if module is first and path.endswith(".0"):
+            return path[:-2]
+    return None
+
+
+def record_layers(model):
+    """The outputs of the layers, as they come. The model is of no use then."""
+    outputs = []
+    layers = model.layers
+    for i, layer in enumerate(layers):
+        layers[i] = _Recorded(layer, outputs)
+    return outputs

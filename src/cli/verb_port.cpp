@@ -205,6 +205,11 @@ run_port(const Options& options, const Common& common, Console& console) {
   if (auto written = report::write_report(report, out); !written) {
     return console.fail(written.error());
   }
+  const auto kept =
+      report::archive(report, out / "results", compiled->model_type);
+  if (!kept) {
+    return console.fail(kept.error());
+  }
   unfinished.keep();
   show_results(report.results, console);
   console.say(fmt::format(
@@ -215,6 +220,7 @@ run_port(const Options& options, const Common& common, Console& console) {
   nlohmann::ordered_json answer = report::to_json(report.results);
   answer["file"] = (out / name).string();
   answer["checkpoint"] = checkpoint.string();
+  answer["results"] = kept->string();
   answer["guards"] = compiled->emitted.guards;
   console.result(answer);
   return exit_code_of(report.results);

@@ -43,4 +43,12 @@ base::Result<void> write_report(
     const Report& report,
     const std::filesystem::path& directory);
 
+/// Keeps a report for good: `directory`/<model>/<UTC time>-<digest>/ gets the
+/// report, the port as it was judged, and each check's JSON in checks/.
+/// Returns that folder.
+base::Result<std::filesystem::path> archive(
+    const Report& report,
+    const std::filesystem::path& directory,
+    const std::string& model);
+
 }  // namespace portwright::report

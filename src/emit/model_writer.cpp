@@ -100,12 +100,21 @@ Masks find_masks(Context& context, const Roles& roles) {
     }
   };
   visit(context.trace.root);
+  // A mask may be inverted or converted on the way: it is of the same kind.
+  std::function<std::string(ValueId)> kind_of = [&](ValueId id) -> std::string {
+    if (const auto it = kinds.find(id); it != kinds.end()) {
+      return it->second;
+    }
+    const OpNode* op = context.trace.info(id).producer;
+    return op && op->inputs.size() == 1 ? kind_of(op->inputs.front())
+                                        : "unknown";
+  };
   Masks out;
   for (const Frame* layer : roles.layer_frames) {
     std::string kind;
     for (ValueId id : layer->inputs) {
       if (context.flows.of(id) == Flow::Mask) {
-        kind = kinds.contains(id) ? kinds[id] : "unknown";
+        kind = kind_of(id);
       }
     }
     if (kind != "full_attention" && kind != "sliding_attention") {

@@ -434,6 +434,41 @@ Expression ModuleWriter::scalar(const Value& v) {
   return {text, text.front() == '-' ? kUnary : kPrimary};
 }
 
+namespace {
+
+bool holds_extent(const Provenance* p) {
+  return p && (p->kind == Provenance::Kind::Dim || holds_extent(p->left) ||
+               holds_extent(p->right) || holds_extent(p->test));
+}
+
+}  // namespace
+
+/// A computed extent, as B * self.n_heads.
+Expression ModuleWriter::computed_extent(const Provenance& whole) {
+  const auto& e = context_.evaluation;
+  const std::string text = eval::to_string(
+      &whole, [&](const Provenance& p) -> std::optional<std::string> {
+        if (p.kind == Provenance::Kind::Dim) {
+          const auto& shape = context_.trace.info(p.value_id).shape;
+          const int64_t axis =
+              p.integer < 0 ? p.integer + static_cast<int64_t>(shape.size())
+                            : p.integer;
+          if (shape.at(axis) != e.batch && shape.at(axis) != e.length) {
+            context_.hole(
+                frame_.call,
+                "a size of '" + frame_.path + "' is computed in no known way");
+          }
+          needs_shape = true;
+          return shape.at(axis) == e.batch ? "B" : "L";
+        }
+        if (!holds_extent(&p) && p.kind != Provenance::Kind::Constant) {
+          return scalar(Value::integer(0).with(&p)).text;
+        }
+        return {};
+      });
+  return {text, kTernary};
+}
+
 Expression ModuleWriter::extent(const Value& v) {
   if (constructing_) {
     return scalar(v);
@@ -461,6 +496,9 @@ Expression ModuleWriter::extent(const Value& v) {
       }
     }
     return {"-1", kUnary};
+  }
+  if (holds_extent(v.provenance())) {
+    return computed_extent(*v.provenance());
   }
   return scalar(v);
 }

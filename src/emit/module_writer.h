@@ -115,6 +115,7 @@ class ModuleWriter {
   Expression operation(const OpNode& op, size_t index);
   void outputs_together(const OpNode& op);
   std::string attribute_for(const eval::Value& value);
+  Expression computed_extent(const eval::Provenance& whole);
   Expression parameter(ValueId id);
   /// A buffer: loaded where checkpoints hold it, else computed in __init__.
   Expression buffer(ValueId id);

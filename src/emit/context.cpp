@@ -155,7 +155,27 @@ std::string Context::integer_text(const Value& module, int64_t value) {
       }
     }
   }
-  return std::to_string(value);
+  if (value == 1) {
+    return "1";
+  }
+  // Not kept by the module: the field of the config with that value, if there
+  // is only one.
+  std::vector<std::string> fields_with;
+  for (const auto& [name, v] : evaluation.config.object()->attrs->entries()) {
+    if (v.is_int() && !v.is_bool() && v.as_int() == value) {
+      fields_with.push_back(name.str());
+    }
+  }
+  if (fields_with.size() != 1) {
+    hole(
+        {},
+        "the size " + std::to_string(value) + " is that of " +
+            (fields_with.empty() ? std::string("no")
+                                 : std::to_string(fields_with.size())) +
+            " fields of the config");
+  }
+  fields.insert(fields_with[0]);
+  return "args." + fields_with[0];
 }
 
 void Context::hole(

@@ -330,14 +330,11 @@ std::optional<std::string> ModuleWriter::linear_module(const OpNode& op) {
   if (name.empty()) {
     return {};
   }
-  const std::string prefix = frame_.path.empty() ? "" : frame_.path + ".";
-  const Value module = context_.module(prefix + name);
-  const auto& shape = context_.trace.info(input_of(op, 1)).shape;
+  const auto sizes = size_texts(input_of(op, 1));
   const bool bias = op.args.size() > 2 && torch::as_tensor(op.args[2]);
   initialise(
       name,
-      "nn.Linear(" + context_.integer_text(module, shape[1]) + ", " +
-          context_.integer_text(module, shape[0]) +
+      "nn.Linear(" + sizes[1] + ", " + sizes[0] +
           (bias ? ")" : ", bias=False)"));
   return name;
 }
@@ -356,6 +353,7 @@ ValueId ModuleWriter::input_of(const OpNode& op, size_t parameter) const {
 
 Expression ModuleWriter::operation(const OpNode& op, size_t index) {
   if (op.outputs.size() > 1) {
+    uses_.try_emplace(op.outputs[index], 1);
     outputs_together(op);
     return {names_.at(op.outputs[index]), kPrimary};
   }

@@ -115,3 +115,15 @@ def test_the_same_words_give_the_same_bytes(root, reference, tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (
             tmp_path / "b" / file
         ).read_bytes()
+
+
+def test_answers_hold_no_number_that_json_lacks(root, monkeypatch):
+    monkeypatch.syspath_prepend(root / "python")
+    from portwright.workers import protocol
+
+    config = {"limits": [0.0, float("inf")], "name": "x", "deep": {"n": float("nan")}}
+    sent = protocol.answer({"config": lambda: config}, '{"op": "config"}')
+    assert protocol.encoded(sent) == (
+        '{"id": null, "ok": true, "result": '
+        '{"limits": [0.0, null], "name": "x", "deep": {"n": null}}}'
+    )

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import math
 import os
 import sys
 import traceback
@@ -76,6 +77,21 @@ def answer(handlers, line):
         return {"id": number, "ok": False, "error": _failure(error)}
 
 
+def _finite(value):
+    """JSON knows no NaN and no infinity: configs of old libraries do."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def encoded(response):
+    return json.dumps(_finite(response))
+
+
 def serve(handlers):
     """Answers requests until stdin ends or `shutdown` arrives."""
     channel = claim_stdout()
@@ -83,7 +99,7 @@ def serve(handlers):
         if not line.strip():
             continue
         response = answer(handlers, line)
-        channel.write(json.dumps(response) + "\n")
+        channel.write(encoded(response) + "\n")
         channel.flush()
         if response.get("ok") and response.get("result") == "bye":
             break

@@ -9,6 +9,11 @@ using lift::Flow;
 
 namespace {
 
+bool mentions(const eval::Provenance* p, eval::Provenance::Kind kind) {
+  return p && (p->kind == kind || mentions(p->left, kind) ||
+               mentions(p->right, kind) || mentions(p->test, kind));
+}
+
 template <typename Items>
 auto find_output(Items& items, ValueId id) {
   return std::find_if(items.begin(), items.end(), [&](const auto& item) {
@@ -30,8 +35,32 @@ auto find_update(Updates& updates, ValueId id) {
 
 }  // namespace
 
+/// A choice by how many keys there are, against a number of the config, was
+/// made for the few keys that were traced.
+void AttentionWriter::refuse_choices_by_length(const Frame& frame) {
+  for (const auto& item : frame.items) {
+    if (const auto* branch = std::get_if<trace::Branch>(&item)) {
+      const eval::Provenance* c = branch->condition;
+      if (c && c->kind == eval::Provenance::Kind::Binary &&
+          (c->name.str().starts_with("<") || c->name.str().starts_with(">")) &&
+          mentions(c, eval::Provenance::Kind::Dim) &&
+          mentions(c, eval::Provenance::Kind::Config)) {
+        w_.context().hole(
+            branch->span,
+            "'" + frame.path + "' computes something else past a length");
+      }
+    }
+    const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+    if (child && !(*child)->is_module() && !lift::is_cache_update(**child) &&
+        !lift::is_mask_function(**child)) {
+      refuse_choices_by_length(**child);
+    }
+  }
+}
+
 void AttentionWriter::find() {
   Context& context = w_.context();
+  refuse_choices_by_length(*w_.graph().frame);
   updates_ = lift::find_cache_updates(w_.graph());
   attentions_ = lift::lift_attentions(
       context.interp, context.trace, context.flows, w_.graph());

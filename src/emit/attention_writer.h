@@ -40,6 +40,7 @@ class AttentionWriter {
     ValueId scores = 0, mask = 0;
   };
 
+  void refuse_choices_by_length(const Frame& frame);
   void find_ropes(ValueId id, std::vector<lift::Rope>& side);
   bool turned(ValueId id);
   std::vector<ValueId> inputs_of(ValueId id) const;

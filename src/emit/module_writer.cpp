@@ -424,81 +424,15 @@ Expression ModuleWriter::scalar(const Value& v) {
     layer_index_ = layer_index_ || text.find("layer_idx") != std::string::npos;
     return {text, text.find(' ') == std::string::npos ? kPrimary : kTernary};
   }
+  if (auto computed = v.is_none() ? std::nullopt : of_shapes(v.provenance())) {
+    return *computed;
+  }
   if (v.provenance() && v.provenance()->kind != Provenance::Kind::Dim &&
       !v.is_none()) {
     return {"self." + attribute_for(v), kPrimary};
   }
   const std::string text = literal(context_.interp, v);
   return {text, text.front() == '-' ? kUnary : kPrimary};
-}
-
-namespace {
-
-bool holds_extent(const Provenance* p) {
-  return p && (p->kind == Provenance::Kind::Dim || holds_extent(p->left) ||
-               holds_extent(p->right) || holds_extent(p->test));
-}
-
-}  // namespace
-
-/// A computed extent, as B * self.n_heads.
-Expression ModuleWriter::computed_extent(const Provenance& whole) {
-  const auto& e = context_.evaluation;
-  const std::string text = eval::to_string(
-      &whole, [&](const Provenance& p) -> std::optional<std::string> {
-        if (p.kind == Provenance::Kind::Dim) {
-          const auto& shape = context_.trace.info(p.value_id).shape;
-          const int64_t axis =
-              p.integer < 0 ? p.integer + static_cast<int64_t>(shape.size())
-                            : p.integer;
-          if (shape.at(axis) != e.batch && shape.at(axis) != e.length) {
-            context_.hole(
-                frame_.call,
-                "a size of '" + frame_.path + "' is computed in no known way");
-          }
-          needs_shape = true;
-          return shape.at(axis) == e.batch ? "B" : "L";
-        }
-        if (!holds_extent(&p) && p.kind != Provenance::Kind::Constant) {
-          return scalar(Value::integer(0).with(&p)).text;
-        }
-        return {};
-      });
-  return {text, kTernary};
-}
-
-Expression ModuleWriter::extent(const Value& v) {
-  if (constructing_) {
-    return scalar(v);
-  }
-  const auto& e = context_.evaluation;
-  if (v.as_int() == e.batch || v.as_int() == e.length) {
-    needs_shape = true;
-    return {v.as_int() == e.batch ? "B" : "L", kPrimary};
-  }
-  if (v.as_int() == e.batch * e.length) {
-    return {"-1", kUnary};
-  }
-  if (v.provenance() && v.provenance()->kind == Provenance::Kind::Dim) {
-    if (v.as_int() == e.length + e.offset) {
-      if (const auto keys = attention_.key_length()) {
-        return *keys;
-      }
-    }
-    // The extent of a tensor: the depth of x, or left to reshape.
-    if (!data_inputs_.empty()) {
-      const auto& x = context_.trace.info(data_inputs_.front()).shape;
-      if (x.size() == 3 && x.back() == v.as_int()) {
-        needs_shape = needs_depth = true;
-        return {"D", kPrimary};
-      }
-    }
-    return {"-1", kUnary};
-  }
-  if (holds_extent(v.provenance())) {
-    return computed_extent(*v.provenance());
-  }
-  return scalar(v);
 }
 
 ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {

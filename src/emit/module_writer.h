@@ -66,8 +66,10 @@ class ModuleWriter {
   }
   /// A scalar as __call__ reads it: a literal, or `self.<attribute>`.
   Expression scalar(const eval::Value& value);
-  /// An extent of a shape: B, L, or a scalar.
+  /// An extent of a shape: B, L, or a scalar; -1 where a reshape can tell.
   Expression extent(const eval::Value& value);
+  /// The same, never -1.
+  Expression size(const eval::Value& value);
   ValueId input_of(const OpNode& op, size_t parameter) const;
   const lift::Graph& graph() const {
     return graph_;
@@ -114,8 +116,9 @@ class ModuleWriter {
       const std::string& count);
   Expression operation(const OpNode& op, size_t index);
   void outputs_together(const OpNode& op);
+  std::optional<Expression> of_shapes(const eval::Provenance* provenance);
+  Expression own_extent(const eval::Provenance& dim);
   std::string attribute_for(const eval::Value& value);
-  Expression computed_extent(const eval::Provenance& whole);
   Expression parameter(ValueId id);
   /// A buffer: loaded where checkpoints hold it, else computed in __init__.
   Expression buffer(ValueId id);

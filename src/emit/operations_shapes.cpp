@@ -173,7 +173,7 @@ Expression expand(Writer& w, const OpNode& op) {
   for (size_t i = 0; i < into.size(); ++i) {
     const bool kept = i >= added && from[i - added] == into[i];
     if (!kept) {
-      shape.push_back(w.extent(sizes[i]).text);
+      shape.push_back(w.size(sizes[i]).text);
       continue;
     }
     if (!spelled) {

@@ -1,0 +1,103 @@
+#include "emit/module_writer.h"
+
+namespace portwright::emit {
+
+using eval::Provenance;
+using eval::Value;
+
+namespace {
+
+bool reads_shape(const Provenance* p) {
+  return p && (p->kind == Provenance::Kind::Dim || reads_shape(p->left) ||
+               reads_shape(p->right) || reads_shape(p->test));
+}
+
+}  // namespace
+
+/// Scalars that are made of extents are computed where they are used.
+std::optional<Expression> ModuleWriter::of_shapes(const Provenance* p) {
+  if (!reads_shape(p)) {
+    return {};
+  }
+  if (p->kind == Provenance::Kind::Dim) {
+    return own_extent(*p);
+  }
+  const std::string text = eval::to_string(
+      p, [&](const Provenance& part) -> std::optional<std::string> {
+        if (part.kind == Provenance::Kind::Dim) {
+          return own_extent(part).text;
+        }
+        if (part.kind == Provenance::Kind::Constant || reads_shape(&part)) {
+          return {};
+        }
+        return scalar(Value::integer(0).with(&part)).text;
+      });
+  return Expression{text, kTernary};
+}
+
+/// The extent of one axis of a tensor, by what it is or read from its shape.
+Expression ModuleWriter::own_extent(const Provenance& dim) {
+  const auto& e = context_.evaluation;
+  const auto& shape = context_.trace.info(dim.value_id).shape;
+  const auto rank = static_cast<int64_t>(shape.size());
+  const int64_t axis = dim.integer < 0 ? dim.integer + rank : dim.integer;
+  PW_CHECK(axis >= 0 && axis < rank, "an extent of no axis");
+  if (shape[axis] == e.batch || shape[axis] == e.length) {
+    needs_shape = true;
+    return {shape[axis] == e.batch ? "B" : "L", kPrimary};
+  }
+  if (shape[axis] == e.length + e.offset) {
+    if (const auto keys = attention_.key_length()) {
+      return *keys;
+    }
+  }
+  if (context_.flows.of(dim.value_id) == lift::Flow::Parameter) {
+    return scalar(Value::integer(shape[axis]));
+  }
+  return {
+      value(dim.value_id).at(kPrimary) + ".shape[" + std::to_string(axis) + "]",
+      kPrimary};
+}
+
+Expression ModuleWriter::size(const Value& v) {
+  if (!constructing_ && v.provenance() && v.provenance()->kind == Provenance::Kind::Dim) {
+    return own_extent(*v.provenance());
+  }
+  return extent(v);
+}
+
+Expression ModuleWriter::extent(const Value& v) {
+  if (constructing_) {
+    return scalar(v);
+  }
+  const auto& e = context_.evaluation;
+  if (v.as_int() == e.batch || v.as_int() == e.length) {
+    needs_shape = true;
+    return {v.as_int() == e.batch ? "B" : "L", kPrimary};
+  }
+  if (v.as_int() == e.batch * e.length) {
+    return {"-1", kUnary};
+  }
+  if (v.provenance() && v.provenance()->kind == Provenance::Kind::Dim) {
+    if (v.as_int() == e.length + e.offset) {
+      if (const auto keys = attention_.key_length()) {
+        return *keys;
+      }
+    }
+    // The extent of a tensor: the depth of x, or left to reshape.
+    if (!data_inputs_.empty()) {
+      const auto& x = context_.trace.info(data_inputs_.front()).shape;
+      if (x.size() == 3 && x.back() == v.as_int()) {
+        needs_shape = needs_depth = true;
+        return {"D", kPrimary};
+      }
+    }
+    return {"-1", kUnary};
+  }
+  if (auto computed = of_shapes(v.provenance())) {
+    return *computed;
+  }
+  return scalar(v);
+}
+
+}  // namespace portwright::emit

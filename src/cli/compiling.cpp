@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
     const fs::path& checkpoint,
-    const fs::path& transformers) {
+    const fs::path& transformers,
+    const candidate::Packages& packages) {
   const auto start = std::chrono::steady_clock::now();
   auto config = library::read_config(checkpoint);
   if (!config) {
@@ -21,6 +22,7 @@ library::Evaluated<Compiled> compile_checkpoint(
   }
   library::install_library(interp, transformers.string());
   library::register_checkpoint_code(interp, checkpoint.string());
+  candidate::install_mlx_lm(interp, packages);
   Compiled out;
   out.model_type = config->value("model_type", "");
   auto emitted = emit::compile(interp, *config, &out.timings);
@@ -31,6 +33,9 @@ library::Evaluated<Compiled> compile_checkpoint(
   // A draft may not parse; then it stays as it was written.
   if (auto text = emit::layout(out.emitted.text)) {
     out.emitted.text = std::move(*text);
+  }
+  if (out.emitted.holes.empty()) {
+    out.proof = candidate::prove(interp, out.emitted.text, *config);
   }
   out.total_ms = std::chrono::duration<double, std::milli>(
                      std::chrono::steady_clock::now() - start)
@@ -73,6 +78,37 @@ ExitCode refuse_with_draft(
        {"holes", holes_json(compiled.emitted.holes)},
        {"guards", compiled.emitted.guards}});
   return ExitCode::Refused;
+}
+
+ExitCode report_disproof(
+    Console& console,
+    const Compiled& compiled,
+    const fs::path& file) {
+  fs::path draft = file;
+  draft.replace_extension(".failed.py");
+  if (auto written = base::write_file(draft, compiled.emitted.text); !written) {
+    return console.fail(written.error());
+  }
+  const candidate::Proof& proof = compiled.proof;
+  const bool guarded = proof.verdict == candidate::Verdict::Guarded;
+  console.say(fmt::format(
+      "the emitted file {}: {}",
+      guarded ? "refuses the config it was made from"
+              : "is not the source's model",
+      proof.reason));
+  if (proof.fault) {
+    console.diagnostic(*proof.fault);
+  }
+  console.say("it is kept as " + draft.string());
+  console.result(
+      {{"schema", 1},
+       {"file", nullptr},
+       {"draft", draft.string()},
+       {"model_type", compiled.model_type},
+       {"proof", {{"in_process", to_json(proof)}, {"worker", nullptr}}},
+       {"holes", nlohmann::json::array()},
+       {"guards", compiled.emitted.guards}});
+  return ExitCode::VerdictFailed;
 }
 
 }  // namespace portwright::cli

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "candidate/proof.h"
 #include "cli/console.h"
 #include "emit/compile.h"
 
@@ -15,17 +16,19 @@ struct Compiled {
   std::string model_type;
   emit::Emitted emitted;
   emit::Timings timings;
-  double total_ms = 0;  // reading the source included
+  candidate::Proof proof;  // of a file without holes
+  double total_ms = 0;     // reading the source and the proof included
 };
 
 /// Compiles the model of a checkpoint folder (its config.json, and with
 /// `auto_map` its own modeling files) in a fresh interpreter, whose sources
-/// the diagnostics refer to. The diagnostic answered says what ended it before
-/// there was a file at all.
+/// the diagnostics refer to, and proves the file in process. The diagnostic
+/// answered says what ended it before there was a file at all.
 library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
     const std::filesystem::path& checkpoint,
-    const std::filesystem::path& transformers);
+    const std::filesystem::path& transformers,
+    const candidate::Packages& packages);
 
 /// {"kind", "message", "file", "line", ...} for each.
 nlohmann::ordered_json holes_json(
@@ -34,6 +37,13 @@ nlohmann::ordered_json holes_json(
 /// The draft with its holes, written beside where the file would have gone:
 /// exit code 3.
 ExitCode refuse_with_draft(
+    Console& console,
+    const Compiled& compiled,
+    const std::filesystem::path& file);
+
+/// Exit code 1: the in-process proof has failed. The text goes where a reader
+/// finds it, but not to `file`.
+ExitCode report_disproof(
     Console& console,
     const Compiled& compiled,
     const std::filesystem::path& file);

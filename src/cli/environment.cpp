@@ -60,6 +60,14 @@ base::Result<fs::path> transformers_directory(const Common& common) {
           "checkout's root is meant");
 }
 
+base::Result<candidate::Packages> mlx_packages() {
+  const auto python = our_python();
+  if (!python) {
+    return tl::unexpected(python.error());
+  }
+  return candidate::find_packages(*python);
+}
+
 base::Result<verify::Environment> worker_environment(const Common& common) {
   const auto python = our_python();
   if (!python) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "candidate/install.h"
 #include "cli/console.h"
 #include "verify/workers.h"
 
@@ -20,6 +21,9 @@ base::Result<std::string> reference_python(const Common& common);
 /// folder, its src/, or a checkout's root), else PORTWRIGHT_TRANSFORMERS.
 base::Result<std::filesystem::path> transformers_directory(
     const Common& common);
+
+/// Where mlx.nn and mlx_lm are read from: beside our Python.
+base::Result<candidate::Packages> mlx_packages();
 
 /// How to start the workers: both Pythons and our own package.
 base::Result<verify::Environment> worker_environment(const Common& common);

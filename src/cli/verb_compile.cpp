@@ -64,6 +64,10 @@ run_compile(const Options& options, const Common& common, Console& console) {
   if (!transformers) {
     return console.fail(transformers.error());
   }
+  const auto packages = mlx_packages();
+  if (!packages) {
+    return console.fail(packages.error());
+  }
   const auto directory = model_directory(options.model, common, console);
   if (!directory) {
     return console.fail(directory.error());
@@ -72,7 +76,7 @@ run_compile(const Options& options, const Common& common, Console& console) {
   console.progress().begin("compiling " + options.model);
   eval::Interpreter interp;
   const auto compiled =
-      compile_checkpoint(interp, directory->path, *transformers);
+      compile_checkpoint(interp, directory->path, *transformers, *packages);
   console.progress().end();
   if (!compiled) {
     return refuse(console, compiled.error());
@@ -80,7 +84,12 @@ run_compile(const Options& options, const Common& common, Console& console) {
   if (!compiled->emitted.holes.empty()) {
     return refuse_with_draft(console, *compiled, file);
   }
-  nlohmann::ordered_json proof = nullptr;
+  using candidate::Verdict;
+  if (compiled->proof.verdict == Verdict::Failed ||
+      compiled->proof.verdict == Verdict::Guarded) {
+    return report_disproof(console, *compiled, file);
+  }
+  nlohmann::ordered_json worker = nullptr;
   ExitCode code = ExitCode::Done;
   if (!options.fast && has_weights(directory->path)) {
     const auto results = prove_in_mlx_lm(
@@ -93,29 +102,34 @@ run_compile(const Options& options, const Common& common, Console& console) {
       return console.fail(results.error());
     }
     show_results(*results, console);
-    proof = {{"by", "mlx_lm"}, {"verdict", name(results->verdict())}};
+    worker = {{"by", "mlx_lm"}, {"verdict", name(results->verdict())}};
     code = exit_code_of(*results);
   }
   if (auto written = base::write_file(file, compiled->emitted.text); !written) {
     return console.fail(written.error());
   }
   console.say(fmt::format(
-      "{}: {} in {:.0f} ms{}",
+      "{}: {} in {:.0f} ms, {}{}",
       options.file,
       compiled->model_type,
       compiled->total_ms,
-      proof.is_null() ? ", not yet proven in mlx_lm" : ""));
+      compiled->proof.verdict == Verdict::Passed
+          ? fmt::format("proven (worst {:.1g})", compiled->proof.worst)
+          : "not proven in process: " + compiled->proof.reason,
+      worker.is_null() ? "; not yet run in mlx_lm" : ""));
   console.result(
       {{"schema", 1},
        {"file", file.string()},
        {"model_type", compiled->model_type},
-       {"proof", proof},
+       {"proof",
+        {{"in_process", to_json(compiled->proof)}, {"worker", worker}}},
        {"holes", nlohmann::json::array()},
        {"guards", compiled->emitted.guards},
        {"milliseconds",
         {{"total", compiled->total_ms},
          {"record", compiled->timings.record},
-         {"emit", compiled->timings.emit}}}});
+         {"emit", compiled->timings.emit},
+         {"prove", compiled->proof.milliseconds}}}});
   return code;
 }
 
@@ -129,7 +143,7 @@ Run verb_compile(CLI::App& app, const Common& common) {
   app.add_option("-o", options->file, "the file to write")
       ->type_name("FILE.py")
       ->required();
-  app.add_flag("--fast", options->fast, "leave the check in mlx_lm out");
+  app.add_flag("--fast", options->fast, "prove in process only, not in mlx_lm");
   return [options, &common](Console& console) {
     return run_compile(*options, common, console);
   };

@@ -154,6 +154,10 @@ run_port(const Options& options, const Common& common, Console& console) {
   if (!transformers) {
     return console.fail(transformers.error());
   }
+  const auto packages = mlx_packages();
+  if (!packages) {
+    return console.fail(packages.error());
+  }
   const auto environment = worker_environment(common);
   if (!environment) {
     return console.fail(environment.error());
@@ -170,7 +174,8 @@ run_port(const Options& options, const Common& common, Console& console) {
   }
   console.progress().begin("compiling " + options.model);
   eval::Interpreter interp;
-  const auto compiled = compile_checkpoint(interp, checkpoint, *transformers);
+  const auto compiled =
+      compile_checkpoint(interp, checkpoint, *transformers, *packages);
   if (!compiled) {
     console.progress().end();
     return refuse(console, compiled.error());

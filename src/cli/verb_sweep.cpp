@@ -9,6 +9,7 @@
 #include "cli/environment.h"
 #include "cli/native_comparison.h"
 #include "cli/native_reference.h"
+#include "cli/port_sweep.h"
 #include "cli/verbs.h"
 #include "library/install.h"
 #include "library/model.h"
@@ -333,12 +334,6 @@ base::Result<void> sweep_all(
 }
 
 ExitCode sweep(Options options, const Common& common, Console& console) {
-  if (!options.native) {
-    return console.fail(
-        {"sweep needs --native",
-         "it compares native evaluation with torch for every type"},
-        ExitCode::Usage);
-  }
   const auto library = transformers_directory(common);
   if (!library) {
     return console.fail(library.error());
@@ -357,6 +352,12 @@ ExitCode sweep(Options options, const Common& common, Console& console) {
       return ExitCode::Refused;
     }
     options.types = *types;
+  }
+  if (!options.native) {
+    return sweep_ports(
+        {options.types, options.directory, options.jobs, options.limit},
+        common,
+        console);
   }
   Coverage table = empty_table(*library, options.dtype);
   const fs::path folder = options.directory;
@@ -397,7 +398,9 @@ Run verb_sweep(CLI::App& app, const Common& common) {
                            "where sweep.json, sweep.md and sweep.html go")
                         ->type_name("DIR");
   app.add_flag(
-      "--native", options->native, "compare native evaluation with torch");
+      "--native",
+      options->native,
+      "compare native evaluation with torch instead of porting");
   app.add_flag(
          "--resume", options->resume, "keep what sweep.json in DIR has already")
       ->needs(directory);

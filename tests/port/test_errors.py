@@ -143,7 +143,7 @@ def test_missing_keys_do_not_pass_unseen(copied, portwright, tmp_path):
     folder = with_config(copied("llama"), intermediate_size=None)
     done = portwright("compile", folder, "-o", tmp_path / "x.py", "--json")
     assert done.returncode == 1
-    assert answer(done)["proof"]["verdict"] == "fail"
+    assert answer(done)["proof"]["worker"]["verdict"] == "fail"
     assert re.search(r"mlp\.\w+_proj", done.stderr)
 
 

@@ -126,10 +126,6 @@ Emitted emit_model(eval::Interpreter& interp, const Evaluation& evaluation) {
   while (body.ends_with("\n\n")) {
     body.pop_back();
   }
-  if (body.find(" math.") != std::string::npos ||
-      body.find("(math.") != std::string::npos) {
-    context.imports.insert("math");
-  }
   out.text = import_lines(context, body) + body;
   return out;
 }

@@ -60,7 +60,8 @@ Expression ModuleWriter::own_extent(const Provenance& dim) {
 }
 
 Expression ModuleWriter::size(const Value& v) {
-  if (!constructing_ && v.provenance() && v.provenance()->kind == Provenance::Kind::Dim) {
+  if (!constructing_ && v.provenance() &&
+      v.provenance()->kind == Provenance::Kind::Dim) {
     return own_extent(*v.provenance());
   }
   return extent(v);

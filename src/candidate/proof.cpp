@@ -329,6 +329,19 @@ Proof ended(Proof proof, Verdict verdict, diagnostics::Diagnostic fault) {
   return proof;
 }
 
+/// A fault inside the libraries is put down to the line of the port that led
+/// there.
+void name_port_line(Proof& proof, const std::string& file) {
+  const auto of_port = [&](const base::Span& span) {
+    return span && span.file->path() == file;
+  };
+  const auto& from = proof.fault->called_from;
+  const auto line = std::find_if(from.begin(), from.end(), of_port);
+  if (!of_port(proof.fault->span) && line != from.end()) {
+    proof.reason += ", called at " + base::to_string(*line);
+  }
+}
+
 void conclude(Proof& proof, Comparison& comparison, Interpreter& interp) {
   for (const ProofCheck& check : proof.checks) {
     if (!check.skipped && !check.reason.empty()) {
@@ -462,7 +475,9 @@ Evaluated<Port> Port::load(
   const Quiet quiet(interp);
   return library::guarded(interp, [&] {
     return Port(
-        interp, Value(interp.run_source("mlx_lm.models._port", file, text)));
+        interp,
+        Value(interp.run_source("mlx_lm.models._port", file, text)),
+        file);
   });
 }
 
@@ -470,6 +485,9 @@ Proof Port::prove(const nlohmann::json& config) const {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   Proof out = prove_config(*interp_, module_, config);
+  if (out.fault) {
+    name_port_line(out, file_);
+  }
   out.milliseconds =
       std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   return out;

@@ -60,10 +60,11 @@ class Port {
   Proof prove(const nlohmann::json& config) const;
 
  private:
-  Port(eval::Interpreter& interp, eval::Value module)
-      : interp_(&interp), module_(std::move(module)) {}
+  Port(eval::Interpreter& interp, eval::Value module, std::string file)
+      : interp_(&interp), module_(std::move(module)), file_(std::move(file)) {}
   eval::Interpreter* interp_;
   eval::Value module_;
+  std::string file_;
 };
 
 /// Both steps in one: a file that does not load has failed.

@@ -139,6 +139,7 @@ std::string Context::args_text(const Value& value) {
     std::string text = args_text(value.provenance());
     // A conditional with one known side comes in parentheses of its own.
     if (value.provenance()->kind == Provenance::Kind::Conditional &&
+        !(value.provenance()->left && value.provenance()->right) &&
         text.front() == '(') {
       return text.substr(1, text.size() - 2);
     }

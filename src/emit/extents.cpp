@@ -41,7 +41,10 @@ Expression ModuleWriter::own_extent(const Provenance& dim) {
   const auto& shape = context_.trace.info(dim.value_id).shape;
   const auto rank = static_cast<int64_t>(shape.size());
   const int64_t axis = dim.integer < 0 ? dim.integer + rank : dim.integer;
-  PW_CHECK(axis >= 0 && axis < rank, "an extent of no axis");
+  if (axis < 0 || axis >= rank) {
+    context_.hole(
+        frame_.call, "a size of '" + frame_.path + "' is read in no known way");
+  }
   if (shape[axis] == e.batch || shape[axis] == e.length) {
     needs_shape = true;
     return {shape[axis] == e.batch ? "B" : "L", kPrimary};

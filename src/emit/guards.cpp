@@ -181,13 +181,30 @@ class Finder {
     decided_.push_back({branch, false});
   }
 
+  /// `config.x if config.x is not None else y`: ModelArgs gives x its default,
+  /// so that the file has both sides.
+  bool gives_default(const Branch& branch) const {
+    const Provenance* test = branch.condition;
+    if (test->kind != Provenance::Kind::Binary ||
+        (test->name.str() != "is" && test->name.str() != "is not") ||
+        test->left->kind != Provenance::Kind::Config ||
+        test->right->text != "None" ||
+        !context_.defaults.contains(test->left->name.str())) {
+      return false;
+    }
+    const std::string_view rest =
+        branch.span.file->text().substr(branch.span.end);
+    const size_t next = rest.find_first_not_of(" \t\n)");
+    return next != rest.npos && rest.substr(next).starts_with("else ");
+  }
+
   void consider(const Branch& branch) {
     const Reads reads = reads_of(branch.condition);
     const bool matters = std::any_of(
         reads.fields.begin(), reads.fields.end(), [](const auto& f) {
           return !is_inert(f) && !f.starts_with("rope_");
         });
-    if (!reads.plain || !matters) {
+    if (!reads.plain || !matters || gives_default(branch)) {
       return;
     }
     // `a or b`: a falsy operand leaves both in the value's own expression; a

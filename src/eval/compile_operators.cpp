@@ -138,6 +138,30 @@ bool only_reads(const ast::Expr& e) {
   }
 }
 
+/// Reads a field of something, not names alone: what a parameter holds is its
+/// caller's choice.
+bool reads_field(const ast::Expr& e) {
+  const auto any = [](const auto& parts) {
+    return std::any_of(parts.begin(), parts.end(), [](const ast::Expr* part) {
+      return reads_field(*part);
+    });
+  };
+  switch (e.kind) {
+    case ast::ExprKind::Attribute:
+    case ast::ExprKind::Call:
+      return true;
+    case ast::ExprKind::UnaryOp:
+      return reads_field(*ast::as<ast::UnaryOp>(e).operand);
+    case ast::ExprKind::BoolOp:
+      return any(ast::as<ast::BoolOp>(e).values);
+    case ast::ExprKind::Compare:
+      return reads_field(*ast::as<ast::Compare>(e).left) ||
+             any(ast::as<ast::Compare>(e).comparators);
+    default:
+      return false;
+  }
+}
+
 bool reads_config(const Provenance* p) {
   return p && (p->kind == Provenance::Kind::Config ||
                p->kind == Provenance::Kind::Default || reads_config(p->left) ||
@@ -389,9 +413,10 @@ ExprPtr Compiler::bool_op(const ast::BoolOp& e) {
       e.span,
       e.op == ast::BoolOperator::And,
       exprs(e.values),
-      std::all_of(e.values.begin(), e.values.end(), [](const ast::Expr* v) {
-        return only_reads(*v);
-      }));
+      reads_field(*e.values.front()) &&
+          std::all_of(e.values.begin(), e.values.end(), [](const ast::Expr* v) {
+            return only_reads(*v);
+          }));
 }
 
 ExprPtr Compiler::binary(const ast::BinOp& e) {
@@ -416,7 +441,7 @@ ExprPtr Compiler::conditional(const ast::IfExp& e) {
       expr(*e.test),
       expr(*e.body),
       expr(*e.orelse),
-      only_reads(*e.body) && only_reads(*e.orelse));
+      only_reads(*e.body) && only_reads(*e.orelse) && reads_field(*e.test));
 }
 
 StmtPtr Compiler::augmented(const ast::AugAssign& s) {

@@ -63,6 +63,10 @@ TEST(Provenance, FollowsBothSidesOfAChoice) {
   // A side that does more than read is left alone.
   EXPECT_EQ(provenance_of("r = c.n if c.flag else len(c.kinds)"), "config.n");
   EXPECT_EQ(provenance_of("r = c.n if c.flag else c.absent"), "config.n");
+  // What a parameter holds was its caller's choice.
+  EXPECT_EQ(
+      provenance_of("size = c.k * 2\nr = c.n if size is None else size"),
+      "config.k * 2");
 }
 
 TEST(Provenance, RemembersTheDefaultOfAFieldThatMayBeMissing) {

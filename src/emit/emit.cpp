@@ -112,13 +112,18 @@ Emitted emit_model(eval::Interpreter& interp, const Evaluation& evaluation) {
   } catch (const Hole& hole) {
     out.holes.push_back(hole.diagnostic);
   }
+  std::string body;
+  try {
+    body = write_arguments(context, out.guards) + "\n\n";
+  } catch (const Hole& hole) {
+    out.holes.push_back(hole.diagnostic);
+  }
   std::set<uint32_t> places;  // one hole a construct, not one a layer
   std::erase_if(context.holes, [&](const auto& hole) {
     return !places.insert(static_cast<uint32_t>(hole.span.begin)).second;
   });
   out.holes.insert(
       out.holes.begin(), context.holes.begin(), context.holes.end());
-  std::string body = write_arguments(context, out.guards) + "\n\n";
   body += write_rope_classes(context);
   for (const auto& c : context.classes) {
     body += class_source(c);

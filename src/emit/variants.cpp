@@ -74,7 +74,13 @@ condition_text(Context& context, const base::Span& span, const Value& module) {
       "if",
       "else",
       "len"};
-  const std::string text(span.text());
+  // On one line, wherever the source broke it.
+  static const std::regex kBreak(R"re(\s*\n\s*)re");
+  const std::string text =
+      std::regex_replace(std::string(span.text()), kBreak, " ");
+  if (text.find('#') != std::string::npos) {
+    return {};
+  }
   static const std::regex kName(
       R"re(("[^"]*"|'[^']*')|([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*))re");
   std::string out;

@@ -42,7 +42,9 @@ Outcome<int> WorkerProcess::post(const std::string& op, json arguments) {
   const auto sent =
       process_.write(arguments.dump() + "\n", std::chrono::seconds(30));
   if (!sent) {
-    return lost("takes no requests: " + sent.error().message);
+    return lost(
+        (process_.running() ? "takes no requests: " : "died: ") +
+        sent.error().message);
   }
   return number;
 }

@@ -68,6 +68,15 @@ TEST(WorkerProcess, ADeathTellsTheEndOfStderr) {
   EXPECT_THAT(answer.error().detail, HasSubstr("out of luck"));
 }
 
+TEST(WorkerProcess, ARequestAfterADeathTellsTheDeath) {
+  Scripted worker("exit 3\n");
+  ASSERT_FALSE((*worker).request("a", json::object(), kLong));
+  const auto answer = (*worker).request("b", json::object(), kLong);
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().where, Trouble::Where::World);
+  EXPECT_THAT(answer.error().message, HasSubstr("the reference worker died"));
+}
+
 TEST(WorkerProcess, AHangEndsWithTheTimeout) {
   Scripted worker("read a\nsleep 60\n");
   const auto answer =

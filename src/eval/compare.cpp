@@ -4,6 +4,7 @@
 #include "eval/dispatch.h"
 #include "eval/nesting.h"
 #include "eval/views.h"
+#include "eval/wide_integer.h"
 
 namespace portwright::eval {
 
@@ -57,6 +58,14 @@ bool compare_numbers(Comparison op, const Value& a, const Value& b) {
   }
   return a.is_float() ? holds(op, -compare_int_float(b.as_int(), x))
                       : holds(op, compare_int_float(a.as_int(), y));
+}
+
+bool compare_wide_numbers(Comparison op, const Value& a, const Value& b) {
+  if ((a.is_float() && std::isnan(a.as_double())) ||
+      (b.is_float() && std::isnan(b.as_double()))) {
+    return op == Comparison::Ne;
+  }
+  return holds(op, compare_wide(a, b));
 }
 
 bool identical_or_equal(Interpreter& interp, const Value& a, const Value& b) {
@@ -261,6 +270,9 @@ Value builtin_compare(
     const Value& b) {
   if (a.is_number() && b.is_number()) {
     return Value::boolean(compare_numbers(op, a, b));
+  }
+  if (is_numeric(interp, a) && is_numeric(interp, b)) {
+    return Value::boolean(compare_wide_numbers(op, a, b));
   }
   if (!a.is_object() || !b.is_object()) {
     return {};

@@ -1,5 +1,6 @@
 #include "eval/compiler.h"
 #include "eval/state.h"
+#include "eval/wide_integer.h"
 
 namespace portwright::eval {
 
@@ -277,7 +278,7 @@ ExprPtr Compiler::constant(const ast::Constant& e) {
     case ast::ConstantKind::Bytes:
       return make_const(Value(make<Bytes>(std::string(e.text))));
     case ast::ConstantKind::BigInt:
-      unsupported(e.span, "an integer beyond 64 bits");
+      return make_const(integer_from_digits(interp_, std::string(e.text)));
     case ast::ConstantKind::Complex:
       unsupported(e.span, "a complex number");
   }

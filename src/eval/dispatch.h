@@ -90,6 +90,7 @@ enum class Operator : uint8_t {
 };
 enum class Comparison : uint8_t { Eq, Ne, Lt, Le, Gt, Ge };
 
+/// Of numbers, wide ints included.
 Value number_binary(
     Interpreter& interp,
     Operator op,

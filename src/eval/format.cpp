@@ -5,6 +5,7 @@
 
 #include "eval/dispatch.h"
 #include "eval/utf8.h"
+#include "eval/wide_integer.h"
 
 namespace portwright::eval {
 
@@ -564,6 +565,11 @@ std::string Interpreter::format(const Value& value, std::string_view spec) {
   }
   if (value.is_str()) {
     return format_text(*this, parsed, to_str(value));
+  }
+  if (is_wide(*this, value)) {
+    refuse(
+        diagnostics::Kind::UnsupportedOperation,
+        "a format of an integer beyond 64 bits");
   }
   raise(
       "TypeError",

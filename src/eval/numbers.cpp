@@ -3,22 +3,11 @@
 #include <cmath>
 #include <limits>
 
-#include "eval/dispatch.h"
+#include "eval/wide_integer.h"
 
 namespace portwright::eval {
 
 namespace {
-
-[[noreturn]] void overflow(Interpreter& interp, Operator op) {
-  constexpr std::string_view spelling[] = {
-      "+", "-", "*", "@", "/", "//", "%", "**", "<<", ">>", "&", "|", "^"};
-  interp.refuse(
-      diagnostics::Kind::UnsupportedOperation,
-      fmt::format(
-          "the integer result of '{}' does not fit in 64 bits",
-          spelling[static_cast<int>(op)]),
-      "integers beyond 64 bits are not evaluated");
-}
 
 // Correctly rounded, also beyond 2**53: a 127-bit numerator leaves more
 // quotient bits than a double keeps, and the remainder becomes a sticky bit.
@@ -99,14 +88,18 @@ Value int_pow(Interpreter& interp, int64_t base, int64_t exponent) {
     return float_pow(
         interp, static_cast<double>(base), static_cast<double>(exponent));
   }
+  const auto wide = [&, b = base, e = exponent] {
+    return wide_binary(
+        interp, Operator::Pow, Value::integer(b), Value::integer(e));
+  };
   int64_t result = 1;
   while (exponent) {
     if ((exponent & 1) && __builtin_mul_overflow(result, base, &result)) {
-      overflow(interp, Operator::Pow);
+      return wide();
     }
     exponent >>= 1;
     if (exponent && __builtin_mul_overflow(base, base, &base)) {
-      overflow(interp, Operator::Pow);
+      return wide();
     }
   }
   return Value::integer(result);
@@ -122,7 +115,7 @@ Value shift(Interpreter& interp, Operator op, int64_t a, int64_t count) {
   int64_t result = 0;
   if (a != 0 &&
       (count > 62 || __builtin_mul_overflow(a, int64_t{1} << count, &result))) {
-    overflow(interp, op);
+    return wide_binary(interp, op, Value::integer(a), Value::integer(count));
   }
   return Value::integer(result);
 }
@@ -132,17 +125,17 @@ Value int_binary(Interpreter& interp, Operator op, int64_t a, int64_t b) {
   switch (op) {
     case Operator::Add:
       if (__builtin_add_overflow(a, b, &r)) {
-        overflow(interp, op);
+        return wide_binary(interp, op, Value::integer(a), Value::integer(b));
       }
       return Value::integer(r);
     case Operator::Sub:
       if (__builtin_sub_overflow(a, b, &r)) {
-        overflow(interp, op);
+        return wide_binary(interp, op, Value::integer(a), Value::integer(b));
       }
       return Value::integer(r);
     case Operator::Mul:
       if (__builtin_mul_overflow(a, b, &r)) {
-        overflow(interp, op);
+        return wide_binary(interp, op, Value::integer(a), Value::integer(b));
       }
       return Value::integer(r);
     case Operator::TrueDiv:
@@ -217,6 +210,10 @@ Value float_binary(Interpreter& interp, Operator op, double a, double b) {
   }
 }
 
+double real(Interpreter& interp, const Value& value) {
+  return value.is_number() ? value.as_double() : wide_to_double(interp, value);
+}
+
 }  // namespace
 
 Value number_binary(
@@ -225,7 +222,10 @@ Value number_binary(
     const Value& a,
     const Value& b) {
   if (a.is_float() || b.is_float()) {
-    return float_binary(interp, op, a.as_double(), b.as_double());
+    return float_binary(interp, op, real(interp, a), real(interp, b));
+  }
+  if (is_wide(interp, a) || is_wide(interp, b)) {
+    return wide_binary(interp, op, a, b);
   }
   if (a.is_bool() && b.is_bool() && op >= Operator::And) {
     return Value::boolean(

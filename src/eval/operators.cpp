@@ -2,6 +2,7 @@
 
 #include "eval/dispatch.h"
 #include "eval/generic_alias.h"
+#include "eval/wide_integer.h"
 
 namespace portwright::eval {
 
@@ -187,7 +188,7 @@ Value object_binary(
 
 Value Interpreter::binary(std::string_view op, const Value& a, const Value& b) {
   const auto [code, in_place] = parse_operator(op);
-  if (a.is_number() && b.is_number()) {
+  if (is_numeric(*this, a) && is_numeric(*this, b)) {
     Value r = number_binary(*this, code, a, b);
     if (!r.defined()) {
       unsupported(*this, op, a, b);
@@ -228,6 +229,15 @@ Value Interpreter::unary(std::string_view op, const Value& a) {
     } else {
       return a.is_bool() ? Value::integer(a.as_int()).with(a.provenance()) : a;
     }
+    return a.provenance() ? r.with(combine(op, a)) : r;
+  }
+  if (is_wide(*this, a)) {
+    // ~a == -1 - a
+    Value r =
+        op == "+"
+            ? a
+            : number_binary(
+                  *this, Operator::Sub, Value::integer(op == "~" ? -1 : 0), a);
     return a.provenance() ? r.with(combine(op, a)) : r;
   }
   static const Symbol neg("__neg__"), pos("__pos__"), invert("__invert__");

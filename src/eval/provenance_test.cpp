@@ -144,9 +144,9 @@ TEST(Refusals, AreLocated) {
       refusal("import time\ntime.time()"),
       "unsupported-function: 'time.time' is not evaluated @main.py:2:1");
   EXPECT_EQ(
-      refusal("2 ** 63"),
-      "unsupported-operation: the integer result of '**' does not fit in 64 "
-      "bits @main.py:1:1");
+      refusal("2 ** 65537"),
+      "unsupported-operation: an integer of more than 65536 bits "
+      "@main.py:1:1");
   EXPECT_EQ(
       refusal("(-1) ** 0.5"),
       "unsupported-operation: a negative number to a fractional power is "

@@ -6,6 +6,7 @@
 #include "eval/nesting.h"
 #include "eval/utf8.h"
 #include "eval/views.h"
+#include "eval/wide_integer.h"
 
 namespace portwright::eval {
 
@@ -300,6 +301,9 @@ std::string Interpreter::repr(const Value& value) {
   const Object* object = value.object();
   if (builtin_class(*this, object) && !overrides(*this, object, name)) {
     return builtin_repr(*this, value);
+  }
+  if (is_wide(*this, value)) {
+    return wide_digits(value);
   }
   if (const DictView* view = as_view(*this, value)) {
     return view_repr(*this, *view);

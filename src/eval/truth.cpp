@@ -6,6 +6,7 @@
 #include "eval/generic_alias.h"
 #include "eval/nesting.h"
 #include "eval/views.h"
+#include "eval/wide_integer.h"
 
 namespace portwright::eval {
 
@@ -49,6 +50,15 @@ size_t hash_instance(Interpreter& interp, const Value& value) {
     }
   }
   return std::hash<const void*>{}(object) >> 4;
+}
+
+// A wide int may equal a float.
+size_t hash_wide(Interpreter& interp, const Value& value) {
+  const double nearest =
+      wide_bits(value) < 1024 ? wide_to_double(interp, value) : HUGE_VAL;
+  return compare_wide(value, Value::real(nearest)) == 0
+             ? hash_float(nearest)
+             : std::hash<std::string>{}(wide_digits(value));
 }
 
 size_t hash_builtin(Interpreter& interp, const Value& value) {
@@ -163,6 +173,11 @@ bool Interpreter::truthy(const Value& value) {
         return true;
       }
       break;
+    case Kind::Opaque:
+      if (is_wide(*this, value)) {
+        return true;
+      }
+      break;
     default:
       break;
   }
@@ -203,6 +218,9 @@ size_t Interpreter::hash(const Value& value) {
   }
   if (is_plain(*this, value)) {
     return hash_builtin(*this, value);
+  }
+  if (is_wide(*this, value)) {
+    return hash_wide(*this, value);
   }
   static const Symbol hash("__hash__");
   const Object* object = value.object();

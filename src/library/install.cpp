@@ -30,6 +30,7 @@ namespace portwright::library {
   X(loss)              \
   X(modeling_layers)   \
   X(modeling_utils)    \
+  X(onnx)              \
   X(output_capturing)  \
   X(packaging)         \
   X(processing_utils)  \
@@ -62,6 +63,8 @@ const Prelude kPreludes[] = {
     {"transformers.modeling_layers", embedded_modeling_layers},
     {"transformers.modeling_utils", embedded_modeling_utils},
     {"transformers.models.auto.auto_factory", embedded_auto_factory},
+    {"transformers.onnx", embedded_onnx, true},
+    {"transformers.onnx.utils", embedded_onnx},
     {"transformers.processing_utils", embedded_processing_utils},
     {"transformers.utils.auto_docstring", embedded_docstrings},
     {"transformers.utils.doc", embedded_docstrings},

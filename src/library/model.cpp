@@ -38,6 +38,12 @@ mx::array logits_of(Interpreter& interp, const Value& value) {
         diagnostics::Kind::UnsupportedStructure, "the model answers no logits");
   }
   mx::array out = torch::array_of(*tensor);
+  if (out.ndim() != 3) {
+    interp.refuse(
+        diagnostics::Kind::UnsupportedStructure,
+        fmt::format("the model answers logits of {} dimensions", out.ndim()),
+        "3 are meant: batch, position and token");
+  }
   mx::eval(out);
   return out;
 }

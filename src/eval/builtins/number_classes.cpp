@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "eval/builtins/support.h"
+#include "eval/wide_integer.h"
 
 namespace portwright::eval {
 
@@ -70,7 +71,7 @@ Value new_int(Interpreter& in, Args a) {
   if (given(a[2])) {
     return parse_int(in, as_str(in, v).text, as_index(in, a[2]));
   }
-  if (v.is_int()) {
+  if (v.is_int() || is_wide(in, v)) {
     return v;
   }
   if (v.is_number()) {
@@ -96,6 +97,10 @@ Value new_float(Interpreter& in, Args a) {
   if (v.is_number()) {
     return Value::real(v.as_double()).with(call_provenance(in, "float", v));
   }
+  if (is_wide(in, v)) {
+    return Value::real(wide_to_double(in, v))
+        .with(call_provenance(in, "float", v));
+  }
   if (v.is_str()) {
     return Value::real(parse_float(in, v.str()))
         .with(call_provenance(in, "float", v));
@@ -120,15 +125,28 @@ Value new_bool(Interpreter& in, Args a) {
 }
 
 Value number(Interpreter& in, const Value& v) {
-  if (!v.is_number()) {
+  if (!is_numeric(in, v)) {
     in.raise("TypeError", "a number is required");
   }
   return v;
 }
 
+/// What sizes, indices and shifts are made of.
+Value narrow_integer(Interpreter& in, const Value& v) {
+  if (is_wide(in, v)) {
+    in.refuse(
+        diagnostics::Kind::UnsupportedOperation,
+        "an integer beyond 64 bits where one of 64 is meant");
+  }
+  return Value::integer(number(in, v).as_int());
+}
+
 void install_int_methods(Interpreter& interp) {
   Class* cls = interp.types.int_;
   cls->def("bit_length(self)", [](Interpreter& in, Args a) -> Value {
+    if (is_wide(in, a[0])) {
+      return Value::integer(wide_bits(a[0]));
+    }
     const int64_t i = as_index(in, a[0]);
     uint64_t m =
         i < 0 ? 0 - static_cast<uint64_t>(i) : static_cast<uint64_t>(i);
@@ -139,10 +157,10 @@ void install_int_methods(Interpreter& interp) {
     return Value::integer(bits);
   });
   cls->def("__index__(self)", [](Interpreter& in, Args a) -> Value {
-    return Value::integer(number(in, a[0]).as_int());
+    return narrow_integer(in, a[0]);
   });
   cls->def("__int__(self)", [](Interpreter& in, Args a) -> Value {
-    return Value::integer(number(in, a[0]).as_int());
+    return narrow_integer(in, a[0]);
   });
   cls->def("is_integer(self)", [](Interpreter&, Args) -> Value {
     return Value::boolean(true);
@@ -214,10 +232,10 @@ Value parse_int(Interpreter& in, const std::string& text, int64_t base) {
   const auto [at, error] =
       std::from_chars(digits.data(), end, value, static_cast<int>(base));
   if (error == std::errc::result_out_of_range) {
-    in.refuse(
-        diagnostics::Kind::UnsupportedOperation,
-        "the integer " + digits + " does not fit in 64 bits",
-        "integers beyond 64 bits are not evaluated");
+    if (at != end) {
+      fail();
+    }
+    return integer_from_digits(in, digits, static_cast<int>(base));
   }
   if (error != std::errc() || at != end) {
     fail();
@@ -267,7 +285,9 @@ void install_number_classes(Interpreter& interp) {
     });
     cls->def("conjugate(self)", [](Interpreter&, Args a) { return a[0]; });
     cls->def("__float__(self)", [](Interpreter& in, Args a) -> Value {
-      return Value::real(number(in, a[0]).as_double());
+      return Value::real(
+          is_wide(in, a[0]) ? wide_to_double(in, a[0])
+                            : number(in, a[0]).as_double());
     });
     cls->def("__bool__(self)", [](Interpreter& in, Args a) -> Value {
       return Value::boolean(in.truthy(number(in, a[0])));

@@ -4,6 +4,7 @@
 
 #include "eval/builtins/support.h"
 #include "eval/utf8.h"
+#include "eval/wide_integer.h"
 
 namespace portwright::eval {
 
@@ -27,6 +28,13 @@ Value call_or_raise(
 
 Value absolute(Interpreter& in, Args a) {
   static const Symbol name("__abs__");
+  if (is_wide(in, a[0])) {
+    const Value zero = Value::integer(0);
+    const Value r = compare_wide(a[0], zero) < 0
+                        ? number_binary(in, Operator::Sub, zero, a[0])
+                        : a[0];
+    return r.with(call_provenance(in, "abs", a[0]));
+  }
   if (!a[0].is_number()) {
     return call_or_raise(in, a[0], name, "abs()");
   }
@@ -46,10 +54,7 @@ Value float_to_int(Interpreter& in, double f) {
     in.raise("OverflowError", "cannot convert float infinity to integer");
   }
   if (std::abs(f) >= 9.2233720368547758e18) {
-    in.refuse(
-        diagnostics::Kind::UnsupportedOperation,
-        "the integer " + float_repr(f) + " does not fit in 64 bits",
-        "integers beyond 64 bits are not evaluated");
+    return integer_from_double(in, f);
   }
   return Value::integer(static_cast<int64_t>(f));
 }
@@ -72,6 +77,11 @@ Value round_int(Interpreter& in, const Value& value, int64_t digits) {
   }
   const Value scale = number_binary(
       in, Operator::Pow, Value::integer(10), Value::integer(-digits));
+  if (!scale.is_int()) {
+    in.refuse(
+        diagnostics::Kind::UnsupportedOperation,
+        "an integer rounded to more than 18 digits");
+  }
   const int64_t s = scale.as_int(), i = value.as_int();
   int64_t down = i % s;
   down = down < 0 ? down + s : down;

@@ -169,9 +169,22 @@ mx::array scattered(
   return x;
 }
 
+/// What to put in the reached places so that their old values do not count.
+mx::array neutral(const mx::array& updates, Reduce reduce) {
+  switch (reduce) {
+    case Reduce::Add:
+      return mx::zeros_like(updates);
+    case Reduce::Multiply:
+      return mx::ones_like(updates);
+    default:
+      return updates;  // any of them changes no extreme
+  }
+}
+
 /// x[i][index[i][j]] (op)= source[i][j] along `axis`. A later element wins
-/// over an earlier one.
-Value scatter_with(Call& call, Reduce reduce) {
+/// over an earlier one. Without `include_self` the old value of a place that
+/// is reached does not count.
+Value scatter_with(Call& call, Reduce reduce, bool include_self = true) {
   const Tensor &input = call.tensor(0), &index = call.tensor(2);
   const int axis = call.axis(1, input.dim());
   check_index_shape(call, input, index, axis);
@@ -230,12 +243,12 @@ Value scatter_with(Call& call, Reduce reduce) {
   mx::Shape update(rank + 1, 1);
   update[0] = int_of(at.size());
   const Dtype compute = reduce == Reduce::Assign ? dtype : compute_dtype(dtype);
-  const mx::array out = scattered(
-      cast_array(x, compute),
-      places,
-      cast_array(mx::reshape(source, update), compute),
-      axes,
-      reduce);
+  const mx::array updates = cast_array(mx::reshape(source, update), compute);
+  mx::array out = cast_array(x, compute);
+  if (!include_self) {
+    out = mx::scatter(out, places, neutral(updates, reduce), axes);
+  }
+  out = scattered(out, places, updates, axes, reduce);
   return call.make(
       mx::reshape(cast_array(out, dtype), to_shape(input.sizes)), dtype);
 }
@@ -261,10 +274,8 @@ Value scatter_add(Call& call) {
 }
 
 Value scatter_reduce(Call& call) {
-  if (!call.boolean(5, true)) {
-    call.refuse_argument(5, "only include_self=True is known");
-  }
-  return scatter_with(call, reduce_named(call, call.text(4, "")));
+  return scatter_with(
+      call, reduce_named(call, call.text(4, "")), call.boolean(5, true));
 }
 
 /// Slices of `source` meet slices of the input at `index` along `axis`.

@@ -1,5 +1,7 @@
 """Modules that hold modules or parameters."""
 
+import operator
+
 from torch._native import Parameter
 from torch._nn.module import Module
 
@@ -54,6 +56,7 @@ class ModuleList(Module):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return type(self)(list(self._modules.values())[index])
+        index = operator.index(index)
         size = len(self._modules)
         if not -size <= index < size:
             raise IndexError(f"index {index} is out of range")

@@ -47,6 +47,10 @@ def scatters(dtype):
         x.scatter_add(1, i, s),
         x.scatter_reduce(1, i % 2, s, reduce="sum"),
         x.scatter_reduce(1, i % 2, s, reduce="amax"),
+        x.scatter_reduce(1, i % 2, s, reduce="amax", include_self=False),
+        x.scatter_reduce(1, i % 2, s, reduce="amin", include_self=False),
+        x.scatter_reduce(1, i % 2, s, reduce="sum", include_self=False),
+        x.scatter_reduce(1, i % 2, s, reduce="prod", include_self=False),
         torch.zeros(3, 5, dtype=torch.bool).scatter_(1, i, True),
         x.scatter(1, i[:, :1], s[:, :1]),
     )

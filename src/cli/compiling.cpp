@@ -10,19 +10,21 @@ namespace portwright::cli {
 
 namespace fs = std::filesystem;
 
+void install(eval::Interpreter& interp, const Sources& sources) {
+  library::install_library(interp, sources.transformers.string());
+  library::register_checkpoint_code(interp, sources.checkpoint.string());
+  candidate::install_mlx_lm(interp, sources.packages);
+}
+
 library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
-    const fs::path& checkpoint,
-    const fs::path& transformers,
-    const candidate::Packages& packages) {
+    const Sources& sources) {
   const auto start = std::chrono::steady_clock::now();
-  auto config = library::read_config(checkpoint);
+  auto config = library::read_config(sources.checkpoint);
   if (!config) {
     return tl::unexpected(config.error());
   }
-  library::install_library(interp, transformers.string());
-  library::register_checkpoint_code(interp, checkpoint.string());
-  candidate::install_mlx_lm(interp, packages);
+  install(interp, sources);
   Compiled out;
   out.model_type = config->value("model_type", "");
   auto emitted = emit::compile(interp, *config, &out.timings);

@@ -20,15 +20,23 @@ struct Compiled {
   double total_ms = 0;     // reading the source and the proof included
 };
 
+/// What a compilation reads.
+struct Sources {
+  std::filesystem::path checkpoint;
+  std::filesystem::path transformers;
+  candidate::Packages packages;
+};
+
+/// Makes an interpreter read them.
+void install(eval::Interpreter& interp, const Sources& sources);
+
 /// Compiles the model of a checkpoint folder (its config.json, and with
 /// `auto_map` its own modeling files) in a fresh interpreter, whose sources
 /// the diagnostics refer to, and proves the file in process. The diagnostic
 /// answered says what ended it before there was a file at all.
 library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
-    const std::filesystem::path& checkpoint,
-    const std::filesystem::path& transformers,
-    const candidate::Packages& packages);
+    const Sources& sources);
 
 /// {"kind", "message", "file", "line", ...} for each.
 nlohmann::ordered_json holes_json(

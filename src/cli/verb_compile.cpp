@@ -4,7 +4,9 @@
 #include "cli/model_argument.h"
 #include "cli/proving.h"
 #include "cli/refusal.h"
+#include "cli/run_views.h"
 #include "cli/verbs.h"
+#include "library/install.h"
 
 namespace portwright::cli {
 namespace {
@@ -14,6 +16,7 @@ namespace fs = std::filesystem;
 struct Options {
   std::string model;
   std::string file;
+  std::string dump;  // "ast", "trace", "lifted" or empty
   bool fast = false;
 };
 
@@ -58,8 +61,46 @@ base::Result<verify::Results> prove_in_mlx_lm(
   return prove(*workers, subject, battery, transformers, console);
 }
 
+/// Tells what a stage before the file made of the model.
+ExitCode
+dump(const Options& options, const Sources& sources, Console& console) {
+  const auto config = library::read_config(sources.checkpoint);
+  if (!config) {
+    return refuse(console, config.error());
+  }
+  eval::Interpreter interp;
+  install(interp, sources);
+  const auto recording = emit::record(interp, *config);
+  if (!recording) {
+    return refuse(console, recording.error());
+  }
+  std::string text;
+  if (options.dump == "ast") {
+    const auto tree = dump_syntax(interp, recording->evaluation.model);
+    if (!tree) {
+      return console.fail(tree.error());
+    }
+    text = *tree;
+  } else if (options.dump == "trace") {
+    text = trace::print(*recording->trace);
+  } else {
+    const auto lifted = emit::print_lifted(interp, *recording);
+    if (!lifted) {
+      return refuse(console, lifted.error());
+    }
+    text = *lifted;
+  }
+  console.say(text);
+  console.result({{"schema", 1}, {options.dump, text}});
+  return ExitCode::Done;
+}
+
 ExitCode
 run_compile(const Options& options, const Common& common, Console& console) {
+  if (options.file.empty() == options.dump.empty()) {
+    return console.fail(
+        {"either -o or --dump says what is wanted"}, ExitCode::Usage);
+  }
   const auto transformers = transformers_directory(common);
   if (!transformers) {
     return console.fail(transformers.error());
@@ -72,11 +113,14 @@ run_compile(const Options& options, const Common& common, Console& console) {
   if (!directory) {
     return console.fail(directory.error());
   }
+  const Sources sources{directory->path, *transformers, *packages};
+  if (!options.dump.empty()) {
+    return dump(options, sources, console);
+  }
   const fs::path file = fs::absolute(options.file);
   console.progress().begin("compiling " + options.model);
   eval::Interpreter interp;
-  const auto compiled =
-      compile_checkpoint(interp, directory->path, *transformers, *packages);
+  const auto compiled = compile_checkpoint(interp, sources);
   console.progress().end();
   if (!compiled) {
     return refuse(console, compiled.error());
@@ -141,8 +185,13 @@ Run verb_compile(CLI::App& app, const Common& common) {
       ->type_name("MODEL")
       ->required();
   app.add_option("-o", options->file, "the file to write")
-      ->type_name("FILE.py")
-      ->required();
+      ->type_name("FILE.py");
+  app.add_option(
+         "--dump",
+         options->dump,
+         "instead of a file: the source as read, what it did, or what is "
+         "recognised in that")
+      ->check(CLI::IsMember({"ast", "trace", "lifted"}));
   app.add_flag("--fast", options->fast, "prove in process only, not in mlx_lm");
   return [options, &common](Console& console) {
     return run_compile(*options, common, console);

@@ -175,7 +175,7 @@ run_port(const Options& options, const Common& common, Console& console) {
   console.progress().begin("compiling " + options.model);
   eval::Interpreter interp;
   const auto compiled =
-      compile_checkpoint(interp, checkpoint, *transformers, *packages);
+      compile_checkpoint(interp, {checkpoint, *transformers, *packages});
   if (!compiled) {
     console.progress().end();
     return refuse(console, compiled.error());

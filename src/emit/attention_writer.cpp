@@ -26,13 +26,6 @@ Expression laid_out(const lift::Rope& rope, const Expression& x) {
   return rope.heads_last ? method(x, "transpose", {"0", "2", "1", "3"}) : x;
 }
 
-template <typename Updates>
-auto find_update(Updates& updates, ValueId id) {
-  return std::find_if(updates.begin(), updates.end(), [&](const auto& u) {
-    return u.all_keys == id || u.all_values == id;
-  });
-}
-
 }  // namespace
 
 /// A choice by how many keys there are, against a number of the config, was
@@ -61,25 +54,20 @@ void AttentionWriter::refuse_choices_by_length(const Frame& frame) {
 void AttentionWriter::find() {
   Context& context = w_.context();
   refuse_choices_by_length(*w_.graph().frame);
-  updates_ = lift::find_cache_updates(w_.graph());
-  attentions_ = lift::lift_attentions(
-      context.interp, context.trace, context.flows, w_.graph());
-  std::vector<lift::Rope> queries, keys;
-  for (const auto& u : updates_) {
-    find_ropes(u.keys, keys);
-    find_ropes(u.values, keys);
-  }
-  for (const auto& a : attentions_) {
-    find_ropes(a.queries, queries);
-    find_ropes(a.keys, keys);
-  }
-  if (!queries.empty() || !keys.empty()) {
+  found_ = lift::find_idioms(
+      context.interp,
+      context.trace,
+      context.flows,
+      w_.graph(),
+      context.evaluation.positions);
+  if (!found_.ropes.empty()) {
     auto first = [](const std::vector<lift::Rope>& side) {
       return side.empty() ? std::nullopt : std::optional(side.front());
     };
-    write_rope(w_, *w_.graph().frame, first(queries), first(keys));
+    write_rope(
+        w_, *w_.graph().frame, first(found_.queries), first(found_.keys));
   }
-  std::erase_if(attentions_, [&](const lift::Attention& a) {
+  std::erase_if(found_.attentions, [&](const lift::Attention& a) {
     return a.softcap.defined() &&
            std::any_of(a.biases.begin(), a.biases.end(), [&](ValueId id) {
              return !lift::whole_mask(context.trace, context.flows, id);
@@ -101,69 +89,15 @@ void AttentionWriter::find() {
   }
 }
 
-std::vector<ValueId> AttentionWriter::inputs_of(ValueId id) const {
-  if (find_update(updates_, id) != updates_.end()) {
-    return {};
-  }
-  const auto it = w_.graph().producers.find(id);
-  if (it == w_.graph().producers.end()) {
-    return {};
-  }
-  return it->second.op ? it->second.op->inputs : it->second.call->inputs;
-}
-
-/// True when positions have a part in the value, within this forward.
-bool AttentionWriter::turned(ValueId id) {
-  if (auto it = turned_.find(id); it != turned_.end()) {
-    return it->second;
-  }
-  turned_[id] = false;
-  bool answer = false;
-  for (ValueId input : inputs_of(id)) {
-    const Flow flow = w_.context().flows.of(input);
-    answer = answer || flow == Flow::Position ||
-             (flow == Flow::Data && turned(input));
-  }
-  return turned_[id] = answer;
-}
-
-/// The rotations that are nearest to the value.
-void AttentionWriter::find_ropes(ValueId id, std::vector<lift::Rope>& side) {
-  Context& context = w_.context();
-  if (context.flows.of(id) != Flow::Data || !turned(id)) {
-    return;
-  }
-  if (auto known = ropes_.find(id); known != ropes_.end()) {
-    side.push_back(known->second);
-    return;
-  }
-  if (!visited_.insert(id).second) {
-    return;
-  }
-  if (auto rope = lift::lift_rope(
-          context.interp,
-          context.trace,
-          context.flows,
-          w_.graph(),
-          context.evaluation.positions,
-          id)) {
-    ropes_[id] = *rope;
-    side.push_back(*rope);
-    return;
-  }
-  for (ValueId input : inputs_of(id)) {
-    find_ropes(input, side);
-  }
-}
-
 bool AttentionWriter::owns(ValueId id) const {
-  return find_output(attentions_, id) != attentions_.end() ||
-         find_update(updates_, id) != updates_.end() || ropes_.contains(id) ||
+  return find_output(found_.attentions, id) != found_.attentions.end() ||
+         found_.update_of(id) || found_.ropes.contains(id) ||
          masked_.contains(id);
 }
 
 std::vector<ValueId> AttentionWriter::dependencies(ValueId id) const {
-  if (auto a = find_output(attentions_, id); a != attentions_.end()) {
+  if (auto a = find_output(found_.attentions, id);
+      a != found_.attentions.end()) {
     std::vector<ValueId> out{a->queries, a->keys, a->values};
     for (ValueId bias : a->biases) {
       if (w_.context().flows.of(bias) == Flow::Data) {
@@ -172,11 +106,11 @@ std::vector<ValueId> AttentionWriter::dependencies(ValueId id) const {
     }
     return out;
   }
-  if (auto u = find_update(updates_, id); u != updates_.end()) {
+  if (const auto* u = found_.update_of(id)) {
     return u->all_keys == id ? std::vector<ValueId>{u->keys}
                              : std::vector<ValueId>{u->values};
   }
-  if (auto r = ropes_.find(id); r != ropes_.end()) {
+  if (auto r = found_.ropes.find(id); r != found_.ropes.end()) {
     return {r->second.input};
   }
   return {masked_.at(id).scores};
@@ -189,11 +123,11 @@ bool AttentionWriter::after_update(ValueId id) const {
   while (!pending.empty()) {
     const ValueId v = pending.back();
     pending.pop_back();
-    if (find_update(updates_, v) != updates_.end()) {
+    if (found_.update_of(v)) {
       return true;
     }
     if (seen.insert(v).second) {
-      for (ValueId input : inputs_of(v)) {
+      for (ValueId input : lift::inputs_of(found_, w_.graph(), v)) {
         pending.push_back(input);
       }
     }
@@ -203,24 +137,26 @@ bool AttentionWriter::after_update(ValueId id) const {
 
 /// True when rotations, update and attention follow each other directly.
 bool AttentionWriter::adjacent(const lift::Attention& a) const {
-  if (attentions_.size() != 1 || updates_.size() != 1) {
+  if (found_.attentions.size() != 1 || found_.updates.size() != 1) {
     return false;
   }
-  const lift::CacheUpdate& u = updates_.front();
+  const lift::CacheUpdate& u = found_.updates.front();
   // A name is reused: nothing else may read what it held.
   auto mine = [&](ValueId id) { return w_.uses(id) <= 1; };
   const bool fed = a.keys == u.all_keys && a.values == u.all_values &&
                    mine(a.keys) && mine(a.values) && mine(a.queries) &&
                    mine(u.keys) && mine(u.values);
   return fed && !w_.is_named(u.all_keys) && !w_.is_named(u.all_values) &&
-         std::all_of(ropes_.begin(), ropes_.end(), [&](const auto& r) {
-           return (r.first == a.queries || r.first == u.keys) &&
-                  !w_.is_named(r.first) && mine(r.second.input);
-         });
+         std::all_of(
+             found_.ropes.begin(), found_.ropes.end(), [&](const auto& r) {
+               return (r.first == a.queries || r.first == u.keys) &&
+                      !w_.is_named(r.first) && mine(r.second.input);
+             });
 }
 
 Expression AttentionWriter::produce(ValueId id) {
-  if (auto a = find_output(attentions_, id); a != attentions_.end()) {
+  if (auto a = find_output(found_.attentions, id);
+      a != found_.attentions.end()) {
     std::string output = "output";
     if (adjacent(*a)) {
       write_adjacent(*a);
@@ -229,9 +165,9 @@ Expression AttentionWriter::produce(ValueId id) {
     }
     a->softcap.defined() ? write_capped(*a, output) : write_fused(*a, output);
     w_.bind(a->output, output);
-  } else if (auto u = find_update(updates_, id); u != updates_.end()) {
+  } else if (const auto* u = found_.update_of(id)) {
     write_update(*u);
-  } else if (auto r = ropes_.find(id); r != ropes_.end()) {
+  } else if (auto r = found_.ropes.find(id); r != found_.ropes.end()) {
     write_rope_call(r->second);
   } else {
     const Masked& m = masked_.at(id);
@@ -244,11 +180,11 @@ Expression AttentionWriter::produce(ValueId id) {
 }
 
 std::optional<Expression> AttentionWriter::key_length() {
-  if (updates_.empty()) {
+  if (found_.updates.empty()) {
     return {};
   }
   return Expression{
-      w_.value(updates_.front().all_keys).text + ".shape[2]", kPrimary};
+      w_.value(found_.updates.front().all_keys).text + ".shape[2]", kPrimary};
 }
 
 /// The mask as the source has it, added to scores: 0 or the smallest number.
@@ -316,7 +252,7 @@ void AttentionWriter::write_update(const lift::CacheUpdate& u) {
             "' caches tensors that are not keys and values of equally many "
             "heads");
   }
-  for (const auto& [output, rope] : ropes_) {
+  for (const auto& [output, rope] : found_.ropes) {
     if (!after_update(output)) {
       w_.value(output);
     }
@@ -342,18 +278,18 @@ void AttentionWriter::write_update(const lift::CacheUpdate& u) {
 
 /// The house's layout: both are rotated and cached in one go.
 void AttentionWriter::write_adjacent(const lift::Attention& a) {
-  const lift::CacheUpdate& u = updates_.front();
+  const lift::CacheUpdate& u = found_.updates.front();
   w_.reserve({"queries", "keys", "values", "output"});
-  const auto query_rope = ropes_.find(a.queries);
-  const auto key_rope = ropes_.find(u.keys);
+  const auto query_rope = found_.ropes.find(a.queries);
+  const auto key_rope = found_.ropes.find(u.keys);
   auto prepare = [&](ValueId id, const std::string& name) {
-    const auto rope = ropes_.find(id);
-    const ValueId from = rope == ropes_.end() ? id : rope->second.input;
+    const auto rope = found_.ropes.find(id);
+    const ValueId from = rope == found_.ropes.end() ? id : rope->second.input;
     Expression e = w_.is_named(from) ? w_.value(from) : w_.produce(from);
     if (w_.is_named(from)) {  // with its siblings, by produce
       e = w_.value(from);
     }
-    if (rope != ropes_.end()) {
+    if (rope != found_.ropes.end()) {
       e = laid_out(rope->second, e);
     }
     if (e.text != name) {
@@ -367,8 +303,8 @@ void AttentionWriter::write_adjacent(const lift::Attention& a) {
   prepare(u.values, "values");
   w_.statement("");
   w_.statement("if cache is not None:");
-  const bool turns_queries = query_rope != ropes_.end();
-  const bool turns_keys = key_rope != ropes_.end();
+  const bool turns_queries = query_rope != found_.ropes.end();
+  const bool turns_keys = key_rope != found_.ropes.end();
   if (turns_queries) {
     w_.statement("    queries = self.rope(queries, offset=cache.offset)");
   }

@@ -8,8 +8,7 @@
 
 #include "emit/context.h"
 #include "emit/expression.h"
-#include "lift/attention.h"
-#include "lift/rope.h"
+#include "lift/idioms.h"
 
 namespace portwright::emit {
 
@@ -41,9 +40,6 @@ class AttentionWriter {
   };
 
   void refuse_choices_by_length(const Frame& frame);
-  void find_ropes(ValueId id, std::vector<lift::Rope>& side);
-  bool turned(ValueId id);
-  std::vector<ValueId> inputs_of(ValueId id) const;
   bool after_update(ValueId id) const;
   bool adjacent(const lift::Attention& a) const;
 
@@ -61,13 +57,9 @@ class AttentionWriter {
   void write_capped(const lift::Attention& a, const std::string& output);
 
   ModuleWriter& w_;
-  std::vector<lift::Attention> attentions_;
-  std::vector<lift::CacheUpdate> updates_;
-  std::map<ValueId, lift::Rope> ropes_;  // by output
-  std::map<ValueId, Masked> masked_;     // scores + mask, by output
-  std::map<ValueId, bool> turned_;
-  std::set<ValueId> visited_;
-  std::string additive_mask_;  // its variable
+  lift::Idioms found_;
+  std::map<ValueId, Masked> masked_;  // scores + mask, by output
+  std::string additive_mask_;         // its variable
 };
 
 }  // namespace portwright::emit

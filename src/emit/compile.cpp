@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "library/guarded.h"
+#include "lift/print.h"
 #include "trace/recorder.h"
 
 namespace portwright::emit {
@@ -143,6 +144,16 @@ library::Evaluated<Recording> record(
     out.trace = recorder.finish();
     e.trace = out.trace.get();
     return out;
+  });
+}
+
+library::Evaluated<std::string> print_lifted(
+    eval::Interpreter& interp,
+    const Recording& recording) {
+  return library::guarded(interp, [&] {
+    const Evaluation& e = recording.evaluation;
+    const lift::Flows flows(*e.trace, e.ids, e.positions, e.mask);
+    return lift::print(interp, *e.trace, flows, e.positions);
   });
 }
 

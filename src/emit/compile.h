@@ -22,6 +22,11 @@ library::Evaluated<Recording> record(
     eval::Interpreter& interp,
     const nlohmann::json& config);
 
+/// The recording's module-call tree with the idioms found in it, as text.
+library::Evaluated<std::string> print_lifted(
+    eval::Interpreter& interp,
+    const Recording& recording);
+
 /// Time each stage took, in milliseconds.
 struct Timings {
   double record = 0, emit = 0;

@@ -129,21 +129,8 @@ norm_text(Context& context, const Value& module, const lift::Norm& norm) {
 std::optional<std::string> norm_constructor(
     Context& context,
     const Frame& frame) {
-  std::vector<ValueId> data;
-  for (ValueId id : frame.inputs) {
-    if (context.flows.of(id) == lift::Flow::Data) {
-      data.push_back(id);
-    }
-  }
-  if (data.size() != 1 || frame.outputs.size() != 1) {
-    return {};
-  }
-  const auto& in = context.trace.info(data[0]).shape;
-  if (in.empty() || in != context.trace.info(frame.outputs[0]).shape) {
-    return {};
-  }
-  auto norm = lift::lift_norm(
-      context.interp, frame.module, static_cast<int>(in.back()));
+  const auto norm =
+      lift::lift_norm(context.interp, context.trace, context.flows, frame);
   if (!norm || norm->kind == lift::Norm::Kind::RmsPlain) {
     return {};
   }

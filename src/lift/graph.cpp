@@ -148,7 +148,7 @@ void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
             std::find(node->inputs.begin(), node->inputs.end(), id) !=
             node->inputs.end();
         if (!passed_through) {
-          graph.producers[id] = {node, nullptr, i, nullptr};
+          graph.producers[id] = {node, nullptr, i};
         }
       }
       for (ValueId id : node->inputs) {
@@ -171,7 +171,7 @@ void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
         // A submodule may hand on what it was given.
         if (std::find(f.inputs.begin(), f.inputs.end(), f.outputs[i]) ==
             f.inputs.end()) {
-          graph.producers[f.outputs[i]] = {nullptr, &f, i, nullptr};
+          graph.producers[f.outputs[i]] = {nullptr, &f, i};
         }
       }
       continue;

@@ -43,15 +43,12 @@ bool is_state_update(const Frame& frame);
 /// True when the frame updates the cache, calls inside included.
 bool uses_cache(const Frame& frame);
 
-struct Lifted;
-
-/// Where a value comes from inside one module's forward: an operation, a call
-/// of a submodule, or an idiom.
+/// Where a value comes from inside one module's forward: an operation or a call
+/// of a submodule.
 struct Producer {
   const OpNode* op = nullptr;
   const Frame* call = nullptr;
-  size_t index = 0;  // which output of the call or idiom
-  const Lifted* lifted = nullptr;
+  size_t index = 0;  // which output of it
 };
 
 /// One module's forward with plain function calls, and submodules that hold no

@@ -110,4 +110,25 @@ lift_norm(eval::Interpreter& interp, const Value& module, int dims) {
   return {};
 }
 
+std::optional<Norm> lift_norm(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Flows& flows,
+    const Frame& frame) {
+  std::vector<ValueId> data;
+  for (ValueId id : frame.inputs) {
+    if (flows.of(id) == Flow::Data) {
+      data.push_back(id);
+    }
+  }
+  if (data.size() != 1 || frame.outputs.size() != 1) {
+    return {};
+  }
+  const auto& in = trace.info(data[0]).shape;
+  if (in.empty() || in != trace.info(frame.outputs[0]).shape) {
+    return {};
+  }
+  return lift_norm(interp, frame.module, static_cast<int>(in.back()));
+}
+
 }  // namespace portwright::lift

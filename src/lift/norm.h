@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "eval/interpreter.h"
+#include "lift/graph.h"
 
 namespace portwright::lift {
 
@@ -26,5 +26,12 @@ struct Norm {
 /// on random inputs, large and of the size of eps. Nothing when it is none.
 std::optional<Norm>
 lift_norm(eval::Interpreter& interp, const eval::Value& module, int dims);
+
+/// The same of a recorded forward, which maps one array to one of its shape.
+std::optional<Norm> lift_norm(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Flows& flows,
+    const Frame& frame);
 
 }  // namespace portwright::lift

@@ -1,4 +1,4 @@
-#include "trace/trace.h"
+#include "trace/print.h"
 
 namespace portwright::trace {
 
@@ -10,20 +10,10 @@ std::string number(double value) {
   return fmt::format("{}", value);
 }
 
-class Printer {
+/// Values and operations as text.
+class Words {
  public:
-  Printer(const Trace& trace, bool with_library)
-      : trace_(trace), with_library_(with_library) {}
-
-  std::string run() {
-    frame(trace_.root, 0);
-    return std::move(out_);
-  }
-
- private:
-  void line(int depth, const std::string& text) {
-    out_.append(static_cast<size_t>(depth) * 2, ' ').append(text).append("\n");
-  }
+  explicit Words(const Trace& trace) : trace_(trace) {}
 
   std::string type(ValueId id) const {
     const ValueInfo& info = trace_.info(id);
@@ -106,7 +96,7 @@ class Printer {
     return text;
   }
 
-  void op(const OpNode& node, int depth) {
+  std::string op(const OpNode& node) const {
     std::string text;
     for (ValueId id : node.outputs) {
       text += (text.empty() ? "" : ", ") + value_name(id);
@@ -132,7 +122,26 @@ class Printer {
         text += " '" + trace_.info(id).names.front().str() + "'";
       }
     }
-    line(depth, text);
+    return text;
+  }
+
+ private:
+  const Trace& trace_;
+};
+
+class Printer {
+ public:
+  Printer(const Trace& trace, bool with_library)
+      : trace_(trace), words_(trace), with_library_(with_library) {}
+
+  std::string run() {
+    frame(trace_.root, 0);
+    return std::move(out_);
+  }
+
+ private:
+  void line(int depth, const std::string& text) {
+    out_.append(static_cast<size_t>(depth) * 2, ' ').append(text).append("\n");
   }
 
   void frame(const Frame& f, int depth) {
@@ -146,7 +155,7 @@ class Printer {
         if (!f.args[i].is_none()) {
           args += (args.empty() ? "" : ", ") +
                   f.function->code->signature.params[i].name.str() + "=" +
-                  argument(f.args[i], f.inputs, next);
+                  words_.argument(f.args[i], f.inputs, next);
         }
       }
       line(depth, text + "(" + args + ")  # " + base::to_string(f.call));
@@ -159,12 +168,14 @@ class Printer {
         break;
       }
       if (const auto* node = std::get_if<OpNode>(&item)) {
-        op(*node, depth + 1);
+        line(depth + 1, words_.op(*node));
       } else if (const auto* branch = std::get_if<Branch>(&item)) {
-        line(
-            depth + 1,
-            "? " + eval::to_string(branch->condition) + " -> " +
-                (branch->outcome ? "True" : "False"));
+        if (branch->condition) {  // else it reads nothing of the config
+          line(
+              depth + 1,
+              "? " + eval::to_string(branch->condition) + " -> " +
+                  (branch->outcome ? "True" : "False"));
+        }
       } else {
         frame(*std::get<std::unique_ptr<Frame>>(item), depth + 1);
       }
@@ -172,18 +183,27 @@ class Printer {
     if (f.function && !f.outputs.empty()) {
       std::string text = "-> ";
       for (ValueId id : f.outputs) {
-        text += (text.size() > 3 ? ", " : "") + value_name(id);
+        text += (text.size() > 3 ? ", " : "") + words_.value_name(id);
       }
       line(depth + 1, text);
     }
   }
 
   const Trace& trace_;
+  Words words_;
   bool with_library_;
   std::string out_;
 };
 
 }  // namespace
+
+std::string value_text(const Trace& trace, ValueId id) {
+  return Words(trace).value_name(id);
+}
+
+std::string op_text(const Trace& trace, const OpNode& op) {
+  return Words(trace).op(op);
+}
 
 std::string print(const Trace& trace, bool with_library) {
   return Printer(trace, with_library).run();

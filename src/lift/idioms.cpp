@@ -1,0 +1,115 @@
+#include "lift/idioms.h"
+
+#include <set>
+
+namespace portwright::lift {
+
+namespace {
+
+class Search {
+ public:
+  Search(
+      eval::Interpreter& interp,
+      const Trace& trace,
+      const Flows& flows,
+      const Graph& graph,
+      ValueId positions)
+      : interp_(interp),
+        trace_(trace),
+        flows_(flows),
+        graph_(graph),
+        positions_(positions) {}
+
+  Idioms run() {
+    found_.updates = find_cache_updates(graph_);
+    found_.attentions = lift_attentions(interp_, trace_, flows_, graph_);
+    for (const auto& u : found_.updates) {
+      find_ropes(u.keys, found_.keys);
+      find_ropes(u.values, found_.keys);
+    }
+    for (const auto& a : found_.attentions) {
+      find_ropes(a.queries, found_.queries);
+      find_ropes(a.keys, found_.keys);
+    }
+    return std::move(found_);
+  }
+
+ private:
+  /// True when positions have a part in the value, within this forward.
+  bool turned(ValueId id) {
+    if (auto it = turned_.find(id); it != turned_.end()) {
+      return it->second;
+    }
+    turned_[id] = false;
+    bool answer = false;
+    for (ValueId input : inputs_of(found_, graph_, id)) {
+      const Flow flow = flows_.of(input);
+      answer = answer || flow == Flow::Position ||
+               (flow == Flow::Data && turned(input));
+    }
+    return turned_[id] = answer;
+  }
+
+  /// The rotations that are nearest to the value.
+  void find_ropes(ValueId id, std::vector<Rope>& side) {
+    if (flows_.of(id) != Flow::Data || !turned(id)) {
+      return;
+    }
+    if (auto known = found_.ropes.find(id); known != found_.ropes.end()) {
+      side.push_back(known->second);
+      return;
+    }
+    if (!visited_.insert(id).second) {
+      return;
+    }
+    if (auto rope =
+            lift_rope(interp_, trace_, flows_, graph_, positions_, id)) {
+      found_.ropes.emplace(id, *rope);
+      side.push_back(*rope);
+      return;
+    }
+    for (ValueId input : inputs_of(found_, graph_, id)) {
+      find_ropes(input, side);
+    }
+  }
+
+  eval::Interpreter& interp_;
+  const Trace& trace_;
+  const Flows& flows_;
+  const Graph& graph_;
+  ValueId positions_;
+  Idioms found_;
+  std::map<ValueId, bool> turned_;
+  std::set<ValueId> visited_;
+};
+
+}  // namespace
+
+const CacheUpdate* Idioms::update_of(ValueId id) const {
+  for (const CacheUpdate& u : updates) {
+    if (u.all_keys == id || u.all_values == id) {
+      return &u;
+    }
+  }
+  return nullptr;
+}
+
+Idioms find_idioms(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Flows& flows,
+    const Graph& graph,
+    ValueId positions) {
+  return Search(interp, trace, flows, graph, positions).run();
+}
+
+std::vector<ValueId>
+inputs_of(const Idioms& idioms, const Graph& graph, ValueId id) {
+  const auto it = graph.producers.find(id);
+  if (idioms.update_of(id) || it == graph.producers.end()) {
+    return {};
+  }
+  return it->second.op ? it->second.op->inputs : it->second.call->inputs;
+}
+
+}  // namespace portwright::lift

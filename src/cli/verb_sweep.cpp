@@ -61,7 +61,7 @@ Coverage empty_table(const fs::path& library, const std::string& dtype) {
       dtype == kExact
           ? "Below 1e-4 is equal."
           : "Equal has torch's dtypes at every module boundary, and differs by "
-            "less than three times torch's own noise: its distance from its "
+            "less than twice torch's own noise: its distance from its "
             "float32. We compute halves in float32 and round each result: "
             "emulated.";
   out.versions[kSource] = library::transformers_version(library.string());

@@ -82,22 +82,18 @@ Value find_name(
   return {};
 }
 
-}  // namespace
-
-void register_model_packages(
+/// The packages in `parent`, and those in them (models.deprecated).
+void register_packages(
     Interpreter& interp,
-    const std::string& transformers_dir) {
-  const fs::path models = fs::path(transformers_dir) / "models";
-  interp.register_native_module(
-      "transformers.models", [](Interpreter&, ModuleObject&) {});
+    const fs::path& parent,
+    const std::string& prefix) {
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(models, error)) {
-    if (!entry.is_directory(error)) {
+  for (const auto& entry : fs::directory_iterator(parent, error)) {
+    if (!fs::is_regular_file(entry.path() / "__init__.py", error)) {
       continue;
     }
     const fs::path folder = entry.path();
-    const std::string name =
-        "transformers.models." + folder.filename().string();
+    const std::string name = prefix + "." + folder.filename().string();
     interp.register_native_module(
         name, [name, folder](Interpreter&, ModuleObject& module) {
           module.getattr = [name, folder](
@@ -105,7 +101,19 @@ void register_model_packages(
             return find_name(interp, name, folder, attribute);
           };
         });
+    register_packages(interp, folder, name);
   }
+}
+
+}  // namespace
+
+void register_model_packages(
+    Interpreter& interp,
+    const std::string& transformers_dir) {
+  interp.register_native_module(
+      "transformers.models", [](Interpreter&, ModuleObject&) {});
+  register_packages(
+      interp, fs::path(transformers_dir) / "models", "transformers.models");
 }
 
 }  // namespace portwright::library

@@ -15,11 +15,22 @@ def _config_base():
     return configuration_utils.PretrainedConfig if current is None else current
 
 
+def _decode_special_floats(value):
+    """{"__float__": "Infinity"} is how NaN and infinities reach this module."""
+    if isinstance(value, dict):
+        if set(value) == {"__float__"}:
+            return float(value["__float__"])
+        return {key: _decode_special_floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_decode_special_floats(item) for item in value]
+    return value
+
+
 def load_config(fields):
     """A config object of the class that the library, or auto_map, names."""
     base = _config_base()
-    if hasattr(base, "_decode_special_floats"):
-        fields = base._decode_special_floats(fields)
+    decode = getattr(base, "_decode_special_floats", _decode_special_floats)
+    fields = decode(fields)
 
     def get_config_dict(name, **kwargs):
         for key in ("_from_auto", "name_or_path", "revision", "_commit_hash"):
@@ -159,6 +170,19 @@ def _store(model, name, value, missing, mismatched):
     current.data = value
 
 
+def _shared_with_loaded(model, missing):
+    """The missing names of parameters that another name of theirs was given."""
+    names = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), set()).add(name)
+    return {
+        name
+        for group in names.values()
+        if not group <= missing
+        for name in group & missing
+    }
+
+
 def _ignored(names, patterns):
     return {n for n in names if any(re.search(p, n) for p in patterns)}
 
@@ -183,7 +207,7 @@ def load_weights(model, tensors):
     if hasattr(model, "all_tied_weights_keys"):
         model.tie_weights(missing_keys=missing, recompute_mapping=False)
         if model._tied_weights_keys and not isinstance(model._tied_weights_keys, dict):
-            missing -= set(model._tied_weights_keys)
+            missing -= _shared_with_loaded(model, missing)
     missing -= _ignored(missing, model._keys_to_ignore_on_load_missing or ())
     patterns = set(model._keys_to_ignore_on_load_unexpected or ())
     patterns |= {r"rotary_emb\.inv_freq", r"(^|\.)position_ids$"}

@@ -359,16 +359,23 @@ class PreTrainedModel(
         """Lists of keys name what is tied to the input embeddings."""
         if isinstance(self._tied_weights_keys, dict) or self._tied_weights_keys is None:
             return
+        for module in self.modules():
+            if isinstance(module, PreTrainedModel):
+                module._tie_output_to_input()
+            if hasattr(module, "_tie_weights"):
+                module._tie_weights()
+
+    def _tie_output_to_input(self):
         config = self.config
         if hasattr(config, "get_text_config"):
             config = config.get_text_config(decoder=True)
         if getattr(config, "tie_word_embeddings", True):
             output = self.get_output_embeddings()
             if output is not None:
-                output.weight = self.get_input_embeddings().weight
-        for module in self.modules():
-            if hasattr(module, "_tie_weights"):
-                module._tie_weights()
+                self._tie_or_clone_weights(output, self.get_input_embeddings())
+
+    def _tie_or_clone_weights(self, output_embeddings, input_embeddings):
+        output_embeddings.weight = input_embeddings.weight
 
     def get_parameter_or_buffer(self, target):
         path, _, name = target.rpartition(".")

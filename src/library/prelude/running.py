@@ -78,6 +78,9 @@ class Session:
         if prepare is not None and _accepts(model, "position_ids"):
             self.kwargs["position_ids"] = prepare(ids, self.kwargs)
         if hasattr(model, "_get_initial_cache_position"):
+            # generate() wants the last position; 0 keeps them all.
+            if _accepts(model, "logits_to_keep"):
+                self.kwargs["logits_to_keep"] = 0
             self.kwargs = model._get_initial_cache_position(
                 ids.shape[1], model.device, self.kwargs
             )

@@ -111,6 +111,18 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
   if (name == "topk") {
     return topk(op);
   }
+  if (name == "max" || name == "min") {  // along an axis: values, indices
+    const Expression x = w_.value(w_.input_of(op, 0));
+    std::vector<std::string> args{axis_argument(w_, op)};
+    if (argument(op, "keepdim").as_bool()) {
+      args.emplace_back("keepdims=True");
+    }
+    const std::string places = x.at(kPrimary) + ".arg" + name;
+    return {
+        method(x, name, args).text,
+        call(places, args).text,
+    };
+  }
   w_.context().hole(op.span, "torch's '" + name + "' has no translation yet");
 }
 

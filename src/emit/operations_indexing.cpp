@@ -200,6 +200,22 @@ Expression scatter(Writer& w, const OpNode& op) {
        axis_argument(w, op)});
 }
 
+/// x with rows added to those an index names, which may repeat.
+Expression index_add(Writer& w, const OpNode& op) {
+  const Expression x = input(w, op);
+  const Value& dim = argument(op, "dim");
+  if (given(op, "alpha") && argument(op, "alpha").as_double() != 1) {
+    w.context().hole(op.span, "index_add() with a factor has no translation");
+  }
+  std::string index;
+  for (int64_t i = axis_of(dim, w.rank(w.input_of(op, 0))); i > 0; --i) {
+    index += ":, ";
+  }
+  index += w.value(w.input_of(op, 2)).text;
+  const std::string rows = w.value(w.input_of(op, 3)).text;
+  return call(x.at(kPrimary) + ".at[" + index + "].add", {rows});
+}
+
 Expression embedding(Writer& w, const OpNode& op) {
   if (const auto name = w.embedding_module(op)) {
     return call("self." + *name, {operand(w, op, 0).text});
@@ -250,6 +266,23 @@ Expression one_hot(Writer& w, const OpNode& op) {
       {"mx.int32"});
 }
 
+/// x[[-2]] is x[-2:-1]; several places are an array.
+std::string
+list_text(Writer& w, const OpNode& op, const std::vector<Value>& items) {
+  std::vector<std::string> texts;
+  for (const Value& v : items) {
+    if (!v.is_int()) {
+      w.context().hole(op.span, "this index has no translation");
+    }
+    texts.push_back(w.scalar(v).text);
+  }
+  if (items.size() == 1 && !items[0].provenance()) {
+    const int64_t at = items[0].as_int();
+    return texts[0] + ":" + (at == -1 ? "" : std::to_string(at + 1));
+  }
+  return "mx.array([" + join(texts) + "])";
+}
+
 std::string
 item_text(Writer& w, const OpNode& op, const Value& v, size_t& next) {
   if (v.is_none()) {
@@ -268,6 +301,9 @@ item_text(Writer& w, const OpNode& op, const Value& v, size_t& next) {
   }
   if (v.is_int()) {
     return w.scalar(v).text;
+  }
+  if (v.is(eval::Kind::List)) {
+    return list_text(w, op, v.get<eval::List>()->items);
   }
   if (const auto* tensor = torch::as_tensor(v);
       tensor && tensor->dtype != torch::Dtype::Bool) {
@@ -298,6 +334,7 @@ void add_indexing_rules(RuleTable& rules) {
         {input(w, op).text, operand(w, op, 1).text, axis_argument(w, op)});
   };
   rules["index_select"] = index_select;
+  rules["index_add"] = index_add;
   rules["scatter"] = scatter;
   rules["embedding"] = embedding;
   rules["select"] = select;

@@ -17,9 +17,14 @@ double Attention::scale_value() const {
 
 namespace {
 
+/// In-place forms count as their functional ones.
 bool named(const OpNode* op, std::initializer_list<std::string_view> names) {
-  return op &&
-         std::find(names.begin(), names.end(), op->op->name) != names.end();
+  if (!op) {
+    return false;
+  }
+  const torch::Op* meaning =
+      op->op->in_place && op->op->functional ? op->op->functional : op->op;
+  return std::find(names.begin(), names.end(), meaning->name) != names.end();
 }
 
 /// One scalar and one tensor: the scalar.
@@ -71,7 +76,8 @@ class Search {
                : nullptr;
   }
 
-  /// cat(scores, sinks), less its maximum perhaps, is what softmax reads.
+  /// scores or cat(scores, sinks), less its maximum perhaps, is what softmax
+  /// reads.
   bool sinks(ValueId& input, Attention& found) const {
     const OpNode* op = producer(input);
     if (named(op, {"to", "float"})) {
@@ -79,7 +85,8 @@ class Search {
     }
     if (named(op, {"sub"}) && op->inputs.size() == 2 &&
         is_maximum_of(op->inputs[1], op->inputs[0])) {
-      op = producer(op->inputs[0]);
+      input = op->inputs[0];
+      op = producer(input);
     }
     if (!named(op, {"cat"})) {
       return true;
@@ -301,7 +308,22 @@ mx::array capped(
   return mx::matmul(mx::softmax(scores, -1), v);
 }
 
-bool agrees(eval::Interpreter& interp, const Trace& trace, const Attention& a) {
+/// 0 or the smallest number; each query may read the first key.
+mx::array random_mask(const mx::Shape& shape, uint64_t seed) {
+  auto open = mx::random::bernoulli(0.6f, shape, mx::random::key(seed));
+  const auto first = mx::equal(mx::arange(shape.back()), mx::array(0));
+  open = mx::logical_or(open, first);
+  return mx::where(
+      open,
+      mx::array(0.0f),
+      mx::array(std::numeric_limits<float>::lowest()));
+}
+
+bool agrees(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Flows& flows,
+    const Attention& a) {
   trace::Replay replay(interp, trace);
   // Scores of the size of the cap, or a cap could not be told from none.
   const float size = a.softcap.defined() ? 3.0f : 1.0f;
@@ -316,7 +338,10 @@ bool agrees(eval::Interpreter& interp, const Trace& trace, const Attention& a) {
   }
   std::optional<mx::array> mask, sinks;
   for (ValueId id : a.biases) {
-    const auto bias = random(shape_of(trace, id), 14 + id);
+    // A mask may be scaled with the scores it is added to.
+    const auto shape = shape_of(trace, id);
+    const auto bias = whole_mask(trace, flows, id) ? random_mask(shape, 14 + id)
+                                                   : random(shape, 14 + id);
     replay.replace(id, bias);
     auto added = bias;
     if (bias.ndim() == 3 && bias.shape(0) == q.shape(0) * q.shape(1)) {
@@ -349,9 +374,10 @@ bool agrees(eval::Interpreter& interp, const Trace& trace, const Attention& a) {
 bool agrees_or_raises(
     eval::Interpreter& interp,
     const Trace& trace,
+    const Flows& flows,
     const Attention& a) {
   try {
-    return agrees(interp, trace, a);
+    return agrees(interp, trace, flows, a);
   } catch (const std::invalid_argument&) {  // shapes that MLX cannot broadcast
     return false;
   }
@@ -372,7 +398,7 @@ std::vector<Attention> lift_attentions(
     }
     for (const bool grouped : {true, false}) {
       auto found = search.from(*op, grouped);
-      if (found && agrees_or_raises(interp, trace, *found)) {
+      if (found && agrees_or_raises(interp, trace, flows, *found)) {
         out.push_back(*found);
         break;
       }

@@ -31,6 +31,11 @@ class Search {
       find_ropes(a.queries, found_.queries);
       find_ropes(a.keys, found_.keys);
     }
+    for (const OpNode* op : graph_.ops) {
+      if (op->op->name == "matmul") {  // scores written out
+        find_ropes(op->inputs[0], found_.queries);
+      }
+    }
     return std::move(found_);
   }
 
@@ -64,10 +69,24 @@ class Search {
     }
     if (auto rope =
             lift_rope(interp_, trace_, flows_, graph_, positions_, id)) {
-      found_.ropes.emplace(id, *rope);
-      side.push_back(*rope);
+      // A rotation may lie further in, below a factor by position or beside
+      // channels that do not turn.
+      const bool whole =
+          rope->steady && rope->rotation.frequencies.front() != 0;
+      const size_t known = side.size();
+      if (!whole) {
+        find_in_inputs(id, side);
+      }
+      if (side.size() == known) {
+        found_.ropes.emplace(id, *rope);
+        side.push_back(*rope);
+      }
       return;
     }
+    find_in_inputs(id, side);
+  }
+
+  void find_in_inputs(ValueId id, std::vector<Rope>& side) {
     for (ValueId input : inputs_of(found_, graph_, id)) {
       find_ropes(input, side);
     }

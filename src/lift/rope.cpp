@@ -50,14 +50,14 @@ class Region {
     return rotated_[id] = answer;
   }
 
-  /// The last value without positions that everything rotated into `output`
-  /// comes from; 0 when there is no single one.
-  ValueId source(ValueId output) {
+  /// The values without positions that everything rotated into `output` comes
+  /// from, the last first.
+  std::vector<ValueId> sources(ValueId output) {
     std::vector<ValueId> boundary;
     Ids seen;
     collect(output, boundary, seen);
     if (boundary.empty()) {
-      return 0;
+      return {};
     }
     Ids common = ancestors(boundary.front());
     for (ValueId id : boundary) {
@@ -65,11 +65,9 @@ class Region {
       std::erase_if(common, [&](ValueId c) { return !own.contains(c); });
     }
     // Ids grow in order of evaluation.
-    ValueId last = 0;
-    for (ValueId id : common) {
-      last = std::max(last, id);
-    }
-    return last;
+    std::vector<ValueId> out(common.begin(), common.end());
+    std::sort(out.rbegin(), out.rend());
+    return out;
   }
 
  private:
@@ -457,11 +455,17 @@ std::optional<Rope> lift_rope(
   }
   Rope rope;
   rope.output = output;
-  rope.input = region.source(output);
-  if (!rope.input || !Probe(interp, trace, positions, rope).run()) {
-    return {};
+  const auto& to = trace.info(output).shape;
+  for (ValueId id : region.sources(output)) {
+    const auto& from = trace.info(id).shape;
+    // Pairs may have been put into complex numbers on the way.
+    if (from.size() == 4 && to.size() == 4 && from.back() == to.back()) {
+      rope.input = id;
+      return Probe(interp, trace, positions, rope).run() ? std::optional(rope)
+                                                         : std::nullopt;
+    }
   }
-  return rope;
+  return {};
 }
 
 bool follows(

@@ -229,6 +229,8 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   ModuleWriter w(context, *roles.backbone);
   const Embedding embedding = find_embedding(w, roles);
   context.embedding = roles.backbone->path + "." + embedding.name;
+  context.embedding_access =
+      access_text("self." + roles.backbone->path, embedding.name);
   w.fresh("inputs");
   w.fresh("input_embeddings");
   w.fresh("h");
@@ -248,14 +250,14 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
         return std::string("cache[0]");
       },
       "h.shape[1]");
-  const std::string& embed = embedding.name;
-  if (!embedding.constructor.empty()) {
-    w.initialise(embed, embedding.constructor);
-  }
+  const std::string embed =
+      embedding.constructor.empty()
+          ? "self." + embedding.name
+          : w.member(embedding.name, embedding.constructor).text;
   w.statement("if input_embeddings is not None:");
   w.statement("    h = input_embeddings");
   w.statement("else:");
-  w.statement("    h = self." + embed + "(inputs)");
+  w.statement("    h = " + embed + "(inputs)");
   w.bind(embedding.output, "h");
   const ValueId first =
       data_inputs(context, *roles.layer_frames.front()).front();

@@ -94,6 +94,8 @@ class Context {
   /// What submodules could not be translated; the file goes on without them.
   std::vector<diagnostics::Diagnostic> holes;
   std::string embedding;  // "model.embed_tokens"
+  /// How Model reads it: self.model.embed_tokens, self.model.wte["word"].
+  std::string embedding_access;
   std::string head;       // "lm_head"
   /// A tied head with a bias holds the embedding's weight as its own.
   bool head_keeps_weight = false;

@@ -12,23 +12,37 @@ bool is_number(const std::string& part) {
   });
 }
 
-}  // namespace
-
-std::string Members::put(const std::string& path, const std::string& text) {
-  std::string access = "self";
-  Node* node = &root_;
-  size_t at = 0;
-  while (at <= path.size()) {
+std::vector<std::string> parts_of(const std::string& path) {
+  std::vector<std::string> out;
+  for (size_t at = 0; at <= path.size();) {
     const size_t dot = std::min(path.find('.', at), path.size());
-    const std::string part = path.substr(at, dot - at);
-    access += at == 0           ? "." + part
-              : is_number(part) ? "[" + part + "]"
-                                : "[\"" + part + "\"]";
-    node = &node->children[part];
+    out.push_back(path.substr(at, dot - at));
     at = dot + 1;
   }
-  node->text = text;
+  return out;
+}
+
+}  // namespace
+
+std::string access_text(const std::string& owner, const std::string& path) {
+  std::string access = owner;
+  bool first = true;
+  for (const std::string& part : parts_of(path)) {
+    access += first             ? "." + part
+              : is_number(part) ? "[" + part + "]"
+                                : "[\"" + part + "\"]";
+    first = false;
+  }
   return access;
+}
+
+std::string Members::put(const std::string& path, const std::string& text) {
+  Node* node = &root_;
+  for (const std::string& part : parts_of(path)) {
+    node = &node->children[part];
+  }
+  node->text = text;
+  return access_text("self", path);
 }
 
 std::string Members::text_of(const Node& node) {

@@ -6,13 +6,17 @@
 
 namespace portwright::emit {
 
+/// How the attribute at a dotted path below `owner` is read, where all but the
+/// first part lie in containers: owner.mlp[0], owner.gate["weight"].
+std::string access_text(const std::string& owner, const std::string& path);
+
 /// The lists and dictionaries of modules and arrays that a class holds, where
 /// the source has containers (nn.Sequential, nn.ModuleDict, modules opened):
 /// MLX names what lies in them by the same paths.
 class Members {
  public:
   /// Puts `text` at a dotted path with at least two parts. Answers how to read
-  /// it: self.mlp[0], self.gate["weight"].
+  /// it from self.
   std::string put(const std::string& path, const std::string& text);
   /// By the first part of the path: the text of the whole container. Gaps in
   /// lists are filled with nn.Identity().

@@ -222,7 +222,7 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   if (may_tie && !context.head_keeps_weight) {
     w.statement("if self.args.tie_word_embeddings:");
     w.statement(
-        "    out = self." + context.embedding + ".as_linear(" + input + ")");
+        "    out = " + context.embedding_access + ".as_linear(" + input + ")");
     w.statement("else:");
     w.statement("    out = self." + name + "(" + input + ")");
   } else {

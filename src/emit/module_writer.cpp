@@ -189,7 +189,7 @@ Expression ModuleWriter::produce(ValueId id) {
       lift::whole_mask(context_.trace, context_.flows, id) == id) {
     return attention_.additive_mask();
   }
-  if (context_.flows.of(id) == Flow::Constant) {
+  if (context_.flows.of(id) == Flow::Constant && !in_checkpoint(id)) {
     if (const Value scalar_value = buffer_scalar(id); scalar_value.defined()) {
       return scalar(scalar_value);
     }

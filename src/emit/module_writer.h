@@ -120,6 +120,8 @@ class ModuleWriter {
   Expression own_extent(const eval::Provenance& dim);
   std::string attribute_for(const eval::Value& value);
   Expression parameter(ValueId id);
+  /// True for parameters and persistent buffers.
+  bool in_checkpoint(ValueId id) const;
   /// A buffer: loaded where checkpoints hold it, else computed in __init__.
   Expression buffer(ValueId id);
   /// The positions of the new tokens, (1 or B, L).

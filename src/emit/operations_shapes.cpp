@@ -308,12 +308,12 @@ std::vector<std::string> extents(Writer& w, const Value& sizes) {
     unknown += out.back() == "-1";
   }
   if (unknown > 1) {
-    // Say the ones that are plain numbers of the configuration.
+    // Only one may be left to tell; extents of tensors can be read from them.
     for (size_t i = 0; i < out.size() && unknown > 1; ++i) {
       const Value& v = sizes.get<eval::Tuple>()->items[i];
       if (out[i] == "-1" && v.as_int() != -1) {
-        out[i] = w.scalar(v.with(nullptr)).text;
-        --unknown;
+        out[i] = w.size(v).text;
+        unknown -= out[i] != "-1";
       }
     }
   }

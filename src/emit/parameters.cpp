@@ -77,22 +77,29 @@ Expression ModuleWriter::parameter(ValueId id) {
   return member(path, "mx.zeros(" + shape_text(id) + ")");
 }
 
-Expression ModuleWriter::buffer(ValueId id) {
-  const auto& info = context_.trace.info(id);
-  const std::string path = child_name(info.parameter);
-  const size_t dot = info.parameter.rfind('.');
-  const Value owner = context_.module(
-      dot == std::string::npos ? "" : info.parameter.substr(0, dot));
-  const std::string name = dot == std::string::npos
-                               ? info.parameter
-                               : info.parameter.substr(dot + 1);
+bool ModuleWriter::in_checkpoint(ValueId id) const {
+  const std::string& path = context_.trace.info(id).parameter;
+  if (path.empty()) {
+    return false;
+  }
+  const size_t dot = path.rfind('.');
+  const Value owner =
+      context_.module(dot == std::string::npos ? "" : path.substr(0, dot));
+  const std::string name =
+      dot == std::string::npos ? path : path.substr(dot + 1);
   bool transient = false;
   context_.interp.for_each(
       context_.interp.getattr(owner, "_non_persistent_buffers_set"),
       [&](Value v) {
         transient = transient || (v.is_str() && v.str() == name);
       });
-  if (!transient) {  // the checkpoint has it
+  return !transient;
+}
+
+Expression ModuleWriter::buffer(ValueId id) {
+  const auto& info = context_.trace.info(id);
+  const std::string path = child_name(info.parameter);
+  if (in_checkpoint(id)) {
     return member(path, "mx.zeros(" + shape_text(id) + ")");
   }
   // Made again as the source's construction made it. MLX takes attributes with

@@ -209,6 +209,9 @@ class Writer {
     add(
         {"self.rope_parameters = {}",
          "for kind, rope in rope_parameters.items():"});
+    if (some_kind_has_none()) {
+      add({"    if rope is None:", "        continue"});
+    }
     checks("    ");
     add({"    self.rope_parameters[kind] = " + completed("")});
   }
@@ -351,6 +354,23 @@ class Writer {
            "kind\")"});
     }
     return out.empty() ? "" : "{" + out + "}";
+  }
+
+  /// True when a kind of layer does without rotation: its set is null.
+  bool some_kind_has_none() const {
+    for (const Value& sets :
+         {context_.interp.try_getattr(
+              context_.evaluation.config, "rope_parameters"),
+          reader_.parameters(reader_.bare())}) {
+      if (sets.is(eval::Kind::Dict)) {
+        for (const auto& e : sets.get<eval::Dict>()->entries()) {
+          if (e.key.defined() && e.value.is_none()) {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
   }
 
   /// The kinds that a flat rope_scaling reaches.

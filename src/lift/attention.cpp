@@ -314,9 +314,7 @@ mx::array random_mask(const mx::Shape& shape, uint64_t seed) {
   const auto first = mx::equal(mx::arange(shape.back()), mx::array(0));
   open = mx::logical_or(open, first);
   return mx::where(
-      open,
-      mx::array(0.0f),
-      mx::array(std::numeric_limits<float>::lowest()));
+      open, mx::array(0.0f), mx::array(std::numeric_limits<float>::lowest()));
 }
 
 bool agrees(

@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_addoption(parser):
     parser.addoption("--match", help="a regular expression on test ids")
     parser.addoption("--all-types", action="store_true", help="not a sample of them")
+    parser.addoption("--configs", type=int, help="how many configs to draw")
+    parser.addoption("--seed", type=int, default=1, help="of what is drawn")
 
 
 def pytest_configure(config):

@@ -35,6 +35,12 @@ def test_equals_torch(model_type, reference, agree):
     agree(folder.name, folder)
 
 
+def test_a_model_that_keeps_no_cache_does_not_decode(reference, run):
+    done, logits = run(reference("openai-gpt"), [IDS], "--decode-from", "9")
+    assert done.returncode == 3 and logits is None
+    assert "keeps no cache" in done.stderr
+
+
 def test_bfloat16_stays_near(reference, run, torch_logits):
     folder = reference("llama")
     wanted = torch_logits(folder.name, "forward", ids=[IDS])

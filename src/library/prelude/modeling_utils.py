@@ -325,7 +325,8 @@ class PreTrainedModel(
         return out
 
     def tie_weights(self, missing_keys=None, recompute_mapping=True):
-        if recompute_mapping:
+        # Before v5 some models call init_weights() themselves.
+        if recompute_mapping or "all_tied_weights_keys" not in self.__dict__:
             self.all_tied_weights_keys = self.get_expanded_tied_weights_keys(True)
         pairs = list(self.all_tied_weights_keys.items())
         for target, source in pairs:

@@ -59,6 +59,20 @@ def _prepare_cache(model, kwargs, batch_size):
     model._prepare_cache_for_generation(*[values[name] for name in names])
 
 
+def _holds_tensors(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_holds_tensors(item) for item in value)
+    return isinstance(value, torch.Tensor)
+
+
+def _is_unused(cache):
+    """generate() hands a cache to models, too, that keep none."""
+    layers = getattr(cache, "layers", None)
+    return layers is not None and not any(_holds_tensors(vars(one)) for one in layers)
+
+
 class Session:
     """One cached run: a prefill, then steps."""
 
@@ -111,6 +125,7 @@ class Session:
 
     def cache(self):
         for name in ("past_key_values", "cache_params", "state", "mems"):
-            if self.kwargs.get(name) is not None:
-                return self.kwargs[name]
+            cache = self.kwargs.get(name)
+            if cache is not None and not _is_unused(cache):
+                return cache
         return None

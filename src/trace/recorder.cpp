@@ -226,13 +226,17 @@ void Recorder::on_op(
   node.span = interp_.here();
   auto& item = frame_->items.emplace_back(std::move(node));
   OpNode& stored = std::get<OpNode>(item);
+  // An in-place op has written already: it read the older values, also those
+  // of other views of what it wrote to.
+  auto read_before = [&](const torch::Tensor& t) {
+    return op.in_place && t.value_id &&
+           (&t == torch::as_tensor(stored.args[0]) ||
+            (t.value_version + 1 == t.storage->version &&
+             t.shares_storage(*torch::as_tensor(stored.args[0]))));
+  };
   for (const Value& arg : stored.args) {
     for (torch::Tensor* t : tensors_in(arg)) {
-      // An in-place op has written already: its input is the older value.
-      stored.inputs.push_back(
-          op.in_place && t == torch::as_tensor(stored.args[0]) && t->value_id
-              ? t->value_id
-              : id_of(*t));
+      stored.inputs.push_back(read_before(*t) ? t->value_id : id_of(*t));
     }
   }
   for (torch::Tensor* t : tensors_in(result)) {

@@ -45,6 +45,20 @@ class Joined(nn.Module):
 model = Joined()
 )py";
 
+constexpr const char* kOverwritten = R"py(
+import torch
+from torch import nn
+
+class Overwritten(nn.Module):
+    def forward(self, x):
+        y = x * 2
+        first = y[0]
+        first[::2] = y[1, ::2]
+        return first + 1
+
+model = Overwritten()
+)py";
+
 class RecorderTest : public ::testing::Test {
  protected:
   RecorderTest() {
@@ -127,6 +141,18 @@ TEST_F(RecorderTest, FollowsWritesIntoViews) {
   const auto expected =
       mx::concatenate({mx::full({2, 3}, 2.0f), mx::full({2, 2}, 3.0f)}, 1);
   EXPECT_TRUE(mx::array_equal(result, expected).item<bool>());
+}
+
+TEST_F(RecorderTest, FollowsWritesOfPartsOfTheSameTensor) {
+  record(kOverwritten);
+  EXPECT_THAT(check(*trace_), IsEmpty());
+  Replay replay(interp_, *trace_);
+  replay.replace(
+      forward().inputs.front(),
+      mx::array({1.f, 1.f, 1.f, 10.f, 20.f, 30.f}, {2, 3}));
+  auto result = replay.compute(forward().outputs.front());
+  EXPECT_TRUE(
+      mx::array_equal(result, mx::array({21.f, 3.f, 61.f})).item<bool>());
 }
 
 TEST_F(RecorderTest, ExplainsWhatAModuleDid) {

@@ -98,3 +98,32 @@ def agree(run, torch_logits):
             assert error(decoded, wanted) < TOLERANCE
 
     return call
+
+
+@pytest.fixture(scope="module")
+def made(reference_worker, tmp_path_factory):
+    """A tiny checkpoint with some fields set: its folder."""
+
+    def make(model_type, **overrides):
+        folder = tmp_path_factory.mktemp(model_type)
+        reference_worker(
+            "synth", what=model_type, folder=str(folder), overrides=overrides
+        )
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def loaded(reference_worker):
+    """Loads a folder in torch for one test."""
+    names = []
+
+    def load(folder):
+        reference_worker("load", model=folder.name, folder=str(folder))
+        names.append(folder.name)
+        return folder.name
+
+    yield load
+    for name in names:
+        reference_worker("unload", model=name)

@@ -14,6 +14,16 @@ ACTIVATIONS = [
     "relu2",
     "gelu_fast",
 ]
+KINDS = [
+    "default",
+    "linear",
+    "dynamic",
+    "llama3",
+    "yarn",
+    "yarn",
+    "longrope",
+    "proportional",
+]
 # Prompts have 9 and 14 tokens: thresholds lie before, between and after them.
 THRESHOLDS = [6, 11, 64]
 # Not part of the forward pass of a text, or of another kind of model.
@@ -62,7 +72,7 @@ def _rope(draw, fields, old):
         kept["rope_theta"] = draw.choice([100.0, 6929.0, 1e6])
     if draw.random() < 0.3:
         kept["partial_rotary_factor"] = draw.choice([0.25, 0.5, 0.75])
-    kind = draw.choice(["default", "linear", "dynamic", "llama3", "yarn", "longrope"])
+    kind = draw.choice(KINDS)
     factor = draw.choice([1.5, 2.0, 4.0, 8.0])
     original = draw.choice(THRESHOLDS)
     out = {**kept, "rope_type": kind}
@@ -153,8 +163,9 @@ def overrides(draw, fields, most=4):
     """One to `most` fields with other values than in `fields`."""
     names = sorted(fields)
     wanted = draw.randint(1, most)
-    # What decides between code paths before what scales.
     draw.shuffle(names)
+    if "rope_parameters" in names and draw.random() < 0.4:
+        names.insert(0, "rope_parameters")
     out = {}
     for name in names:
         changed = _change(draw, name, fields[name], fields)

@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 
 import pytest
 
@@ -162,35 +161,6 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("case", cases, ids=["-".join(c) for c in cases])
 
 
-@pytest.fixture(scope="module")
-def made(reference_worker, tmp_path_factory):
-    """A tiny checkpoint with some fields set: its folder."""
-
-    def make(model_type, **overrides):
-        folder = tmp_path_factory.mktemp(model_type)
-        reference_worker(
-            "synth", what=model_type, folder=str(folder), overrides=overrides
-        )
-        return folder
-
-    return make
-
-
-@pytest.fixture
-def loaded(reference_worker):
-    """Loads a folder in torch for one test."""
-    names = []
-
-    def load(folder):
-        reference_worker("load", model=folder.name, folder=str(folder))
-        names.append(folder.name)
-        return folder.name
-
-    yield load
-    for name in names:
-        reference_worker("unload", model=name)
-
-
 def test_equals_torch(case, made, loaded, agree):
     model_type, name = case
     folder = made(model_type, **CONFIGS[model_type][name])
@@ -247,52 +217,3 @@ def test_quantized_checkpoints_are_refused(made, portwright, tmp_path):
     assert done.returncode == 3, done.stderr
     hole = json.loads(done.stdout)["holes"][0]
     assert "quantization_config" in hole["message"] and "gptq" in hole["message"]
-
-
-@pytest.fixture
-def rewritten(made, tmp_path):
-    """A checkpoint whose tensors a function has changed, in so many files."""
-    from safetensors.torch import load_file, save_file
-
-    def rewrite(change, shards=1):
-        folder = tmp_path / "checkpoint"
-        shutil.copytree(made("llama"), folder)
-        tensors = load_file(folder / "model.safetensors")
-        change(tensors)
-        (folder / "model.safetensors").unlink()
-        names = sorted(tensors)
-        index = {}
-        for i in range(shards):
-            file = f"model-{i + 1:05}-of-{shards:05}.safetensors"
-            part = {name: tensors[name] for name in names[i::shards]}
-            save_file(part, folder / file)
-            index.update(dict.fromkeys(part, file))
-        (folder / "model.safetensors.index.json").write_text(
-            json.dumps({"metadata": {}, "weight_map": index})
-        )
-        return folder
-
-    return rewrite
-
-
-def test_sharded(rewritten, loaded, agree):
-    folder = rewritten(lambda tensors: None, shards=3)
-    agree(loaded(folder), folder, parts=["full"])
-
-
-def test_unused_tensors_are_reported(rewritten, portwright, tmp_path):
-    folder = rewritten(
-        lambda t: t.update({"model.extra.weight": t["model.norm.weight"].clone()})
-    )
-    done = portwright(
-        "run", folder, "--ids", "1,2", "--logits", tmp_path / "x.npy", "--json"
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["unused"] == ["model.extra.weight"]
-
-
-def test_missing_tensors_are_named(rewritten, portwright, tmp_path):
-    folder = rewritten(lambda t: t.pop("model.layers.1.mlp.up_proj.weight"))
-    done = portwright("run", folder, "--ids", "1,2", "--logits", tmp_path / "x.npy")
-    assert done.returncode == 4
-    assert "model.layers.1.mlp.up_proj.weight" in done.stderr

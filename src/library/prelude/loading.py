@@ -170,6 +170,25 @@ def _store(model, name, value, missing, mismatched):
     current.data = value
 
 
+def _part_shared(model, given):
+    """A parameter that is given under several names becomes one for each.
+
+    Tying then decides, by their values, as after the library's own loader.
+    """
+    sources = set((getattr(model, "all_tied_weights_keys", None) or {}).values())
+    pairs = list(model.named_parameters(remove_duplicate=False))
+    pairs.sort(key=lambda pair: pair[0] not in sources)
+    owners = {}
+    for name, parameter in pairs:
+        if name not in given:
+            continue
+        path, _, attribute = name.rpartition(".")
+        owner = model.get_submodule(path) if path else model
+        known = owners.setdefault(id(parameter), (owner, attribute))
+        if known[0] is not owner or known[1] != attribute:
+            setattr(owner, attribute, torch.nn.Parameter(parameter.data))
+
+
 def _shared_with_loaded(model, missing):
     """The missing names of parameters that another name of theirs was given."""
     names = {}
@@ -193,7 +212,9 @@ def load_weights(model, tensors):
     missing = set(expected)
     unexpected = set()
     mismatched = []
-    for first, transform in _plan(model, tensors, expected, unexpected).items():
+    plan = _plan(model, tensors, expected, unexpected)
+    _part_shared(model, plan)
+    for first, transform in plan.items():
         if isinstance(transform, tuple):
             values = {first: transform[1]}
         else:

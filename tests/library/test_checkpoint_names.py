@@ -54,14 +54,13 @@ def fused_experts(tensors):
     for layer in layers:
         start = layer + ".mlp.experts."
         count = len({n[len(start) :].split(".")[0] for n in out if n.startswith(start)})
-
-        def take(kind):
-            return [out.pop(f"{start}{i}.{kind}.weight") for i in range(count)]
-
-        gates, ups = take("gate_proj"), take("up_proj")
+        gates, ups, downs = (
+            [out.pop(f"{start}{i}.{kind}_proj.weight") for i in range(count)]
+            for kind in ("gate", "up", "down")
+        )
         both = [torch.cat(pair) for pair in zip(gates, ups)]
         out[start + "gate_up_proj"] = torch.stack(both)
-        out[start + "down_proj"] = torch.stack(take("down_proj"))
+        out[start + "down_proj"] = torch.stack(downs)
     return out
 
 

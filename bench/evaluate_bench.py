@@ -4,9 +4,10 @@
 
 Prints the cost of an AST node on plain Python beside CPython's time for the same
 file, then for each model the milliseconds to read and build, to load, to record a
-prefill and to decode a token, and their medians and sums. BINARY is built by
-`ninja evaluate_bench`. Run it by the Python of the environment, on a machine that
-does nothing else; the load it saw is its last line.
+prefill and to decode a token, and their medians and sums. Milliseconds are of CPU
+time; of plain Python the best of a few runs. BINARY is built by `ninja
+evaluate_bench`. Run it by the Python of the environment; the load that the machine
+had is the last line.
 """
 
 import argparse
@@ -29,9 +30,9 @@ def plain_python(binary):
     code = compile(source.read_text(), str(source), "exec")
     theirs, ours = [], []
     for _ in range(RUNS):
-        begin = time.perf_counter()
+        begin = time.process_time()
         exec(code, {"__name__": "bench"})
-        theirs.append((time.perf_counter() - begin) * 1e3)
+        theirs.append((time.process_time() - begin) * 1e3)
         line = subprocess.check_output([binary, "--source", source], text=True)
         ours.append(json.loads(line))
     best = min(ours, key=lambda run: run["ms"])

@@ -74,10 +74,10 @@ mx::array columns(const mx::array& ids, int from, int to) {
   return mx::slice(ids, {0, from}, {ids.shape(0), to});
 }
 
-diagnostics::Diagnostic no_cache() {
+diagnostics::Diagnostic cannot_decode(std::string reason) {
   return {
       diagnostics::Kind::UnsupportedStructure,
-      "the model keeps no cache, so it cannot decode step by step",
+      std::move(reason),
       {},
       "leave out --decode-from",
       "",
@@ -105,7 +105,11 @@ library::Evaluated<mx::array> decode(
   }
   const auto cache = session->cache();
   if (!cache || cache->is_none()) {
-    return tl::unexpected(cache ? no_cache() : cache.error());
+    return tl::unexpected(
+        cache
+            ? cannot_decode(
+                  "the model keeps no cache, so it cannot decode step by step")
+            : cache.error());
   }
   std::vector<mx::array> parts{*logits};
   for (int i = from; i < inputs.ids.columns; ++i) {
@@ -115,7 +119,12 @@ library::Evaluated<mx::array> decode(
     }
     parts.push_back(*step);
   }
-  return mx::concatenate(parts, 1);
+  mx::array out = mx::concatenate(parts, 1);
+  if (out.shape(1) != inputs.ids.columns) {
+    return tl::unexpected(
+        cannot_decode("the model answers logits of some positions only"));
+  }
+  return out;
 }
 
 library::Evaluated<mx::array> compute(

@@ -10,7 +10,7 @@ FAMILIES = """
     llama qwen2 qwen3 gemma gemma2 olmo2 olmo3 granite cohere cohere2 glm4 phi3
     starcoder2 gpt_neox mixtral qwen3_moe olmoe
 """.split()
-OTHERS = ["mamba2", "deepseek_v3", "qwen3_next", "gemma3_text", "falcon_mamba"]
+OTHERS = ["mamba2", "deepseek_v3", "qwen3_next", "gemma3_text", "falcon_mamba", "zamba"]
 
 
 @pytest.fixture(scope="module")

@@ -92,9 +92,6 @@ class Session:
         if prepare is not None and _accepts(model, "position_ids"):
             self.kwargs["position_ids"] = prepare(ids, self.kwargs)
         if hasattr(model, "_get_initial_cache_position"):
-            # generate() wants the last position; 0 keeps them all.
-            if _accepts(model, "logits_to_keep"):
-                self.kwargs["logits_to_keep"] = 0
             self.kwargs = model._get_initial_cache_position(
                 ids.shape[1], model.device, self.kwargs
             )
@@ -117,6 +114,10 @@ class Session:
                 kwargs["next_sequence_length"] = 1
         with torch.no_grad():
             inputs = model.prepare_inputs_for_generation(ids, **kwargs)
+            # generate() wants the last position; 0 keeps them all.
+            for name in ("logits_to_keep", "num_logits_to_keep"):
+                if name in inputs:
+                    inputs[name] = 0
             outputs = model(**inputs, return_dict=True)
         self.kwargs = model._update_model_kwargs_for_generation(
             outputs, self.kwargs, is_encoder_decoder=model.config.is_encoder_decoder

@@ -120,6 +120,12 @@ Ref<ModuleObject> Interpreter::import_module(std::string_view name) {
   if (auto it = state_->modules.find(key); it != state_->modules.end()) {
     return it->second;
   }
+  // A native package may register what lies in it.
+  const std::string parent = key.substr(0, key.rfind('.'));
+  if (auto it = state_->sources.find(parent);
+      parent != key && it != state_->sources.end() && it->second.body) {
+    import_module(parent);
+  }
   const Found found = find_module(*state_, key);
   if (!found) {
     raise("ModuleNotFoundError", "No module named '" + key + "'");

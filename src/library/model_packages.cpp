@@ -82,26 +82,26 @@ Value find_name(
   return {};
 }
 
-/// The packages in `parent`, and those in them (models.deprecated).
+/// The packages in `parent`; once imported, those in them (models.deprecated).
 void register_packages(
     Interpreter& interp,
     const fs::path& parent,
     const std::string& prefix) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(parent, error)) {
-    if (!fs::is_regular_file(entry.path() / "__init__.py", error)) {
+    if (!entry.is_directory(error)) {
       continue;
     }
     const fs::path folder = entry.path();
     const std::string name = prefix + "." + folder.filename().string();
     interp.register_native_module(
-        name, [name, folder](Interpreter&, ModuleObject& module) {
+        name, [name, folder](Interpreter& interp, ModuleObject& module) {
           module.getattr = [name, folder](
                                Interpreter& interp, base::Symbol attribute) {
             return find_name(interp, name, folder, attribute);
           };
+          register_packages(interp, folder, name);
         });
-    register_packages(interp, folder, name);
   }
 }
 

@@ -92,7 +92,7 @@ void AttentionWriter::find() {
 bool AttentionWriter::owns(ValueId id) const {
   return find_output(found_.attentions, id) != found_.attentions.end() ||
          found_.update_of(id) || found_.ropes.contains(id) ||
-         masked_.contains(id);
+         found_.key_biases.contains(id) || masked_.contains(id);
 }
 
 std::vector<ValueId> AttentionWriter::dependencies(ValueId id) const {
@@ -112,6 +112,9 @@ std::vector<ValueId> AttentionWriter::dependencies(ValueId id) const {
   }
   if (auto r = found_.ropes.find(id); r != found_.ropes.end()) {
     return {r->second.input};
+  }
+  if (found_.key_biases.contains(id)) {
+    return {};
   }
   return {masked_.at(id).scores};
 }
@@ -169,6 +172,8 @@ Expression AttentionWriter::produce(ValueId id) {
     write_update(*u);
   } else if (auto r = found_.ropes.find(id); r != found_.ropes.end()) {
     write_rope_call(r->second);
+  } else if (found_.key_biases.contains(id)) {
+    return key_bias(found_.key_biases.at(id));
   } else {
     const Masked& m = masked_.at(id);
     const std::string scores = w_.fresh(w_.house_of(id));
@@ -199,6 +204,19 @@ Expression AttentionWriter::additive_mask() {
         " = mx.where(mask, 0.0, mx.finfo(x.dtype).min)");
   }
   return {additive_mask_, kPrimary};
+}
+
+/// (H, 1, S): slopes times the places of the keys.
+Expression AttentionWriter::key_bias(const lift::KeyBias& bias) {
+  const auto keys = key_length();
+  const auto& frame = *w_.graph().frame;
+  if (!keys) {
+    w_.context().hole(
+        frame.call, "'" + frame.path + "' adds a bias by key, but has no keys");
+  }
+  const std::string slopes =
+      w_.computed_in_init("_slopes", bias.slopes, "reshape(-1, 1, 1)");
+  return infix({slopes, kPrimary}, "*", call("mx.arange", {keys->text}));
 }
 
 /// (1, L), or (B, L) where the rows of a batch are offset differently.
@@ -354,12 +372,13 @@ std::string AttentionWriter::mask_text(const lift::Attention& a) {
   std::optional<Expression> sum;
   bool masks = false;
   for (ValueId id : a.biases) {
-    if (lift::whole_mask(context.trace, context.flows, id)) {
+    if (lift::mask_origin(context.trace, context.flows, id) ||
+        lift::whole_mask(context.trace, context.flows, id)) {
       masks = true;
       continue;
     }
     Expression e = w_.value(id);
-    if (w_.rank(id) == 3) {
+    if (w_.rank(id) == 3 && !found_.key_biases.contains(id)) {
       e = call("mx.unflatten", {e.text, "0", "(B, -1)"});
       w_.needs_shape = true;
     }

@@ -48,6 +48,7 @@ class AttentionWriter {
   std::string scale_text(const lift::Attention& a);
   std::string mask_text(const lift::Attention& a);
   void add_mask(const std::string& scores);
+  Expression key_bias(const lift::KeyBias& bias);
   Expression rope_input(const lift::Rope& rope);
 
   void write_rope_call(const lift::Rope& rope);

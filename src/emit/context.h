@@ -96,7 +96,7 @@ class Context {
   std::string embedding;  // "model.embed_tokens"
   /// How Model reads it: self.model.embed_tokens, self.model.wte["word"].
   std::string embedding_access;
-  std::string head;       // "lm_head"
+  std::string head;  // "lm_head"
   /// A tied head with a bias holds the embedding's weight as its own.
   bool head_keeps_weight = false;
   /// Classes whose __init__ takes the layer index; grows until it is known.

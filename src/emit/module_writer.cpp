@@ -50,6 +50,20 @@ bool is_handed(const Context& context, const Frame& frame, ValueId id) {
           !parameter.starts_with(frame.path + "."));
 }
 
+/// The names of the parameters that take one tensor each.
+std::map<ValueId, std::string> parameter_names(const Frame& frame) {
+  std::map<ValueId, std::string> out;
+  const auto& params = frame.function->code->signature.params;
+  size_t next = 0;
+  for (size_t i = 1; i < frame.args.size(); ++i) {
+    if (torch::as_tensor(frame.args[i]) && i < params.size()) {
+      out.emplace(frame.inputs[next], params[i].name.str());
+    }
+    next += trace::tensors_in(frame.args[i]).size();
+  }
+  return out;
+}
+
 }  // namespace
 
 void ModuleWriter::classify_inputs() {
@@ -62,9 +76,17 @@ void ModuleWriter::classify_inputs() {
   }
   takes_cache_ = uses_cache(frame_);
   takes_mask_ = takes_cache_ && uses_mask(context_, frame_);
+  const auto parameters = frame_.is_module() ? parameter_names(frame_)
+                                             : std::map<ValueId, std::string>{};
   bool first = true;
   for (ValueId id : data_inputs_) {
-    bind(id, first ? "x" : fresh(house_of(id)));
+    const auto name = parameters.find(id);
+    bind(
+        id,
+        first ? "x"
+              : fresh(
+                    name == parameters.end() ? house_of(id)
+                                             : house_name(name->second)));
     first = false;
   }
 }

@@ -53,6 +53,12 @@ class ModuleWriter {
   void initialise(const std::string& name, const std::string& text);
   /// An attribute by its path below the module, containers included.
   Expression member(const std::string& path, const std::string& text);
+  /// An attribute that __init__ computes as the source's construction made the
+  /// constant `id`, then shaped by a method call; how it is read.
+  std::string computed_in_init(
+      const std::string& attribute,
+      ValueId id,
+      const std::string& shaped = "");
   /// A name not used yet in __call__.
   std::string fresh(std::string name);
   ClassText take(std::string class_name);

@@ -122,20 +122,30 @@ Expression ModuleWriter::buffer(ValueId id) {
   }
   std::string attribute = "_" + path;
   std::replace(attribute.begin(), attribute.end(), '.', '_');
-  if (!init_names_.contains(attribute)) {
+  return {computed_in_init(attribute, made), kPrimary};
+}
+
+std::string ModuleWriter::computed_in_init(
+    const std::string& attribute,
+    ValueId id,
+    const std::string& shaped) {
+  if (init_names_.insert(attribute).second) {
     ModuleWriter construction(context_, context_.trace.root);
     construction.constructing_ = true;
     construction.dtype_source.clear();
-    construction.count_uses({made});
-    const Expression text = construction.value(made);
-    for (auto& line : construction.statements_) {
-      late_init_.push_back(line);
+    construction.count_uses({id});
+    Expression text = construction.value(id);
+    if (!shaped.empty()) {
+      text = {text.at(kPrimary) + "." + shaped, kPrimary};
     }
-    init_names_.insert(attribute);
+    late_init_.insert(
+        late_init_.end(),
+        construction.statements_.begin(),
+        construction.statements_.end());
     late_init_.push_back("self." + attribute + " = " + text.text);
     layer_index_ = layer_index_ || construction.layer_index_;
   }
-  return {"self." + attribute, kPrimary};
+  return "self." + attribute;
 }
 
 Expression ModuleWriter::positions() {

@@ -178,6 +178,11 @@ class Search {
       }
       return false;
     }
+    if (named(op, {"masked_fill"}) && op->inputs.size() == 2 &&
+        mask_origin(trace_, flows_, op->inputs[1])) {
+      found.biases.push_back(op->inputs[1]);
+      return scores(op->inputs[0], found, depth + 1);
+    }
     if (named(op, {"to", "type_as", "float", "dropout", "view", "reshape"})) {
       return scores(op->inputs[0], found, depth + 1);
     }
@@ -336,11 +341,12 @@ bool agrees(
   }
   std::optional<mx::array> mask, sinks;
   for (ValueId id : a.biases) {
-    // A mask may be scaled with the scores it is added to.
-    const auto shape = shape_of(trace, id);
-    const auto bias = whole_mask(trace, flows, id) ? random_mask(shape, 14 + id)
-                                                   : random(shape, 14 + id);
-    replay.replace(id, bias);
+    // A mask may be scaled with the scores it is added to, or be inverted.
+    const ValueId origin = mask_origin(trace, flows, id);
+    const auto shape = shape_of(trace, origin ? origin : id);
+    const auto bias =
+        origin ? random_mask(shape, 14 + id) : random(shape, 14 + id);
+    replay.replace(origin ? origin : id, bias);
     auto added = bias;
     if (bias.ndim() == 3 && bias.shape(0) == q.shape(0) * q.shape(1)) {
       added = mx::unflatten(bias, 0, {q.shape(0), q.shape(1)});
@@ -418,21 +424,50 @@ std::vector<CacheUpdate> find_cache_updates(const Graph& graph) {
   return out;
 }
 
+namespace {
+
+bool made_by_mask_function(const Trace& trace, ValueId id) {
+  for (const Frame* f = trace.info(id).frame; f; f = f->parent) {
+    if (is_mask_function(*f)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 ValueId whole_mask(const Trace& trace, const Flows& flows, ValueId id) {
   while (flows.of(id) == Flow::Mask) {
-    const auto& info = trace.info(id);
-    for (const Frame* f = info.frame; f; f = f->parent) {
-      if (is_mask_function(*f)) {
-        return id;
-      }
+    if (made_by_mask_function(trace, id)) {
+      return id;
     }
+    const auto& info = trace.info(id);
     const bool unchanged =
         named(info.producer, {"getitem", "to", "contiguous"}) &&
-        trace.info(info.producer->inputs[0]).shape == info.shape;
+        trace.info(info.producer->inputs[0]).shape == info.shape &&
+        // 0 is what is read, and false.
+        (info.dtype != torch::Dtype::Bool ||
+         trace.info(info.producer->inputs[0]).dtype == info.dtype);
     if (!unchanged) {
       return 0;
     }
     id = info.producer->inputs[0];
+  }
+  return 0;
+}
+
+ValueId mask_origin(const Trace& trace, const Flows& flows, ValueId id) {
+  const auto& shape = trace.info(id).shape;
+  while (flows.of(id) == Flow::Mask && trace.info(id).shape == shape) {
+    if (made_by_mask_function(trace, id)) {
+      return id;
+    }
+    const OpNode* op = trace.info(id).producer;
+    if (!op || op->inputs.size() != 1) {
+      return 0;
+    }
+    id = op->inputs[0];
   }
   return 0;
 }

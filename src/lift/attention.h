@@ -50,4 +50,8 @@ std::vector<CacheUpdate> find_cache_updates(const Graph& graph);
 /// when it is something else.
 ValueId whole_mask(const Trace& trace, const Flows& flows, ValueId id);
 
+/// The output of a mask function that `id` was made from by operations on it
+/// alone, as its inverse; 0 when it is something else.
+ValueId mask_origin(const Trace& trace, const Flows& flows, ValueId id);
+
 }  // namespace portwright::lift

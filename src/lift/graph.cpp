@@ -7,7 +7,7 @@
 namespace portwright::lift {
 
 Flows::Flows(const Trace& trace, ValueId ids, ValueId positions, ValueId mask)
-    : flows_(trace.values.size(), Flow::Constant) {
+    : flows_(trace.values.size(), Flow::Constant), mask_(mask) {
   for (ValueId id = 1; id < trace.values.size(); ++id) {
     const auto& info = trace.info(id);
     const auto* tensor = torch::as_tensor(info.tensor);

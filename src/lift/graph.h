@@ -29,10 +29,15 @@ class Flows {
   Flow of(ValueId id) const {
     return flows_[id];
   }
+  /// The attention mask of the evaluation, (B, S).
+  ValueId mask() const {
+    return mask_;
+  }
 
  private:
   void visit(const Frame& frame);
   std::vector<Flow> flows_;
+  ValueId mask_ = 0;
 };
 
 /// True for a call into the library's masks or caches, which is one construct.

@@ -35,6 +35,9 @@ class Search {
       if (op->op->name == "matmul") {  // scores written out
         find_ropes(op->inputs[0], found_.queries);
       }
+      if (op->op->name == "add" || op->op->name == "baddbmm") {
+        find_key_bias(*op);
+      }
     }
     return std::move(found_);
   }
@@ -84,6 +87,15 @@ class Search {
       return;
     }
     find_in_inputs(id, side);
+  }
+
+  /// What is added to scores.
+  void find_key_bias(const OpNode& op) {
+    for (ValueId id : op.inputs) {
+      if (auto bias = lift_key_bias(interp_, trace_, flows_, id)) {
+        found_.key_biases.emplace(id, *bias);
+      }
+    }
   }
 
   void find_in_inputs(ValueId id, std::vector<Rope>& side) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "lift/attention.h"
+#include "lift/key_bias.h"
 #include "lift/rope.h"
 
 namespace portwright::lift {
@@ -12,7 +13,8 @@ namespace portwright::lift {
 struct Idioms {
   std::vector<CacheUpdate> updates;
   std::vector<Attention> attentions;
-  std::map<ValueId, Rope> ropes;  // by output
+  std::map<ValueId, Rope> ropes;          // by output
+  std::map<ValueId, KeyBias> key_biases;  // by output
   /// Those rotations nearest to the queries, and to the keys and values.
   std::vector<Rope> queries, keys;
 

@@ -1,0 +1,107 @@
+#include "lift/key_bias.h"
+
+#include <cmath>
+
+#include "lift/attention.h"
+#include "lift/proof.h"
+#include "trace/replay.h"
+
+namespace portwright::lift {
+
+namespace {
+
+/// The elements as float32.
+std::vector<float> elements(const mx::array& a) {
+  const auto flat =
+      mx::contiguous(mx::astype(mx::reshape(a, {-1}), mx::float32));
+  mx::eval(flat);
+  return {flat.data<float>(), flat.data<float>() + flat.size()};
+}
+
+/// The slope of each row, when all rows are straight lines.
+std::vector<float> slopes_of(const mx::array& bias) {
+  const int keys = bias.shape(-1);
+  const auto all = elements(bias);
+  std::vector<float> out;
+  for (size_t row = 0; row < all.size(); row += keys) {
+    const float slope = (all[row + keys - 1] - all[row]) / (keys - 1);
+    for (int k = 0; k < keys; ++k) {
+      const float expected = all[row] + slope * k;
+      if (!(std::abs(all[row + k] - expected) <=
+            1e-5f * (1 + std::abs(slope)) * static_cast<float>(keys))) {
+        return {};
+      }
+    }
+    out.push_back(slope);
+  }
+  return out;
+}
+
+bool equal(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](float x, float y) {
+           return std::abs(x - y) <= 1e-5f * std::abs(y);
+         });
+}
+
+/// A vector that the model makes of its config alone.
+ValueId constant_equal_to(
+    const Trace& trace,
+    const Flows& flows,
+    const std::vector<float>& slopes) {
+  for (ValueId id = 1; id < trace.values.size(); ++id) {
+    const auto& info = trace.info(id);
+    const auto* tensor = torch::as_tensor(info.tensor);
+    if (tensor && info.producer && flows.of(id) == Flow::Constant &&
+        torch::is_floating_point(info.dtype) &&
+        tensor->numel() == static_cast<int64_t>(slopes.size()) &&
+        equal(elements(torch::array_of(*tensor)), slopes)) {
+      return id;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::optional<KeyBias> lift_key_bias(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Flows& flows,
+    ValueId output) {
+  const ValueId mask = flows.mask();
+  const auto& shape = trace.info(output).shape;
+  const Flow flow = flows.of(output);
+  if (!mask || shape.size() < 3 || shape[shape.size() - 2] != 1 ||
+      shape.back() != trace.info(mask).shape.back() || shape.back() < 3 ||
+      flow == Flow::Data || flow == Flow::Parameter ||
+      whole_mask(trace, flows, output)) {
+    return {};
+  }
+  trace::Replay replay(interp, trace);
+  mx::Shape sizes;
+  for (int64_t size : trace.info(mask).shape) {
+    sizes.push_back(static_cast<int>(size));
+  }
+  replay.replace(mask, mx::ones(sizes, mx::int64));
+  const auto slopes = slopes_of(replay.compute(output));
+  const auto batch =
+      static_cast<std::ptrdiff_t>(trace.info(mask).shape.front());
+  const auto rows = std::ssize(slopes);
+  for (const std::ptrdiff_t heads : {rows, rows % batch ? 0 : rows / batch}) {
+    // The rows of a batch are alike.
+    const bool repeats =
+        heads > 0 &&
+        std::equal(slopes.begin() + heads, slopes.end(), slopes.begin());
+    const ValueId made =
+        repeats ? constant_equal_to(
+                      trace, flows, {slopes.begin(), slopes.begin() + heads})
+                : 0;
+    if (made) {
+      return KeyBias{output, made};
+    }
+  }
+  return {};
+}
+
+}  // namespace portwright::lift

@@ -12,6 +12,7 @@ std::string_view embedded_nn_layers();
 std::string_view embedded_nn_activations();
 std::string_view embedded_init();
 std::string_view embedded_functional();
+std::string_view embedded_host_arrays();
 
 using eval::Class;
 using eval::Interpreter;
@@ -332,6 +333,7 @@ void register_modules(Interpreter& interp, State& state) {
       "torch._native",
       [s](Interpreter& i, ModuleObject& m) { fill_native(i, m, *s); });
   interp.register_source_module("torch._surface", embedded_surface());
+  interp.register_source_module("torch._host_arrays", embedded_host_arrays());
   interp.register_source_module("torch._nn.module", embedded_nn_module());
   interp.register_source_module(
       "torch._nn.containers", embedded_nn_containers());

@@ -223,12 +223,26 @@ void install_copies(Class& cls, State* state) {
   });
 }
 
+void install_numpy(Class& cls) {
+  cls.def("numpy(self, *, force=False)", [](Interpreter& interp, Args a) {
+    const Tensor& t = self_of(a);
+    if (t.dim() != 1 || t.dtype == Dtype::Bool || !is_integral(t.dtype)) {
+      interp.refuse(
+          Kind::UnsupportedFunction,
+          "Tensor.numpy() of anything but a vector of integers");
+    }
+    const Value module{interp.import_module("torch._host_arrays")};
+    return interp.call(
+        interp.getattr(module, "Integers"),
+        {interp.call_method(a[0], "tolist")});
+  });
+}
+
 /// What has no meaning for an evaluation that never trains.
 void install_refused(Class& cls) {
   for (const char* name :
        {"backward",
         "data_ptr",
-        "numpy",
         "untyped_storage",
         "storage",
         "register_hook",
@@ -257,6 +271,7 @@ void install_tensor_protocol(Interpreter&, State& state) {
   install_container(cls, &state);
   install_text(cls);
   install_copies(cls, &state);
+  install_numpy(cls);
   install_refused(cls);
 }
 

@@ -27,7 +27,7 @@ def made(reference_worker, tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("name", ["tuple_cache", "shared_blocks"])
+@pytest.mark.parametrize("name", ["tuple_cache", "shared_blocks", "guarded_imports"])
 def test_equals_torch(name, made, agree):
     agree(name, made(name))
 

@@ -16,6 +16,62 @@ void install(eval::Interpreter& interp, const Sources& sources) {
   candidate::install_mlx_lm(interp, sources.packages);
 }
 
+namespace {
+
+/// The fields in which a variant differs from the config.
+nlohmann::json difference(
+    const nlohmann::json& variant,
+    const nlohmann::json& config) {
+  auto out = nlohmann::json::object();
+  for (const auto& [field, value] : variant.items()) {
+    if (!config.contains(field) || config[field] != value) {
+      out[field] = value;
+    }
+  }
+  return out;
+}
+
+/// Proves the file for the config and for its variants. False when a variant
+/// had to be left out, and the file is to be written anew.
+bool prove(
+    eval::Interpreter& interp,
+    const nlohmann::json& config,
+    emit::Compilation& compilation,
+    Compiled& out) {
+  if (!out.emitted.holes.empty()) {
+    return true;
+  }
+  using candidate::Verdict;
+  const auto start = std::chrono::steady_clock::now();
+  const auto port = candidate::Port::load(interp, out.emitted.text);
+  bool served = true;
+  if (port) {
+    out.proof = port->prove(config);
+    auto all = config;
+    for (const auto& variant : out.emitted.variants) {
+      all.update(difference(variant, config));
+      if (port->prove(variant).verdict != Verdict::Passed) {
+        compilation.leave_out(variant);
+        served = false;
+      }
+    }
+    // Each for itself is not all at once.
+    if (served && out.emitted.variants.size() > 1 &&
+        port->prove(all).verdict == Verdict::Failed) {
+      compilation.leave_out(out.emitted.variants.back());
+      served = false;
+    }
+  } else {
+    out.proof = candidate::prove(interp, out.emitted.text, config);
+  }
+  out.prove_ms += std::chrono::duration<double, std::milli>(
+                      std::chrono::steady_clock::now() - start)
+                      .count();
+  return served;
+}
+
+}  // namespace
+
 library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
     const Sources& sources) {
@@ -27,17 +83,25 @@ library::Evaluated<Compiled> compile_checkpoint(
   install(interp, sources);
   Compiled out;
   out.model_type = config->value("model_type", "");
-  auto emitted = emit::compile(interp, *config, &out.timings);
-  if (!emitted) {
-    return tl::unexpected(emitted.error());
+  auto compilation = emit::Compilation::start(interp, *config);
+  if (!compilation) {
+    return tl::unexpected(compilation.error());
   }
-  out.emitted = std::move(*emitted);
-  // A draft may not parse; then it stays as it was written.
-  if (auto text = emit::layout(out.emitted.text)) {
-    out.emitted.text = std::move(*text);
+  for (bool settled = false; !settled;) {
+    auto emitted = compilation->write();
+    if (!emitted) {
+      return tl::unexpected(emitted.error());
+    }
+    out.emitted = std::move(*emitted);
+    // A draft may not parse; then it stays as it was written.
+    if (auto text = emit::layout(out.emitted.text)) {
+      out.emitted.text = std::move(*text);
+    }
+    settled = prove(interp, *config, *compilation, out);
   }
-  if (out.emitted.holes.empty()) {
-    out.proof = candidate::prove(interp, out.emitted.text, *config);
+  out.timings = compilation->timings();
+  for (const auto& variant : out.emitted.variants) {
+    out.variants.push_back(difference(variant, *config));
   }
   out.total_ms = std::chrono::duration<double, std::milli>(
                      std::chrono::steady_clock::now() - start)

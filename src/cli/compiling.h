@@ -17,7 +17,10 @@ struct Compiled {
   emit::Emitted emitted;
   emit::Timings timings;
   candidate::Proof proof;  // of a file without holes
-  double total_ms = 0;     // reading the source and the proof included
+  /// The other configs that it was proven for: the fields they change.
+  std::vector<nlohmann::json> variants;
+  double prove_ms = 0;  // the variants' proofs included
+  double total_ms = 0;  // reading the source and the proof included
 };
 
 /// What a compilation reads.
@@ -32,8 +35,10 @@ void install(eval::Interpreter& interp, const Sources& sources);
 
 /// Compiles the model of a checkpoint folder (its config.json, and with
 /// `auto_map` its own modeling files) in a fresh interpreter, whose sources
-/// the diagnostics refer to, and proves the file in process. The diagnostic
-/// answered says what ended it before there was a file at all.
+/// the diagnostics refer to, and proves the file in process: for the config
+/// itself and for every variant that the file claims to serve; one that fails
+/// is refused by the file instead. The diagnostic answered says what ended it
+/// before there was a file at all.
 library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
     const Sources& sources);

@@ -44,7 +44,8 @@ void judge(Row& row, const base::Output& done) {
   const Json answer = Json::parse(done.out, nullptr, false);
   const bool readable = answer.is_object();
   if (readable) {
-    for (const char* key : {"holes", "guards", "proof", "milliseconds"}) {
+    for (const char* key :
+         {"holes", "guards", "variants", "proof", "milliseconds"}) {
       if (answer.contains(key)) {
         row.details[key] = answer[key];
       }

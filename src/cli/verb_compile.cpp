@@ -169,11 +169,12 @@ run_compile(const Options& options, const Common& common, Console& console) {
         {{"in_process", to_json(compiled->proof)}, {"worker", worker}}},
        {"holes", nlohmann::json::array()},
        {"guards", compiled->emitted.guards},
+       {"variants", compiled->variants},
        {"milliseconds",
         {{"total", compiled->total_ms},
          {"record", compiled->timings.record},
          {"emit", compiled->timings.emit},
-         {"prove", compiled->proof.milliseconds}}}});
+         {"prove", compiled->prove_ms}}}});
   return code;
 }
 

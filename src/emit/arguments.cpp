@@ -1,81 +1,23 @@
 #include <functional>
 
+#include "emit/config_class.h"
 #include "emit/emit.h"
 #include "emit/guards.h"
 #include "emit/rope_arguments.h"
 
-#include "eval/code.h"
-#include "syntax/printer.h"
-
 namespace portwright::emit {
 
 using eval::Value;
-namespace ast = syntax;
 
 namespace {
-
-/// Every `self.<field>` in a piece of syntax; false when it mentions anything
-/// that ModelArgs does not have (kwargs, super, other names).
-class FieldUses {
- public:
-  explicit FieldUses(const std::string& text) {
-    size_t at = 0;
-    while ((at = text.find("self.", at)) != std::string::npos) {
-      size_t end = at += 5;
-      while (end < text.size() &&
-             (std::isalnum(static_cast<unsigned char>(text[end])) ||
-              text[end] == '_')) {
-        ++end;
-      }
-      fields.insert(text.substr(at, end - at));
-      if (end < text.size() && text[end] == '(') {
-        self_contained = false;  // a method of the config
-      }
-      at = end;
-    }
-    for (const char* foreign :
-         {"kwargs",
-          "super(",
-          "logger",
-          "warnings",
-          "AutoConfig",
-          "CONFIG",
-          "rope_parameters",
-          "rope_scaling",
-          "raise"}) {
-      self_contained =
-          self_contained && text.find(foreign) == std::string::npos;
-    }
-  }
-  std::set<std::string> fields;
-  bool self_contained = true;
-};
 
 /// The statements of the config's __post_init__ that give fields their values
 /// from other fields.
 class Derived {
  public:
-  Derived(Context& context) {
-    const Value cls(
-        static_cast<eval::Object*>(context.evaluation.config.object()->cls));
-    const Value* hook =
-        cls.get<eval::Class>()->dict.find(Symbol("__post_init__"));
-    if (!hook || !hook->is(eval::Kind::Function)) {
-      return;
-    }
-    const auto* syntax = hook->get<eval::Function>()->code->syntax;
-    if (!syntax) {
-      return;
-    }
-    bool past_super = false;
-    for (const ast::Stmt* s : ast::as<ast::FunctionDef>(*syntax).body) {
-      const std::string text = ast::print(*s);
-      FieldUses uses(text);
-      past_super = past_super || text.starts_with("super().");
-      if (uses.self_contained && assigns(text)) {
-        statements_.push_back({text, uses.fields, past_super});
-      }
-    }
+  explicit Derived(const eval::Class& cls)
+      : statements_(config_statements(cls)) {
+    std::erase_if(statements_, [](const auto& s) { return !s.self_contained; });
   }
 
   /// Those that assign a field in `fields`, in order; the fields they read
@@ -91,8 +33,7 @@ class Derived {
           continue;
         }
         for (const auto& f : fields) {
-          if (statements_[i].text.find("self." + f + " = ") !=
-              std::string::npos) {
+          if (statements_[i].assigned.contains(f)) {
             kept[i] = changed = true;
             break;
           }
@@ -131,12 +72,8 @@ class Derived {
   /// Every field that some statement assigns.
   std::set<std::string> assigned() const {
     std::set<std::string> out;
-    for (const Statement& s : statements_) {
-      for (const auto& f : s.fields) {
-        if (s.text.find("self." + f + " = ") != std::string::npos) {
-          out.insert(f);
-        }
-      }
+    for (const ConfigStatement& s : statements_) {
+      out.insert(s.assigned.begin(), s.assigned.end());
     }
     return out;
   }
@@ -144,25 +81,13 @@ class Derived {
   /// The undeclared fields that a statement kept gives a default.
   bool gives_default(const std::string& field) const {
     return std::any_of(
-        statements_.begin(), statements_.end(), [&](const Statement& s) {
+        statements_.begin(), statements_.end(), [&](const ConfigStatement& s) {
           return plain_target(s.text) == field && !s.past_super;
         });
   }
 
  private:
-  using Symbol = base::Symbol;
-  struct Statement {
-    std::string text;
-    std::set<std::string> fields;
-    /// Extra keys of config.json are set by super().__post_init__(): what
-    /// stands before it only gives them a default.
-    bool past_super;
-  };
-  static bool assigns(const std::string& text) {
-    return text.find("self.") != std::string::npos &&
-           text.find(" = ") != std::string::npos;
-  }
-  std::vector<Statement> statements_;
+  std::vector<ConfigStatement> statements_;
 };
 
 /// "int | None" -> "Optional[int]"; anything unusual is Any.
@@ -188,28 +113,6 @@ std::string type_text(std::string annotation, const Value& fallback) {
   return optional && base != "Any" ? "Optional[" + base + "]" : base;
 }
 
-struct Field {
-  std::string annotation;
-  Value default_value;  // Undefined: none
-};
-
-Field field_of(const eval::Class& cls, const std::string& name) {
-  Field out;
-  for (const eval::Class* c : cls.mro) {
-    const Value* annotations = c->dict.find(base::Symbol("__annotations__"));
-    if (annotations && annotations->is(eval::Kind::Dict)) {
-      if (Value* text = annotations->get<eval::Dict>()->find(name)) {
-        out.annotation = text->str();
-        break;
-      }
-    }
-  }
-  if (const Value* v = cls.lookup(base::Symbol(name))) {
-    out.default_value = *v;
-  }
-  return out;
-}
-
 /// Other names of used fields: config.json may carry either.
 void write_aliases(
     Context& context,
@@ -224,8 +127,8 @@ void write_aliases(
   for (const auto& e : map->get<eval::Dict>()->entries()) {
     if (e.key.defined() && e.value.is_str() && fields.contains(e.value.str()) &&
         !fields.contains(e.key.str())) {
-      const Field alias = field_of(cls, e.key.str());
-      const Field target = field_of(cls, e.value.str());
+      const ConfigField alias = config_field(cls, e.key.str());
+      const ConfigField target = config_field(cls, e.value.str());
       const bool only_alias =
           !alias.annotation.empty() && target.annotation.empty();
       if (only_alias) {  // the alias is what the config declares
@@ -275,17 +178,18 @@ std::set<std::string> assured_fields(
 }  // namespace
 
 std::string write_arguments(
-    Context& context,
+    const std::vector<Context*>& drafts,
     std::vector<std::string>& guards) {
+  Context& context = *drafts.front();
   const eval::Class& cls = *context.evaluation.config.object()->cls;
-  const Derived derived(context);
-  auto choices = find_guards(context, assured_fields(context, cls, derived));
+  const Derived derived(cls);
+  auto choices = find_guards(drafts, assured_fields(context, cls, derived));
   choices.insert(choices.begin(), context.guards.begin(), context.guards.end());
   std::set<std::string> fields = context.fields;
   const bool rope = fields.contains("rope_theta");
   const auto statements =
       derived.for_fields(fields, [&](const std::string& name) {
-        return !field_of(cls, name).annotation.empty();
+        return !config_field(cls, name).annotation.empty();
       });
   std::set<std::string> rope_fields;
   for (const char* name :
@@ -314,7 +218,7 @@ std::string write_arguments(
   out += "    model_type: str = " +
          context.interp.repr(type ? *type : eval::str("")) + "\n";
   for (const auto& name : ordered) {
-    const Field field = field_of(cls, name);
+    const ConfigField field = config_field(cls, name);
     const bool plain =
         field.default_value.defined() &&
         (!field.default_value.is_object() || field.default_value.is_str());
@@ -333,24 +237,26 @@ std::string write_arguments(
             it->second.text.find("//") != std::string::npos);
   };
   for (const auto& name : fields) {
-    if (std::find(ordered.begin(), ordered.end(), name) == ordered.end()) {
-      const Value v =
-          context.interp.try_getattr(context.evaluation.config, name);
-      const bool plain = v.defined() && (!v.is_object() || v.is_str()) &&
-                         !derived.gives_default(name) &&
-                         !context.defaults.contains(name) &&
-                         !is_alias_target(cls, name);
-      out += "    " + name + ": " +
-             (!plain && is_integer(name) ? "Optional[int]" : type_text("", v)) +
-             " = " +
-             (plain ? literal(context.interp, v) : std::string("None")) + "\n";
+    if (std::find(ordered.begin(), ordered.end(), name) != ordered.end()) {
+      continue;
+    }
+    const Value v = context.interp.try_getattr(context.evaluation.config, name);
+    const Value& own = config_field(cls, name).default_value;
+    const bool plain = own.defined() && (!own.is_object() || own.is_str()) &&
+                       !context.defaults.contains(name);
+    out += "    " + name + ": ";
+    out += !plain && is_integer(name) ? "Optional[int]" : type_text("", v);
+    out += " = " + (plain ? literal(context.interp, own) : "None") + "\n";
+    if (!plain && !derived.gives_default(name) &&
+        !context.defaults.contains(name) && !is_alias_target(cls, name)) {
+      ordered.push_back(name);
     }
   }
   std::vector<std::string> body;
   write_aliases(context, cls, fields, out, body);
   std::vector<std::string> given(statements);
   for (const auto& [name, by_default] : context.defaults) {
-    const Field declared = field_of(cls, name);
+    const ConfigField declared = config_field(cls, name);
     const bool never_null =
         !declared.annotation.empty() && declared.default_value.is_number() &&
         declared.annotation.find("None") == std::string::npos;
@@ -377,13 +283,14 @@ std::string write_arguments(
   }
   // What the config class computes in ways not translated must be given.
   for (const auto& name : ordered) {
-    const Value& by_default = field_of(cls, name).default_value;
+    const Value& by_default = config_field(cls, name).default_value;
     const Value v = context.interp.try_getattr(context.evaluation.config, name);
     const bool assigned =
         std::any_of(statements.begin(), statements.end(), [&](const auto& s) {
           return s.find("self." + name + " = ") != std::string::npos;
         });
-    if (by_default.is_none() && v.defined() && !v.is_none() && !assigned) {
+    const bool none = !by_default.defined() || by_default.is_none();
+    if (none && v.defined() && !v.is_none() && !assigned) {
       body.push_back("if self." + name + " is None:");
       body.push_back(
           "    raise ValueError(\"config.json must give " + name + "\")");

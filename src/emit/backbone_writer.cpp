@@ -22,36 +22,23 @@ namespace {
 
 /// The layers' own class, made once for all of them.
 std::string layer_constructor(Context& context, const Roles& roles) {
-  Constructor made;
-  // Which classes need the layer index shows only when all layers are seen.
-  size_t known = 0;
-  do {
-    known = context.indexed.size();
-    context.classes.clear();
-    try {
-      for (const Frame* layer : roles.layer_frames) {
-        made = constructor_of(context, *layer, {layer->outputs.front()});
-      }
-    } catch (const Hole&) {
-      if (context.indexed.size() == known) {
-        throw;
-      }
-    }
-  } while (context.indexed.size() != known);
-  const size_t open = made.text.find('(');
-  return made.text.substr(0, open) +
-         (made.needs_layer_index ? "(args, layer_idx=i)" : "(args)");
+  std::string made;
+  for (const Frame* layer : roles.layer_frames) {
+    made = constructor_of(context, *layer, {layer->outputs.front()});
+  }
+  std::replace(made.begin(), made.end(), kIndexMark, kLayerMark);
+  return made;
 }
 
 void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
   const std::string as_array =
       context.needs_mask_array ? ", return_array=True" : "";
-  if (!masks.any_sliding) {
+  if (!masks.any_sliding && !masks.window_or_none) {
     w.statement("mask = create_attention_mask(h, cache[0]" + as_array + ")");
     return;
   }
   w.initialise("sliding_window", "args.sliding_window");
-  if (!masks.any_full) {
+  if (!masks.any_full || masks.window_or_none) {
     w.statement(
         "mask = create_attention_mask(h, cache[0], "
         "window_size=self.sliding_window" +
@@ -106,7 +93,7 @@ Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
       return {
           call->outputs.front(),
           call->path.substr(prefix),
-          constructor_of(context, *call, {call->outputs.front()}).text};
+          constructor_of(context, *call, {call->outputs.front()})};
     }
   }
   for (const OpNode* op : w.graph().ops) {
@@ -124,7 +111,7 @@ Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
       found = {
           f.outputs.front(),
           f.path.substr(prefix),
-          constructor_of(context, f, {f.outputs.front()}).text};
+          constructor_of(context, f, {f.outputs.front()})};
     }
   });
   if (!found.output) {

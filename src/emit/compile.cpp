@@ -1,7 +1,9 @@
 #include "emit/compile.h"
 
+#include <algorithm>
 #include <chrono>
 
+#include "emit/exploration.h"
 #include "library/guarded.h"
 #include "lift/print.h"
 #include "trace/recorder.h"
@@ -157,28 +159,74 @@ library::Evaluated<std::string> print_lifted(
   });
 }
 
-library::Evaluated<Emitted> compile(
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start)
+      .count();
+}
+
+}  // namespace
+
+struct Compilation::State {
+  eval::Interpreter& interp;
+  Predicates predicates;
+  std::vector<Recording> recordings;  // of the config itself, then of others
+  std::optional<Recording> numbers;
+  Timings timings;
+};
+
+Compilation::Compilation(std::unique_ptr<State> state)
+    : state_(std::move(state)) {}
+Compilation::~Compilation() = default;
+Compilation::Compilation(Compilation&&) noexcept = default;
+
+library::Evaluated<Compilation> Compilation::start(
     eval::Interpreter& interp,
-    const nlohmann::json& config,
-    Timings* timings) {
-  using Clock = std::chrono::steady_clock;
+    const nlohmann::json& config) {
   const auto start = Clock::now();
-  auto recording = record(interp, config);
-  if (!recording) {
-    return tl::unexpected(recording.error());
+  std::unique_ptr<State> state(new State{interp, Predicates(interp)});
+  auto recordings = explore(interp, state->predicates, config);
+  if (!recordings) {
+    return tl::unexpected(recordings.error());
   }
-  const auto recorded = Clock::now();
-  recording->evaluation.trace = recording->trace.get();
-  auto emitted = library::guarded(
-      interp, [&] { return emit_model(interp, recording->evaluation); });
-  if (timings) {
-    auto ms = [](auto d) {
-      return std::chrono::duration<double, std::milli>(d).count();
-    };
-    timings->record = ms(recorded - start);
-    timings->emit = ms(Clock::now() - recorded);
+  state->recordings = std::move(*recordings);
+  state->numbers = record_other_numbers(
+      interp, state->predicates, state->recordings.front());
+  state->timings.record = since(start);
+  return Compilation(std::move(state));
+}
+
+library::Evaluated<Emitted> Compilation::write() {
+  const auto start = Clock::now();
+  std::vector<const Evaluation*> evaluations;
+  for (const Recording& recording : state_->recordings) {
+    evaluations.push_back(&recording.evaluation);
   }
+  const auto& numbers = state_->numbers;
+  auto emitted = library::guarded(state_->interp, [&] {
+    return emit_model(
+        state_->interp,
+        state_->predicates,
+        evaluations,
+        numbers ? &numbers->evaluation : nullptr);
+  });
+  state_->timings.emit += since(start);
   return emitted;
+}
+
+void Compilation::leave_out(const nlohmann::json& variant) {
+  auto& all = state_->recordings;
+  const auto of_variant = [&](const Recording& recording) {
+    return recording.evaluation.json == variant;
+  };
+  all.erase(std::remove_if(all.begin() + 1, all.end(), of_variant), all.end());
+}
+
+const Timings& Compilation::timings() const {
+  return state_->timings;
 }
 
 }  // namespace portwright::emit

@@ -32,10 +32,28 @@ struct Timings {
   double record = 0, emit = 0;
 };
 
-/// The model file for a config. The interpreter has the library installed.
-library::Evaluated<Emitted> compile(
-    eval::Interpreter& interp,
-    const nlohmann::json& config,
-    Timings* timings = nullptr);
+/// The making of one model file: its config and those near it, recorded once.
+class Compilation {
+ public:
+  /// The interpreter has the library installed.
+  static library::Evaluated<Compilation> start(
+      eval::Interpreter& interp,
+      const nlohmann::json& config);
+  ~Compilation();
+  Compilation(Compilation&&) noexcept;
+
+  /// The file for all configs recorded and not left out.
+  library::Evaluated<Emitted> write();
+  /// One of the Emitted's variants is not served after all: what it chose is
+  /// guarded in the next file.
+  void leave_out(const nlohmann::json& variant);
+  const Timings& timings() const;
+
+ private:
+  struct State;
+  explicit Compilation(std::unique_ptr<State> state);
+
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace portwright::emit

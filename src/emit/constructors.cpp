@@ -1,6 +1,5 @@
 #include "emit/module_writer.h"
 #include "emit/operations.h"
-#include "emit/variants.h"
 #include "lift/affine.h"
 #include "lift/norm.h"
 
@@ -240,50 +239,34 @@ size_parameters(Context& context, const Value& module, ClassText& text) {
 
 }  // namespace
 
-std::string add_class(Context& context, ClassText text) {
-  for (auto& c : context.classes) {
-    if (c.name == text.name) {
-      join_variants(context, c, text);
-      return c.name;
-    }
-  }
-  context.classes.push_back(text);
-  return text.name;
-}
-
-Constructor constructor_of(
+std::string constructor_of(
     Context& context,
     const Frame& frame,
     const std::vector<ValueId>& outputs) {
   const Value& module = frame.module;
   if (is_torch_class(context, module, "Linear")) {
-    return {linear(context, module), false};
+    return linear(context, module);
   }
   if (is_torch_class(context, module, "Embedding")) {
-    return {
-        "nn.Embedding(" +
-            argument_text(context, module, "num_embeddings", "num_embeddings") +
-            ", " +
-            argument_text(context, module, "embedding_dim", "embedding_dim") +
-            ")",
-        false};
+    return "nn.Embedding(" +
+           argument_text(context, module, "num_embeddings", "num_embeddings") +
+           ", " +
+           argument_text(context, module, "embedding_dim", "embedding_dim") +
+           ")";
   }
   if (auto norm = norm_constructor(context, frame)) {
-    return {*norm, false};
+    return *norm;
   }
   if (auto affine = affine_constructor(context, frame)) {
-    return {*affine, false};
+    return *affine;
   }
   ClassText text = ModuleWriter(context, frame).write(outputs);
-  const auto sizes = size_parameters(context, module, text);
-  const std::string name = add_class(context, std::move(text));
-  bool needs_index = context.indexed.contains(name);
-  std::string args = needs_index ? "args, layer_idx" : "args";
-  for (const auto& size : sizes) {
-    args += ", " + size;
-    needs_index = needs_index || size.find("layer_idx") != std::string::npos;
+  std::string made = text.name + "(args" + kIndexMark;
+  for (const auto& size : size_parameters(context, module, text)) {
+    made += ", " + size;
   }
-  return {name + "(" + args + ")", needs_index};
+  context.classes.push_back(std::move(text));
+  return made + ")";
 }
 
 }  // namespace portwright::emit

@@ -43,10 +43,15 @@ struct ClassText {
   std::vector<std::string> call;
   std::vector<std::string> methods;  // further members, whole texts
   bool returns_tensor = true;        // else several
-  /// The forwards of the module instances it stands for.
-  std::vector<const Frame*> frames;
-  int variants = 1;  // how many different computations it holds
+  /// The forward it was written from; null for a class of our own.
+  const Frame* frame = nullptr;
 };
+
+/// Stands in a constructor's text where the layer index is handed on, if the
+/// class turns out to need it: "Attention(args\x01)".
+constexpr char kIndexMark = '\x01';
+/// The same in the list of layers, where the index is `i`.
+constexpr char kLayerMark = '\x02';
 
 /// Experts' weights that the file holds in a switch layer.
 struct ExpertWeights {
@@ -74,6 +79,9 @@ struct Hole {
   diagnostics::Diagnostic diagnostic;
 };
 
+/// Activations by a registry's keys: {"gelu", "nn.gelu"}.
+using ActivationTable = std::map<std::string, std::string>;
+
 /// What all parts of one emission share.
 class Context {
  public:
@@ -86,8 +94,9 @@ class Context {
 
   std::set<std::string> fields;  // config fields the file reads
   std::map<std::string, FieldDefault> defaults;
-  std::set<std::string> imports;   // "from .base import BaseModelArgs", ...
-  std::vector<ClassText> classes;  // in order of first need
+  std::set<std::string> imports;  // "from .base import BaseModelArgs", ...
+  /// In order of first need; before they are merged, one for each instance.
+  std::vector<ClassText> classes;
   std::vector<ExpertWeights> experts;
   std::string layers_path;    // "model.layers"
   std::vector<Guard> guards;  // found while writing
@@ -99,10 +108,20 @@ class Context {
   std::string head;  // "lm_head"
   /// A tied head with a bias holds the embedding's weight as its own.
   bool head_keeps_weight = false;
-  /// Classes whose __init__ takes the layer index; grows until it is known.
-  std::set<std::string> indexed;
+  /// Kinds of layers that the file serves, where the config names them.
+  std::set<std::string> layer_kinds;
+  /// Kinds of masks that any draft of the file reads.
+  std::set<std::string> mask_kinds;
   /// Model-level facts found on the way.
   bool needs_mask_array = false;
+  /// Fields by which the file looks up an activation, and fields of which it
+  /// has one value built in; both: the latter.
+  std::set<std::string> looked_up, specialised;
+  eval::Value activations;  // the registry they are looked up in
+  /// By registry; drafts of one file share them.
+  std::shared_ptr<std::map<const eval::Object*, ActivationTable>>
+      activation_tables =
+          std::make_shared<std::map<const eval::Object*, ActivationTable>>();
   bool rope_by_kind = false;  // rope_parameters holds one set a layer kind
   std::set<std::string> rope_kinds;  // these kinds
   std::set<std::string> rope_types;  // the types of rope met

@@ -1,7 +1,9 @@
 #include "emit/emit.h"
 
+#include "emit/activations.h"
 #include "emit/model_writer.h"
 #include "emit/operations.h"
+#include "emit/variants.h"
 
 namespace portwright::emit {
 
@@ -99,22 +101,182 @@ std::string import_lines(const Context& context, const std::string& body) {
 
 }  // namespace
 
-Emitted emit_model(eval::Interpreter& interp, const Evaluation& evaluation) {
-  Emitted out;
-  Context context(interp, evaluation);
+namespace {
+
+/// What the drafts found out, in the first of them.
+void gather(const std::vector<Context*>& drafts) {
+  Context& all = *drafts.front();
+  for (const Context* draft : drafts) {
+    all.fields.insert(draft->fields.begin(), draft->fields.end());
+    all.defaults.insert(draft->defaults.begin(), draft->defaults.end());
+    all.imports.insert(draft->imports.begin(), draft->imports.end());
+    all.layer_kinds.insert(
+        draft->layer_kinds.begin(), draft->layer_kinds.end());
+    for (const auto& experts : draft->experts) {
+      const bool known = std::any_of(
+          all.experts.begin(), all.experts.end(), [&](const auto& e) {
+            return e.source == experts.source;
+          });
+      if (!known) {
+        all.experts.push_back(experts);
+      }
+    }
+    all.looked_up.insert(draft->looked_up.begin(), draft->looked_up.end());
+    all.specialised.insert(
+        draft->specialised.begin(), draft->specialised.end());
+    if (!all.activations.defined()) {
+      all.activations = draft->activations;
+    }
+    all.rope_by_kind = all.rope_by_kind || draft->rope_by_kind;
+    all.rope_kinds.insert(draft->rope_kinds.begin(), draft->rope_kinds.end());
+    all.rope_types.insert(draft->rope_types.begin(), draft->rope_types.end());
+    all.own_ropes.insert(draft->own_ropes.begin(), draft->own_ropes.end());
+    all.rope_fixed = all.rope_fixed || draft->rope_fixed;
+    all.yarn_mscale = all.yarn_mscale || draft->yarn_mscale;
+    all.needs_mask_array = all.needs_mask_array || draft->needs_mask_array;
+  }
+}
+
+/// Writes a config of other numbers, and holds every line against the draft's.
+std::vector<diagnostics::Diagnostic> built_in_numbers(
+    const Context& draft,
+    const Evaluation& numbers) {
+  std::vector<diagnostics::Diagnostic> out;
+  Context other(draft.interp, numbers);
+  other.mask_kinds = draft.mask_kinds;
+  other.activation_tables = draft.activation_tables;
   try {
-    write_model(context);
-    const std::string sanitize = write_sanitize(context);
-    if (!sanitize.empty()) {
-      context.classes.back().methods.insert(
-          context.classes.back().methods.begin(), sanitize);
+    write_model(other);
+  } catch (const Hole&) {
+    return out;
+  }
+  std::set<std::string> known;
+  auto compare = [&](const ClassText& c,
+                     const std::vector<std::string>& lines,
+                     const std::vector<std::string>& others) {
+    for (size_t i = 0; i < std::min(lines.size(), others.size()); ++i) {
+      if (lines[i] != others[i] && known.insert(lines[i]).second) {
+        out.push_back(
+            {diagnostics::Kind::UnsupportedStructure,
+             "a number of this one configuration is built into '" + lines[i] +
+                 "'",
+             c.frame ? c.frame->call : base::Span{},
+             "the source computes it in a way that is not understood yet",
+             "",
+             {}});
+      }
+    }
+  };
+  const size_t count = std::min(draft.classes.size(), other.classes.size());
+  for (size_t i = 0; i < count; ++i) {
+    const ClassText& a = draft.classes[i];
+    const ClassText& b = other.classes[i];
+    if (a.name != b.name) {
+      break;  // the structure is another, after all
+    }
+    compare(a, a.init, b.init);
+    compare(a, a.call, b.call);
+  }
+  return out;
+}
+
+/// The table in which the file looks activations up, if it does.
+std::string activation_entries(Context& context) {
+  if (!context.activations.defined()) {
+    return "";
+  }
+  std::string out = "ACTIVATIONS = {\n";
+  for (const auto& [key, text] :
+       activation_table(context, context.activations)) {
+    out += "    \"" + key + "\": " + text + ",\n";
+  }
+  return out + "}\n\n\n";
+}
+
+/// The drafts that can be one file; the first one is always among them.
+std::vector<Context*> merged(
+    Predicates& predicates,
+    const std::vector<Context*>& drafts,
+    std::vector<ClassText>& classes) {
+  try {
+    classes = merge_classes(predicates, drafts);
+    return drafts;
+  } catch (const Hole&) {
+    if (drafts.size() == 1) {
+      throw;
+    }
+  }
+  std::vector<Context*> kept{drafts.front()};
+  classes = merge_classes(predicates, kept);
+  for (size_t i = 1; i < drafts.size(); ++i) {
+    kept.push_back(drafts[i]);
+    try {
+      classes = merge_classes(predicates, kept);
+    } catch (const Hole&) {
+      kept.pop_back();
+    }
+  }
+  return kept;
+}
+
+}  // namespace
+
+Emitted emit_model(
+    eval::Interpreter& interp,
+    Predicates& predicates,
+    const std::vector<const Evaluation*>& evaluations,
+    const Evaluation* numbers) {
+  Emitted out;
+  std::vector<std::unique_ptr<Context>> contexts;
+  std::vector<Context*> drafts;
+  std::vector<Context*> all;
+  for (const Evaluation* evaluation : evaluations) {
+    contexts.push_back(std::make_unique<Context>(interp, *evaluation));
+    contexts.back()->activation_tables = contexts.front()->activation_tables;
+    all.push_back(contexts.back().get());
+  }
+  share_mask_kinds(all);
+  for (Context* draft : all) {
+    try {
+      write_model(*draft);
+      if (draft->holes.empty() || draft == all.front()) {
+        drafts.push_back(draft);
+      }
+    } catch (const Hole& hole) {
+      if (draft == all.front()) {
+        out.holes.push_back(hole.diagnostic);
+        break;
+      }
+    }
+  }
+  Context& context = *contexts.front();
+  if (drafts.empty()) {
+    drafts = {&context};
+  }
+  if (numbers && out.holes.empty() && context.holes.empty()) {
+    out.holes = built_in_numbers(context, *numbers);
+  }
+  try {
+    std::vector<ClassText> classes;
+    drafts = merged(predicates, drafts, classes);
+    gather(drafts);
+    for (size_t i = 1; i < drafts.size(); ++i) {
+      out.variants.push_back(drafts[i]->evaluation.json);
+    }
+    context.classes = std::move(classes);
+    if (out.holes.empty()) {
+      const std::string sanitize = write_sanitize(context);
+      if (!sanitize.empty()) {
+        context.classes.back().methods.insert(
+            context.classes.back().methods.begin(), sanitize);
+      }
     }
   } catch (const Hole& hole) {
     out.holes.push_back(hole.diagnostic);
   }
-  std::string body;
+  std::string body = activation_entries(context);
   try {
-    body = write_arguments(context, out.guards) + "\n\n";
+    body += write_arguments(drafts, out.guards) + "\n\n";
   } catch (const Hole& hole) {
     out.holes.push_back(hole.diagnostic);
   }

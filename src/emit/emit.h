@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "emit/context.h"
+#include "emit/predicates.h"
 
 namespace portwright::emit {
 
@@ -12,13 +12,26 @@ struct Emitted {
   std::string text;  // laid out as black leaves it; with holes: the draft
   std::vector<diagnostics::Diagnostic> holes;
   std::vector<std::string> guards;  // configs that the file refuses, in words
+  /// The other configs that it was made from, and serves.
+  std::vector<nlohmann::json> variants;
 };
 
-/// Turns one traced evaluation of a causal LM into a model file.
-Emitted emit_model(eval::Interpreter& interp, const Evaluation& evaluation);
+/// Turns traced evaluations of a causal LM, of different configs, into one
+/// model file. The first one decides what the file is for; another is left out
+/// when it cannot be written, or not be merged with those before. `numbers`,
+/// if not null, is one of the first's structure in other numbers: a line that
+/// comes out differently has a number built in, and is a hole.
+Emitted emit_model(
+    eval::Interpreter& interp,
+    Predicates& predicates,
+    const std::vector<const Evaluation*>& evaluations,
+    const Evaluation* numbers = nullptr);
 
-/// `@dataclass class ModelArgs`, for the fields the file reads.
-std::string write_arguments(Context& context, std::vector<std::string>& guards);
+/// `@dataclass class ModelArgs`, for the fields the file reads. What the drafts
+/// have in common is in the first.
+std::string write_arguments(
+    const std::vector<Context*>& drafts,
+    std::vector<std::string>& guards);
 
 /// The sanitize method, "" when nothing needs renaming.
 std::string write_sanitize(Context& context);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "emit/activations.h"
 #include "emit/module_writer.h"
 
 namespace portwright::emit {
@@ -100,7 +101,10 @@ std::string ModuleWriter::expert_activation(
   if (plain) {
     text.init_params.clear();
   }
-  return add_class(context_, std::move(text)) + (plain ? "()" : "(args)");
+  const std::string made =
+      plain ? text.name + "()" : text.name + "(args" + kIndexMark + ")";
+  context_.classes.push_back(std::move(text));
+  return made;
 }
 
 void ModuleWriter::keep_expert_weights(
@@ -132,13 +136,14 @@ void ModuleWriter::keep_expert_weights(
 Expression ModuleWriter::call_experts(
     const Frame& child,
     const Experts& experts) {
+  note_specialised(context_, child);
   auto size = [&](int n) {
     return size_text(context_, child, frame_.module, n);
   };
   const std::string count = size(experts.experts);
   const char* layer =
       experts.gating == Experts::Gating::None ? "SwitchMLP" : "SwitchGLU";
-  context_.imports.insert(std::string("switch_layers:") + layer);
+  context_.imports.insert(fmt::format("switch_layers:{}", layer));
   std::vector<std::string> args{
       size(experts.hidden_size), size(experts.intermediate), count};
   if (const auto activation = expert_activation(child, experts);

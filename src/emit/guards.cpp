@@ -1,5 +1,9 @@
 #include "emit/guards.h"
 
+#include "emit/config_class.h"
+#include "emit/expression.h"
+#include "emit/flags.h"
+
 #include <functional>
 
 namespace portwright::emit {
@@ -41,48 +45,6 @@ bool is_inert(const std::string& field) {
   return kInert.contains(field);
 }
 
-/// What a condition reads.
-struct Reads {
-  std::set<std::string> fields;
-  bool plain = true;  // config fields, literals and the layer index alone
-  bool loop = false;
-};
-
-Reads reads_of(const Provenance* p) {
-  Reads out;
-  out.plain = p != nullptr;
-  std::function<void(const Provenance*)> visit = [&](const Provenance* n) {
-    if (!n) {
-      return;
-    }
-    switch (n->kind) {
-      case Provenance::Kind::Config:
-        out.fields.insert(n->name.str());
-        return;
-      case Provenance::Kind::Default:
-        out.fields.insert(n->name.str());
-        visit(n->left);
-        return;
-      case Provenance::Kind::Constant:
-        return;
-      case Provenance::Kind::Loop:
-        out.loop = true;
-        return;
-      case Provenance::Kind::Dim:
-      case Provenance::Kind::Data:
-      case Provenance::Kind::Conditional:
-        out.plain = false;
-        return;
-      default:
-        visit(n->left);
-        visit(n->right);
-        visit(n->test);
-    }
-  };
-  visit(p);
-  return out;
-}
-
 bool is_softmax(const trace::Item& item) {
   const auto* op = std::get_if<OpNode>(&item);
   return op && op->op->name == "softmax";
@@ -97,49 +59,35 @@ replaced(std::string text, std::string_view from, std::string_view to) {
   return text;
 }
 
-/// The opposite of a condition, as a person would write it.
-std::string negated(const std::string& text) {
-  const std::pair<std::string_view, std::string_view> kOpposites[] = {
-      {" is not None", " is None"}, {" is None", " is not None"}};
-  for (const auto& [ending, opposite] : kOpposites) {
-    if (text.ends_with(ending) && text.find(" and ") == std::string::npos &&
-        text.find(" or ") == std::string::npos) {
-      return text.substr(0, text.size() - ending.size()) +
-             std::string(opposite);
-    }
-  }
-  return text.find(' ') == std::string::npos ? "not " + text
-                                             : "not (" + text + ")";
-}
-
 class Finder {
  public:
-  Finder(Context& context, const std::set<std::string>& assured)
-      : context_(context), assured_(assured) {
-    file_ = context.evaluation.model.object()->cls->span.file;
+  Finder(
+      const std::vector<Context*>& drafts,
+      const std::set<std::string>& assured)
+      : drafts_(drafts), context_(*drafts.front()), assured_(assured) {
+    file_ = context_.evaluation.model.object()->cls->span.file;
   }
 
   std::vector<Guard> run() {
-    for (const auto& [path, module] : context_.trace.modules) {
-      const auto it = context_.trace.constructions.find(module.object());
-      if (it != context_.trace.constructions.end()) {
-        for (const Branch& branch : it->second.branches) {
-          note(branch);
-        }
-      }
+    for (const Context* draft : drafts_) {
+      note_all(draft->trace);
     }
-    visit(context_.trace.root, false);
+    guard_layer_kinds();
     for (const auto& decided : decided_) {
       if (!decided.mixed) {
         consider(decided.branch);
       }
     }
     for (const auto& [field, value] : context_.trace.selectors) {
-      if (!is_inert(field) && field.find('.') == std::string::npos) {
-        context_.fields.insert(field);
-        add("self." + field + " != \"" + value + "\"",
-            "f\"" + field + " {self." + field + "} is not supported\"");
+      if (is_inert(field) || field.find('.') != std::string::npos) {
+        continue;
       }
+      context_.fields.insert(field);
+      const bool any = context_.looked_up.contains(field) &&
+                       !context_.specialised.contains(field);
+      add("self." + field +
+              (any ? " not in ACTIVATIONS" : " != \"" + value + "\""),
+          "f\"" + field + " {self." + field + "} is not supported\"");
     }
     return std::move(guards_);
   }
@@ -147,8 +95,37 @@ class Finder {
  private:
   struct Decided {
     Branch branch;
-    bool mixed;  // both ways, by layer: the classes' own conditions decide
+    bool mixed;  // both ways: the classes' own conditions decide
   };
+
+  void note_all(const Trace& trace) {
+    for (const auto& [path, module] : trace.modules) {
+      const auto it = trace.constructions.find(module.object());
+      if (it != trace.constructions.end()) {
+        for (const Branch& branch : it->second.branches) {
+          note(branch);
+        }
+      }
+    }
+    visit(trace.root, false);
+  }
+
+  /// Other kinds of layers than those seen would need other masks and caches.
+  void guard_layer_kinds() {
+    if (context_.layer_kinds.empty()) {
+      return;
+    }
+    context_.fields.insert("layer_types");
+    std::vector<std::string> kinds;
+    for (const auto& kind : context_.layer_kinds) {
+      kinds.push_back("\"" + kind + "\"");
+    }
+    add("any(kind " +
+            (kinds.size() == 1 ? "!= " + kinds.front()
+                               : "not in (" + join(kinds) + ")") +
+            " for kind in self.layer_types)",
+        "f\"layer types {self.layer_types} are not supported\"");
+  }
 
   /// `fused`: below the function that computes attention, whose repetition of
   /// grouped keys the fused form covers.
@@ -198,13 +175,39 @@ class Finder {
     return next != rest.npos && rest.substr(next).starts_with("else ");
   }
 
+  /// The source itself refuses what the branch did not take.
+  static bool other_side_raises(const Branch& branch) {
+    const std::string_view rest =
+        branch.span.file->text().substr(branch.span.end);
+    const size_t colon = rest.find_first_not_of(" \t\n)");
+    if (branch.outcome || colon == rest.npos || rest[colon] != ':') {
+      return false;
+    }
+    const size_t body = rest.find_first_not_of(" \t\n", colon + 1);
+    return body != rest.npos && rest.substr(body).starts_with("raise ");
+  }
+
+  /// `x is None` of what is computed, or declared never to be None.
+  bool never_otherwise(const Branch& branch) const {
+    const Provenance* test = branch.condition;
+    if (test->kind != Provenance::Kind::Binary ||
+        !test->name.str().starts_with("is") || test->right->text != "None") {
+      return false;
+    }
+    if (test->left->kind != Provenance::Kind::Config) {
+      return test->left->kind == Provenance::Kind::Binary;
+    }
+    const ConfigField field = config_field(
+        *context_.evaluation.config.object()->cls, test->left->name.str());
+    return !field.annotation.empty() && field.default_value.is_number() &&
+           field.annotation.find("None") == std::string::npos &&
+           field.annotation.find("Optional") == std::string::npos;
+  }
+
   void consider(const Branch& branch) {
     const Reads reads = reads_of(branch.condition);
-    const bool matters = std::any_of(
-        reads.fields.begin(), reads.fields.end(), [](const auto& f) {
-          return !is_inert(f) && !f.starts_with("rope_");
-        });
-    if (!reads.plain || !matters || gives_default(branch)) {
+    if (!reads.plain || !matters(reads) || gives_default(branch) ||
+        other_side_raises(branch) || never_otherwise(branch)) {
       return;
     }
     // `a or b`: a falsy operand leaves both in the value's own expression; a
@@ -221,9 +224,10 @@ class Finder {
     text = replaced(text, "args.", "self.");
     std::string refused = branch.outcome ? negated(text) : text;
     if (reads.loop) {
-      context_.fields.insert("num_hidden_layers");
+      const std::string count = declared_name("num_hidden_layers");
+      context_.fields.insert(count);
       refused =
-          "any(" + refused + " for layer_idx in range(self.num_hidden_layers))";
+          "any(" + refused + " for layer_idx in range(self." + count + "))";
       message += " for a layer";
     }
     if (message.size() > 90) {
@@ -232,6 +236,15 @@ class Finder {
     add(refused,
         branch.outcome ? "\"only configs with " + message + " are supported\""
                        : "\"configs with " + message + " are not supported\"");
+  }
+
+  /// The field that a common name is another name of.
+  std::string declared_name(const std::string& name) const {
+    const eval::Value map = context_.interp.try_getattr(
+        context_.evaluation.config, "attribute_map");
+    const eval::Value* field =
+        map.is(eval::Kind::Dict) ? map.get<eval::Dict>()->find(name) : nullptr;
+    return field && field->is_str() ? field->str() : name;
   }
 
   void add(std::string refused, std::string message) {
@@ -243,6 +256,7 @@ class Finder {
     guards_.push_back({std::move(refused), std::move(message)});
   }
 
+  const std::vector<Context*>& drafts_;
   Context& context_;
   const std::set<std::string>& assured_;
   const base::SourceFile* file_ = nullptr;
@@ -252,10 +266,17 @@ class Finder {
 
 }  // namespace
 
+bool matters(const Reads& reads) {
+  return std::any_of(
+      reads.fields.begin(), reads.fields.end(), [](const auto& f) {
+        return !is_inert(f) && !f.starts_with("rope_");
+      });
+}
+
 std::vector<Guard> find_guards(
-    Context& context,
+    const std::vector<Context*>& drafts,
     const std::set<std::string>& assured) {
-  return Finder(context, assured).run();
+  return Finder(drafts, assured).run();
 }
 
 }  // namespace portwright::emit

@@ -4,15 +4,20 @@
 #include <string>
 #include <vector>
 
-#include "emit/context.h"
+#include "emit/predicates.h"
 
 namespace portwright::emit {
 
-/// One guard for every condition on config fields decided in the model's own
-/// file, and for every field that selected a function by its name. `assured`
-/// are fields that ModelArgs always gives a value.
+/// True when a condition on these fields can change what is computed, and is
+/// not the rotary embedding's own affair.
+bool matters(const Reads& reads);
+
+/// One guard for every condition on config fields that the model's own file
+/// decided the same way in all drafts, and for every field that selected a
+/// function by its name. `assured` are fields that ModelArgs always gives a
+/// value. The guards' fields are noted in the first draft.
 std::vector<Guard> find_guards(
-    Context& context,
+    const std::vector<Context*>& drafts,
     const std::set<std::string>& assured);
 
 }  // namespace portwright::emit

@@ -211,7 +211,7 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   const std::string input = w.value(head.input).text;
   const std::string name = head.frame->path;
   const std::string constructor =
-      constructor_of(context, *head.frame, {head.frame->outputs.front()}).text;
+      constructor_of(context, *head.frame, {head.frame->outputs.front()});
   const bool may_tie = can_tie(context);
   context.head = name;
   const Value bias = context.interp.try_getattr(head.frame->module, "bias");
@@ -254,32 +254,51 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
 
 namespace {
 
-/// Other kinds of layers than those seen would need other masks and caches.
-void guard_layer_kinds(Context& context, const Masks& masks) {
+bool names_layer_kinds(const Context& context) {
   const Value kinds =
       context.interp.try_getattr(context.evaluation.config, "layer_types");
-  if (!kinds.is(eval::Kind::List)) {
+  return kinds.is(eval::Kind::List);
+}
+
+/// Adds the kinds that other drafts read, where one text serves them as well:
+/// the config names each layer's kind, or None is the window of no window.
+void widen(Context& context, Masks& masks) {
+  if (names_layer_kinds(context)) {
+    context.layer_kinds.insert(masks.kinds.begin(), masks.kinds.end());
+    masks.any_full =
+        masks.any_full || context.mask_kinds.contains("full_attention");
+    masks.any_sliding =
+        masks.any_sliding || context.mask_kinds.contains("sliding_attention");
     return;
   }
-  context.fields.insert("layer_types");
-  std::string seen;
-  if (masks.any_full && masks.any_sliding) {
-    seen = "kind not in (\"full_attention\", \"sliding_attention\")";
-  } else {
-    seen = masks.any_full ? "kind != \"full_attention\""
-                          : "kind != \"sliding_attention\"";
-  }
-  context.guards.push_back(
-      {"any(" + seen + " for kind in self.layer_types)",
-       "f\"layer types {self.layer_types} are not supported\""});
+  const Value window =
+      context.interp.try_getattr(context.evaluation.config, "sliding_window");
+  masks.window_or_none = masks.any_full && !masks.any_sliding &&
+                         window.is_none() &&
+                         context.mask_kinds.contains("sliding_attention");
 }
 
 }  // namespace
 
+void share_mask_kinds(const std::vector<Context*>& drafts) {
+  std::set<std::string> kinds;
+  for (Context* draft : drafts) {
+    try {
+      const Masks masks = find_masks(*draft, find_roles(*draft));
+      kinds.insert(masks.kinds.begin(), masks.kinds.end());
+    } catch (const Hole&) {
+      continue;  // it will not be written
+    }
+  }
+  for (Context* draft : drafts) {
+    draft->mask_kinds = kinds;
+  }
+}
+
 void write_model(Context& context) {
   const Roles roles = find_roles(context);
-  const Masks masks = find_masks(context, roles);
-  guard_layer_kinds(context, masks);
+  Masks masks = find_masks(context, roles);
+  widen(context, masks);
   context.classes.push_back(write_backbone(context, roles, masks));
   const Frame* inner = roles.backbone;
   for (auto it = roles.wrappers.rbegin(); it != roles.wrappers.rend(); ++it) {

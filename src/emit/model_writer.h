@@ -21,6 +21,7 @@ struct Masks {
   std::vector<std::string> kinds;  // one per layer
   bool any_sliding = false;
   bool any_full = false;
+  bool window_or_none = false;  // full here; a window where it is set
 };
 
 Masks find_masks(Context& context, const Roles& roles);
@@ -45,6 +46,10 @@ void for_each_module(
 std::vector<ValueId> data_inputs(const Context& context, const Frame& frame);
 /// What models take beside self: inputs, cache, input_embeddings.
 std::vector<std::string> call_parameters();
+
+/// The kinds of masks of all drafts, noted in each of them, so that they write
+/// what serves them all.
+void share_mask_kinds(const std::vector<Context*>& drafts);
 
 /// Writes the backbone and the causal LM; the classes of the layers come
 /// before them in `context.classes`.

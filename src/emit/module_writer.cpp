@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "emit/activations.h"
 #include "emit/operations.h"
 
 namespace portwright::emit {
@@ -132,9 +133,12 @@ std::string ModuleWriter::house_of(ValueId id) const {
   return names.empty() ? "y" : house_name(names.front().str());
 }
 
-std::vector<ValueId> ModuleWriter::dependencies(ValueId id) const {
+std::vector<ValueId> ModuleWriter::dependencies(ValueId id) {
   if (attention_.owns(id)) {
     return attention_.dependencies(id);
+  }
+  if (const Frame* selected = activation(id)) {
+    return selected->inputs;
   }
   auto it = graph_.producers.find(id);
   if (it == graph_.producers.end()) {
@@ -199,8 +203,25 @@ Expression ModuleWriter::value(ValueId id) {
   return e;
 }
 
+const Frame* ModuleWriter::activation(ValueId id) {
+  return selected_activation(context_, id, frame_);
+}
+
+Expression ModuleWriter::call_activation(const Frame& frame) {
+  const auto& selection = context_.trace.selected.at(frame.module.object());
+  context_.fields.insert(selection.field);
+  context_.looked_up.insert(selection.field);
+  context_.activations = selection.registry;
+  const std::string name = frame.path.substr(frame.path.rfind('.') + 1);
+  initialise(name, "ACTIVATIONS[args." + selection.field + "]");
+  return call("self." + name, {value(frame.inputs.front()).text});
+}
+
 Expression ModuleWriter::produce(ValueId id) {
   const auto& info = context_.trace.info(id);
+  if (const Frame* selected = activation(id)) {
+    return call_activation(*selected);
+  }
   if (attention_.owns(id)) {
     return attention_.produce(id);
   }
@@ -256,14 +277,13 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   if (used.empty()) {
     used.push_back(child.outputs[index]);
   }
-  Constructor made{"...", false};
+  std::string made = "...";
   try {
     made = constructor_of(context_, child, used);
   } catch (const Hole& hole) {
     context_.holes.push_back(hole.diagnostic);
   }
-  layer_index_ = layer_index_ || made.needs_layer_index;
-  const Expression called = member(child_name(child.path), made.text);
+  const Expression called = member(child_name(child.path), made);
   std::vector<std::string> args;
   for (ValueId id : child.inputs) {
     if (is_handed(context_, child, id)) {
@@ -414,8 +434,6 @@ std::string ModuleWriter::attribute_for(const Value& v) {
               eval::to_string(v.provenance())) {
         const std::string house = house_attribute(name.str());
         initialise(house, text);
-        layer_index_ =
-            layer_index_ || text.find("layer_idx") != std::string::npos;
         return house;
       }
     }
@@ -443,7 +461,6 @@ std::string ModuleWriter::attribute_for(const Value& v) {
 Expression ModuleWriter::scalar(const Value& v) {
   if (constructing_) {
     const std::string text = context_.args_text(v);
-    layer_index_ = layer_index_ || text.find("layer_idx") != std::string::npos;
     return {text, text.find(' ') == std::string::npos ? kPrimary : kTernary};
   }
   if (auto computed = v.is_none() ? std::nullopt : of_shapes(v.provenance())) {
@@ -502,12 +519,6 @@ ClassText ModuleWriter::take(std::string class_name) {
   ClassText out;
   out.name = std::move(class_name);
   out.init_params = {"args: ModelArgs"};
-  if (layer_index_) {
-    context_.indexed.insert(out.name);
-  }
-  if (context_.indexed.contains(out.name)) {
-    out.init_params.emplace_back("layer_idx: int");
-  }
   order_init();
   for (const auto& [name, text] : init_) {
     out.init.push_back("self." + name + " = " + text);
@@ -533,7 +544,7 @@ ClassText ModuleWriter::take(std::string class_name) {
     out.call.emplace_back("");
   }
   out.call.insert(out.call.end(), statements_.begin(), statements_.end());
-  out.frames = {&frame_};
+  out.frame = &frame_;
   return out;
 }
 

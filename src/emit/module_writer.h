@@ -83,9 +83,6 @@ class ModuleWriter {
   size_t rank(ValueId id) const {
     return context_.trace.info(id).shape.size();
   }
-  void use_layer_index() {
-    layer_index_ = true;
-  }
   /// Where the positions of the new tokens come from: text of a cache with an
   /// offset, and of the number of new tokens. Blocks read their own cache.
   void read_positions(std::function<std::string()> cache, std::string length) {
@@ -104,6 +101,10 @@ class ModuleWriter {
   /// The same for an nn.Embedding.
   std::optional<std::string> embedding_module(const OpNode& op);
 
+  /// The activation that the file looks up by a field of the config, whose
+  /// output a value is; null for anything else.
+  const Frame* activation(ValueId id);
+
  private:
   friend class Operations;
 
@@ -114,6 +115,7 @@ class ModuleWriter {
       const Expression& answer,
       const std::vector<ValueId>& ids,
       ValueId wanted);
+  Expression call_activation(const Frame& call);
   Expression call_experts(const Frame& call, const lift::Experts& experts);
   std::string expert_activation(const Frame& call, const lift::Experts&);
   void keep_expert_weights(
@@ -136,7 +138,7 @@ class ModuleWriter {
   std::string child_name(const std::string& path);
   std::string weight_owner(ValueId weight) const;
   eval::Value buffer_scalar(ValueId id) const;
-  std::vector<ValueId> dependencies(ValueId id) const;
+  std::vector<ValueId> dependencies(ValueId id);
 
   Context& context_;
   const Frame& frame_;
@@ -156,27 +158,18 @@ class ModuleWriter {
   std::string length_text_;
   bool takes_mask_ = false;
   bool takes_cache_ = false;
-  bool layer_index_ = false;
   bool constructing_ = false;  // writes __init__, where fields are args.x
 
   AttentionWriter attention_;
 };
 
-/// How a module is made in its parent's __init__, and what of it must exist:
-/// nn.Linear(...), nn.RMSNorm(...), or a class of the file.
-struct Constructor {
-  std::string text;  // "nn.Linear(args.hidden_size, 8, bias=False)"
-  bool needs_layer_index = false;
-};
-/// `outputs`: what of its answer is used.
-Constructor constructor_of(
+/// How a module is made in its parent's __init__: nn.Linear(...),
+/// nn.RMSNorm(...), or a class of the file, which comes to exist. `outputs`:
+/// what of its answer is used.
+std::string constructor_of(
     Context& context,
     const Frame& call,
     const std::vector<ValueId>& outputs);
-
-/// Adds a class to the file, or joins it with the one of that name, which is
-/// answered.
-std::string add_class(Context& context, ClassText text);
 
 /// True when the frame reads the mask, calls inside included.
 bool uses_mask(const Context& context, const Frame& frame);

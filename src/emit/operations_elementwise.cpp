@@ -1,3 +1,4 @@
+#include "emit/activations.h"
 #include "emit/operation_rules.h"
 
 namespace portwright::emit {
@@ -69,6 +70,7 @@ Expression multiply(Writer& w, const OpNode& op) {
       const auto it = w.graph().producers.find(op.inputs[gate]);
       if (it != w.graph().producers.end() && it->second.op &&
           it->second.op->op->name == "silu") {
+        take_for_good(w.context(), op.inputs[gate]);
         w.context().imports.insert("activations:swiglu");
         const std::string a = w.value(it->second.op->inputs[0]).text;
         return call("swiglu", {a, w.value(op.inputs[1 - gate]).text});

@@ -143,7 +143,6 @@ std::string ModuleWriter::computed_in_init(
         construction.statements_.begin(),
         construction.statements_.end());
     late_init_.push_back("self." + attribute + " = " + text.text);
-    layer_index_ = layer_index_ || construction.layer_index_;
   }
   return "self." + attribute;
 }

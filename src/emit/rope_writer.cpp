@@ -165,15 +165,27 @@ class Finder {
     p.theta = base.as_double();
     lift::Rotation expected = *shared_rotation(p, rope_.dims);
     if (agree(rope_.rotation, expected)) {
-      return Maker{Maker::Form::Base, "", "", context_.args_text(base)};
+      return Maker{Maker::Form::Base, "", "", base_text(base)};
     }
     for (double& f : expected.frequencies) {
       f = -f;
     }
     if (agree(rope_.rotation, expected)) {
-      return Maker{Maker::Form::Turned, "", "", context_.args_text(base)};
+      return Maker{Maker::Form::Turned, "", "", base_text(base)};
     }
     return {};
+  }
+
+  std::string base_text(const Value& base) {
+    const auto p = RopeParameters::read(
+        context_.interp.try_getattr(
+            context_.evaluation.config, "rope_parameters"),
+        max_positions_);
+    if (!base.provenance() && p && p->theta == base.as_double()) {
+      context_.fields.insert("rope_theta");
+      return "args.rope_theta";
+    }
+    return context_.args_text(base);
   }
 
   Context& context_;
@@ -302,7 +314,6 @@ void write_rope(
     context.rope_by_kind = true;
     note_kinds(context);
     context.fields.insert("layer_types");
-    writer.use_layer_index();
     scaling = "args.rope_parameters[args.layer_types[layer_idx]]";
     base = scaling + "[\"rope_theta\"]";
     if (provenance) {

@@ -2,6 +2,8 @@
 
 #include <regex>
 
+#include "emit/flags.h"
+
 namespace portwright::emit {
 
 using eval::Value;
@@ -9,310 +11,461 @@ using trace::Branch;
 
 namespace {
 
-bool contains(const base::Span& outer, const base::Span& inner) {
-  return outer.file == inner.file && outer.begin <= inner.begin &&
-         outer.end >= inner.end;
+const base::SourceFile* own_file(const Evaluation& evaluation) {
+  return evaluation.model.object()->cls->span.file;
 }
 
-struct Decision {
-  base::Span span;
-  bool outcome_a;  // of the first instance
-};
-
-/// The first condition with two outcomes; the whole test it is a part of.
-std::optional<Decision> first_difference(
-    const std::vector<Branch>& a,
-    const std::vector<Branch>& b) {
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    if (a[i].span.begin != b[i].span.begin ||
-        a[i].span.file != b[i].span.file) {
-      return {};
-    }
-    if (a[i].outcome == b[i].outcome) {
-      continue;
-    }
-    Decision found{a[i].span, a[i].outcome};
-    // Operands of and/or come before the test they belong to.
-    for (size_t k = i + 1; k < a.size(); ++k) {
-      if (contains(a[k].span, found.span) && a[k].span.end != found.span.end) {
-        for (const Branch& other : b) {
-          if (other.span.begin == a[k].span.begin &&
-              other.span.end == a[k].span.end &&
-              other.outcome != a[k].outcome) {
-            found = {a[k].span, a[k].outcome};
-          }
-        }
-      }
-    }
-    return found;
-  }
-  return {};
+bool is_softmax(const trace::Item& item) {
+  const auto* op = std::get_if<OpNode>(&item);
+  return op && op->op->name == "softmax";
 }
 
-std::vector<Branch> branches_of(const Frame& frame) {
-  std::vector<Branch> out;
+/// What attention's function itself calls repeats grouped keys, which the
+/// fused form covers.
+void collect(
+    const Frame& frame,
+    const base::SourceFile* file,
+    bool modules,
+    std::vector<Branch>& out) {
+  const bool attends =
+      std::any_of(frame.items.begin(), frame.items.end(), is_softmax);
   for (const auto& item : frame.items) {
     if (const auto* branch = std::get_if<Branch>(&item)) {
-      out.push_back(*branch);
-    }
-  }
-  return out;
-}
-
-/// The source's condition in terms of ModelArgs and the layer index.
-std::optional<std::string>
-condition_text(Context& context, const base::Span& span, const Value& module) {
-  static const std::set<std::string> kKept = {
-      "and",
-      "or",
-      "not",
-      "in",
-      "is",
-      "None",
-      "True",
-      "False",
-      "if",
-      "else",
-      "len"};
-  // On one line, wherever the source broke it.
-  static const std::regex kBreak(R"re(\s*\n\s*)re");
-  const std::string text =
-      std::regex_replace(std::string(span.text()), kBreak, " ");
-  if (text.find('#') != std::string::npos) {
-    return {};
-  }
-  static const std::regex kName(
-      R"re(("[^"]*"|'[^']*')|([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*))re");
-  std::string out;
-  size_t last = 0;
-  auto construction = context.trace.constructions.find(module.object());
-  for (auto it = std::sregex_iterator(text.begin(), text.end(), kName);
-       it != std::sregex_iterator();
-       ++it) {
-    out += text.substr(last, it->position() - last);
-    last = it->position() + it->length();
-    std::string name = it->str();
-    if ((*it)[1].matched || kKept.contains(name)) {
-      out += name;
-      continue;
-    }
-    if (name.starts_with("self.config.")) {
-      name = name.substr(5);
-    }
-    if (name.starts_with("config.") && name.find('.', 7) == std::string::npos) {
-      context.fields.insert(name.substr(7));
-      out += "args." + name.substr(7);
-      continue;
-    }
-    Value v;
-    if (name.starts_with("self.") && name.find('.', 5) == std::string::npos) {
-      v = context.interp.try_getattr(module, name.substr(5));
-    } else if (construction != context.trace.constructions.end()) {
-      const auto& c = construction->second;
-      const auto& params = c.function->code->signature.params;
-      for (size_t i = 0; i < params.size(); ++i) {
-        if (params[i].name.str() == name) {
-          v = c.args[i];
-        }
+      if (branch->span.file == file && branch->condition) {
+        out.push_back(*branch);
+      }
+    } else if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      if ((*child)->is_module() ? modules : !attends) {
+        collect(**child, file, modules, out);
       }
     }
-    if (!v.defined() || !v.provenance()) {
-      return {};
-    }
-    const std::string written = context.args_text(v);
-    out +=
-        written.find(' ') == std::string::npos ? written : "(" + written + ")";
   }
-  return out + text.substr(last);
 }
 
-std::string attribute_of(const std::string& line) {
-  const size_t equals = line.find(" = ");
-  return line.starts_with("self.") && equals != std::string::npos
-             ? line.substr(5, equals - 5)
-             : "";
-}
-
-void conditional(
-    std::vector<std::string>& out,
-    const std::string& condition,
-    const std::vector<std::string>& when,
-    const std::vector<std::string>& otherwise) {
-  auto add = [&](const std::vector<std::string>& lines) {
-    for (const auto& line : lines) {
-      out.push_back(line.empty() ? "" : "    " + line);
-    }
-  };
-  if (when.empty()) {
-    out.push_back("if not (" + condition + "):");
-    add(otherwise);
+void collect_construction(
+    const Evaluation& evaluation,
+    const eval::Object* module,
+    std::vector<Branch>& out) {
+  const auto it = evaluation.trace->constructions.find(module);
+  if (it == evaluation.trace->constructions.end()) {
     return;
   }
-  out.push_back("if " + condition + ":");
-  add(when);
-  if (!otherwise.empty()) {
-    out.emplace_back("else:");
-    add(otherwise);
-  }
-}
-
-[[noreturn]] void
-give_up(Context& context, const ClassText& a, const ClassText& b) {
-  context.hole(
-      b.frames.front()->call,
-      "'" + b.frames.front()->path + "' computes something else than '" +
-          a.frames.front()->path + "', of the same class",
-      "the layers differ in a way that is not understood yet");
-}
-
-/// Already joined: the text holds both sides.
-bool covers(const ClassText& joined, const ClassText& b) {
-  auto within = [](const std::vector<std::string>& all,
-                   const std::vector<std::string>& part) {
-    size_t at = 0;
-    for (const auto& line : part) {
-      while (at < all.size() && all[at] != line && all[at] != "    " + line) {
-        ++at;
-      }
-      if (at++ == all.size()) {
-        return false;
-      }
+  for (const Branch& branch : it->second.branches) {
+    if (branch.span.file == own_file(evaluation) && branch.condition) {
+      out.push_back(branch);
     }
-    return true;
-  };
-  return joined.variants > 1 && within(joined.call, b.call);
+  }
 }
 
 }  // namespace
 
-void join_variants(Context& context, ClassText& a, const ClassText& b) {
-  const Frame* first = a.frames.front();
-  const Frame* second = b.frames.front();
-  a.frames.push_back(second);
-  if ((a.init == b.init && a.call == b.call) || covers(a, b)) {
-    return;
+std::vector<Branch> branches_of(
+    const Evaluation& evaluation,
+    const Frame& frame) {
+  std::vector<Branch> out;
+  if (frame.module.defined()) {
+    collect_construction(evaluation, frame.module.object(), out);
   }
-  if (a.variants > 1 || a.call_params != b.call_params) {
-    give_up(context, a, b);
+  collect(frame, own_file(evaluation), false, out);
+  return out;
+}
+
+std::vector<Branch> all_branches(const Evaluation& evaluation) {
+  std::vector<Branch> out;
+  for (const auto& [path, module] : evaluation.trace->modules) {
+    collect_construction(evaluation, module.object(), out);
   }
-  const auto& constructions = context.trace.constructions;
-  const auto in_a = constructions.find(first->module.object());
-  const auto in_b = constructions.find(second->module.object());
-  std::optional<Decision> decision;
-  if (in_a != constructions.end() && in_b != constructions.end()) {
-    decision = first_difference(in_a->second.branches, in_b->second.branches);
-  }
-  if (!decision) {
-    decision = first_difference(branches_of(*first), branches_of(*second));
-  }
-  std::optional<std::string> condition;
-  if (decision) {
-    condition = condition_text(context, decision->span, first->module);
-  }
-  if (!condition) {
-    give_up(context, a, b);
-  }
-  auto choose = [&](std::vector<std::string>& out,
-                    const std::string& test,
-                    std::vector<std::string> of_a,
-                    std::vector<std::string> of_b) {
-    if (!decision->outcome_a) {
-      std::swap(of_a, of_b);
-    }
-    conditional(out, test, of_a, of_b);
-  };
-  // __init__: attributes by name, those that differ under the condition.
-  std::vector<std::string> init, only_a, only_b;
-  for (const auto& line : a.init) {
-    const std::string name = attribute_of(line);
-    const auto other =
-        std::find_if(b.init.begin(), b.init.end(), [&](const auto& l) {
-          return attribute_of(l) == name;
-        });
-    if (other == b.init.end()) {
-      only_a.push_back(line);
-    } else if (*other == line) {
-      init.push_back(line);
-    } else {
-      choose(init, *condition, {line}, {*other});
-    }
-  }
-  for (const auto& line : b.init) {
-    const bool known =
-        std::any_of(a.init.begin(), a.init.end(), [&](const auto& l) {
-          return attribute_of(l) == attribute_of(line);
-        });
-    if (!known) {
-      only_b.push_back(line);
-    }
-  }
-  if (a.call != b.call) {
-    auto turns = [](const ClassText& c) {
-      return std::any_of(c.call.begin(), c.call.end(), [](const auto& l) {
-        return l.find("self.rope(") != std::string::npos;
-      });
-    };
-    const bool by_rope = turns(a) != turns(b);
-    const bool flag_is_a = by_rope ? turns(a) : decision->outcome_a;
-    const std::string flag = by_rope ? "use_rope" : "is_variant";
-    init.push_back(
-        "self." + flag + " = " +
-        (flag_is_a == decision->outcome_a ? *condition
-                                          : "not (" + *condition + ")"));
-    size_t head = 0;
-    while (head < std::min(a.call.size(), b.call.size()) &&
-           a.call[head] == b.call[head]) {
-      ++head;
-    }
-    // A block is not cut: go back to where its first line stands.
-    while (head > 0 && a.call[head - 1].ends_with(":")) {
-      --head;
-    }
-    size_t tail = 0;
-    while (tail < std::min(a.call.size(), b.call.size()) - head &&
-           a.call[a.call.size() - 1 - tail] ==
-               b.call[b.call.size() - 1 - tail]) {
-      ++tail;
-    }
-    while (tail > 0 && a.call[a.call.size() - tail].starts_with("    ")) {
-      --tail;
-    }
-    std::vector<std::string> call(a.call.begin(), a.call.begin() + head);
-    std::vector<std::string> of_a(a.call.begin() + head, a.call.end() - tail);
-    std::vector<std::string> of_b(b.call.begin() + head, b.call.end() - tail);
-    if (!flag_is_a) {
-      std::swap(of_a, of_b);
-    }
-    conditional(call, "self." + flag, of_a, of_b);
-    call.insert(call.end(), a.call.end() - tail, a.call.end());
-    a.call = std::move(call);
-  }
-  // What only one side has can be there for both, unless it is a module with
-  // weights of its own.
-  for (const auto* lines : {&only_a, &only_b}) {
-    for (const auto& line : *lines) {
-      const bool harmless = line.find("nn.") == std::string::npos;
-      if (!harmless) {
-        choose(
-            init,
-            *condition,
-            lines == &only_a ? std::vector<std::string>{line}
-                             : std::vector<std::string>{},
-            lines == &only_b ? std::vector<std::string>{line}
-                             : std::vector<std::string>{});
-      } else {
-        init.push_back(line);
+  collect(evaluation.trace->root, own_file(evaluation), true, out);
+  return out;
+}
+
+namespace {
+
+/// One instance's class and where it comes from.
+struct Instance {
+  const ClassText* text;
+  size_t draft;
+  int64_t layer;  // -1: in none
+};
+
+/// Indices of predicates in the order in which they are asked: whole tests
+/// before the operands they consist of.
+class Order {
+ public:
+  explicit Order(Predicates& predicates) : predicates_(predicates) {}
+
+  void add(const std::vector<Branch>& branches) {
+    for (bool operand : {false, true}) {
+      for (const Branch& branch : branches) {
+        if (branch.operand == operand) {
+          const int index = predicates_.index_of(branch.condition);
+          if (index >= 0 && seen_.insert(index).second) {
+            order_.push_back(index);
+          }
+        }
       }
     }
   }
-  a.init = std::move(init);
-  for (const auto& line : a.init) {
-    if (line.find("layer_idx") != std::string::npos &&
-        context.indexed.insert(a.name).second) {
-      a.init_params.emplace_back("layer_idx: int");
+  const std::vector<int>& get() const {
+    return order_;
+  }
+
+ private:
+  Predicates& predicates_;
+  std::set<int> seen_;
+  std::vector<int> order_;
+};
+
+/// `names` with those of another order of classes put where they stand there:
+/// before the class that follows them.
+void weave(
+    std::vector<std::string>& names,
+    const std::vector<ClassText>& more) {
+  std::vector<std::string> waiting;
+  for (const ClassText& c : more) {
+    const auto known = std::find(names.begin(), names.end(), c.name);
+    if (known == names.end()) {
+      if (std::find(waiting.begin(), waiting.end(), c.name) == waiting.end()) {
+        waiting.push_back(c.name);
+      }
+      continue;
+    }
+    names.insert(known, waiting.begin(), waiting.end());
+    waiting.clear();
+  }
+  names.insert(names.end(), waiting.begin(), waiting.end());
+}
+
+/// `self.x = args.y`: harmless where only some variants read it.
+bool is_plain_field(const Statement& s) {
+  static const std::regex kPlain(R"(self\.\w+ = args\.\w+)");
+  return s.body.empty() && std::regex_match(s.text, kPlain);
+}
+
+/// Plain fields that only some samples keep are kept by all.
+void share_plain_fields(std::vector<Sample>& samples) {
+  Block shared;
+  std::set<std::string> in_all, in_some;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    std::set<std::string> own;
+    for (const Statement& s : samples[i].block) {
+      if (is_plain_field(s)) {
+        own.insert(s.text);
+        if (in_some.insert(s.text).second) {
+          shared.push_back(s);
+        }
+      }
+    }
+    if (i == 0) {
+      in_all = own;
+    }
+    std::erase_if(
+        in_all, [&](const auto& text) { return !own.contains(text); });
+  }
+  std::erase_if(
+      shared, [&](const Statement& s) { return in_all.contains(s.text); });
+  for (Sample& sample : samples) {
+    std::erase_if(sample.block, [&](const Statement& s) {
+      return std::find(shared.begin(), shared.end(), s) != shared.end();
+    });
+    const auto at = std::find_if_not(
+        sample.block.begin(), sample.block.end(), [](const Statement& s) {
+          return s.text == "self.args = args" ||
+                 s.text == "self.model_type = args.model_type";
+        });
+    sample.block.insert(at, shared.begin(), shared.end());
+  }
+}
+
+class Merger {
+ public:
+  Merger(Predicates& predicates, const std::vector<Context*>& drafts)
+      : predicates_(predicates), drafts_(drafts), everywhere_(predicates) {
+    for (const Context* draft : drafts) {
+      branches_.push_back(all_branches(draft->evaluation));
+      everywhere_.add(branches_.back());
     }
   }
-  a.variants = 2;
+
+  std::vector<ClassText> run() {
+    std::vector<std::string> names;
+    for (const Context* draft : drafts_) {
+      weave(names, draft->classes);
+    }
+    std::vector<ClassText> out;
+    for (const auto& name : names) {
+      out.push_back(merge_class(instances_of(name)));
+    }
+    pass_layer_index(out);
+    return out;
+  }
+
+ private:
+  std::vector<Instance> instances_of(const std::string& name) const {
+    std::vector<Instance> out;
+    for (size_t d = 0; d < drafts_.size(); ++d) {
+      for (const ClassText& c : drafts_[d]->classes) {
+        if (c.name == name) {
+          out.push_back({&c, d, layer_of(*drafts_[d], c)});
+        }
+      }
+    }
+    return out;
+  }
+
+  static int64_t layer_of(const Context& draft, const ClassText& c) {
+    const std::string prefix = draft.layers_path + ".";
+    return c.frame && c.frame->path.starts_with(prefix)
+               ? std::atoll(c.frame->path.c_str() + prefix.size())
+               : -1;
+  }
+
+  const std::vector<Truth>& truths(const Instance& i) {
+    auto [it, fresh] = truths_.try_emplace({i.draft, i.layer});
+    for (size_t p = it->second.size(); p < predicates_.size(); ++p) {
+      it->second.push_back(predicates_.truth(
+          static_cast<int>(p), drafts_[i.draft]->evaluation.config, i.layer));
+    }
+    return it->second;
+  }
+
+  static bool same(const ClassText& a, const ClassText& b) {
+    return a.init == b.init && a.call == b.call && a.methods == b.methods &&
+           a.call_params == b.call_params && a.init_params == b.init_params;
+  }
+
+  ClassText merge_class(const std::vector<Instance>& instances) {
+    ClassText out = *instances.front().text;
+    if (std::all_of(instances.begin(), instances.end(), [&](const auto& i) {
+          return same(*i.text, out);
+        })) {
+      return out;
+    }
+    Order order(predicates_);
+    for (const Instance& i : instances) {
+      if (i.text->frame) {
+        order.add(branches_of(drafts_[i.draft]->evaluation, *i.text->frame));
+      }
+    }
+    for (const auto& branches : branches_) {
+      order.add(branches);
+    }
+    for (const Instance& i : instances) {
+      if (i.text->init_params != out.init_params ||
+          i.text->returns_tensor != out.returns_tensor) {
+        give_up(instances);
+      }
+    }
+    merge_parameters(instances, out);
+    auto merged = [&](auto lines, bool init) {
+      std::vector<Sample> samples;
+      for (const Instance& i : instances) {
+        samples.push_back({parse_block(i.text->*lines), truths(i)});
+      }
+      if (init) {
+        share_plain_fields(samples);
+      }
+      auto block = merge(samples, order.get());
+      if (!block) {
+        give_up(instances);
+      }
+      return *block;
+    };
+    Block init = merged(&ClassText::init, true);
+    const Block call = merged(&ClassText::call, false);
+    Flags flags(
+        *drafts_.front(),
+        predicates_,
+        out.frame ? out.frame->module : Value(),
+        init);
+    flags.study(call);
+    out.call = lines_of(call, flags);
+    out.methods = merge_methods(instances, order.get(), flags);
+    flags.add_to(init);
+    ArgsConditions conditions(*drafts_.front(), predicates_, "args.");
+    out.init = lines_of(init, conditions);
+    return out;
+  }
+
+  /// The longest list of parameters; what others lack must have a default.
+  static void merge_parameters(
+      const std::vector<Instance>& instances,
+      ClassText& out) {
+    for (const Instance& i : instances) {
+      if (i.text->call_params.size() > out.call_params.size()) {
+        out.call_params = i.text->call_params;
+      }
+    }
+    for (const Instance& i : instances) {
+      auto at = out.call_params.begin();
+      for (const auto& parameter : i.text->call_params) {
+        while (at != out.call_params.end() && *at != parameter) {
+          if (at->find(" = None") == std::string::npos) {
+            give_up(instances);
+          }
+          ++at;
+        }
+        if (at++ == out.call_params.end()) {
+          give_up(instances);
+        }
+      }
+    }
+  }
+
+  static std::string name_of_method(const std::string& text) {
+    const size_t at = text.find("def ");
+    return text.substr(at, text.find('(', at) - at);
+  }
+
+  std::vector<std::string> merge_methods(
+      const std::vector<Instance>& instances,
+      const std::vector<int>& order,
+      Conditions& conditions) {
+    std::vector<std::string> names;
+    for (const Instance& i : instances) {
+      for (const auto& method : i.text->methods) {
+        const std::string name = name_of_method(method);
+        if (std::find(names.begin(), names.end(), name) == names.end()) {
+          names.push_back(name);
+        }
+      }
+    }
+    std::vector<std::string> out;
+    for (const auto& name : names) {
+      std::vector<Sample> samples;
+      for (const Instance& i : instances) {
+        samples.push_back({parse_block(method_lines(i, name)), truths(i)});
+      }
+      auto block = merge(samples, order);
+      if (!block) {
+        give_up(instances);
+      }
+      std::string text;
+      for (const auto& line : lines_of(*block, conditions)) {
+        text += line + "\n";
+      }
+      if (name == "def make_cache" &&
+          text.find("KVCache()") != std::string::npos) {
+        drafts_.front()->imports.insert("cache:KVCache");
+      }
+      out.push_back(std::move(text));
+    }
+    return out;
+  }
+
+  static std::vector<std::string> method_lines(
+      const Instance& instance,
+      const std::string& name) {
+    std::vector<std::string> out;
+    for (const auto& method : instance.text->methods) {
+      if (name_of_method(method) == name) {
+        std::string line;
+        for (char c : method) {
+          if (c == '\n') {
+            out.push_back(std::move(line));
+            line.clear();
+          } else {
+            line += c;
+          }
+        }
+        return out;
+      }
+    }
+    // mlx-lm's own answer when a model has no make_cache.
+    return name == "def make_cache"
+               ? std::vector<
+                     std::
+                         string>{"def make_cache(self):", "    return [KVCache() for _ in self.layers]"}
+               : out;
+  }
+
+  [[noreturn]] static void give_up(const std::vector<Instance>& instances) {
+    const ClassText& a = *instances.front().text;
+    for (const Instance& i : instances) {
+      if (!same(*i.text, a) && i.text->frame && a.frame) {
+        throw Hole{
+            {diagnostics::Kind::UnsupportedStructure,
+             "'" + i.text->frame->path + "' computes something else than '" +
+                 a.frame->path + "', of the same class",
+             i.text->frame->call,
+             "no condition on the configuration tells them apart",
+             "",
+             {}}};
+      }
+    }
+    throw Hole{
+        {diagnostics::Kind::UnsupportedStructure,
+         "'" + a.name + "' is not the same class everywhere",
+         {},
+         "no condition on the configuration tells its forms apart",
+         "",
+         {}}};
+  }
+
+  /// A class needs the layer index when its __init__ reads it, or hands it on
+  /// to one that does.
+  static void pass_layer_index(std::vector<ClassText>& classes) {
+    std::set<std::string> indexed;
+    auto reads = [&](const std::string& line) {
+      if (line.find("layer_idx") != std::string::npos) {
+        return true;
+      }
+      return std::any_of(indexed.begin(), indexed.end(), [&](const auto& name) {
+        return line.find(name + "(args" + kIndexMark) != std::string::npos;
+      });
+    };
+    for (size_t known = classes.size() + 1; known != indexed.size();) {
+      known = indexed.size();
+      for (const ClassText& c : classes) {
+        if (std::any_of(c.init.begin(), c.init.end(), reads)) {
+          indexed.insert(c.name);
+        }
+      }
+    }
+    for (ClassText& c : classes) {
+      if (indexed.contains(c.name)) {
+        c.init_params.emplace_back("layer_idx: int");
+      }
+      for (auto& line : c.init) {
+        resolve_marks(line, indexed);
+      }
+    }
+  }
+
+  static void resolve_marks(
+      std::string& line,
+      const std::set<std::string>& indexed) {
+    for (size_t at = 0; at < line.size(); ++at) {
+      if (line[at] != kIndexMark && line[at] != kLayerMark) {
+        continue;
+      }
+      const size_t open = line.rfind('(', at);
+      size_t begin = open;
+      while (begin > 0 &&
+             (std::isalnum(static_cast<unsigned char>(line[begin - 1])) ||
+              line[begin - 1] == '_')) {
+        --begin;
+      }
+      const bool needs = indexed.contains(line.substr(begin, open - begin));
+      const char* argument =
+          line[at] == kLayerMark ? ", layer_idx=i" : ", layer_idx";
+      line.replace(at, 1, needs ? argument : "");
+    }
+  }
+
+  Predicates& predicates_;
+  const std::vector<Context*>& drafts_;
+  Order everywhere_;
+  std::vector<std::vector<Branch>> branches_;  // by draft
+  std::map<std::pair<size_t, int64_t>, std::vector<Truth>> truths_;
+};
+
+}  // namespace
+
+std::vector<ClassText> merge_classes(
+    Predicates& predicates,
+    const std::vector<Context*>& drafts) {
+  return Merger(predicates, drafts).run();
 }
 
 }  // namespace portwright::emit

@@ -1,12 +1,23 @@
 #pragma once
 
-#include "emit/context.h"
+#include "emit/predicates.h"
 
 namespace portwright::emit {
 
-/// Makes one class of two instances' texts. Where they differ, the smallest
-/// condition of the source that told them apart decides; a hole when none is
-/// found.
-void join_variants(Context& context, ClassText& a, const ClassText& b);
+/// The conditions with provenance decided in the model's own source, by a
+/// module and what it calls itself; `branches` in the order of evaluation.
+std::vector<trace::Branch> branches_of(
+    const Evaluation& evaluation,
+    const Frame& frame);
+/// ... by the whole model and its construction.
+std::vector<trace::Branch> all_branches(const Evaluation& evaluation);
+
+/// The classes of several drafts, each of one recording with a class for every
+/// module instance, as one class by name: where instances differ, conditions
+/// of the source decide. Throws a Hole when none of them tells two apart.
+/// Fields that the conditions read are noted in the first draft.
+std::vector<ClassText> merge_classes(
+    Predicates& predicates,
+    const std::vector<Context*>& drafts);
 
 }  // namespace portwright::emit

@@ -250,7 +250,10 @@ Value from_config(
   const bool carries = !value.is_object() || value.is_str() ||
                        value.is(Kind::List) || value.is(Kind::Tuple) ||
                        value.is(Kind::Dict);
-  if (!carries) {
+  // A property's value says what it was computed from.
+  const bool computed = value.provenance() && object.object()->attrs &&
+                        !object.object()->attrs->find(name);
+  if (!carries || computed) {
     return value;
   }
   return value.with(interp.provenance(

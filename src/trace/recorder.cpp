@@ -131,7 +131,10 @@ void Recorder::on_enter(
   if (function.name == "__getitem__" && args.size() == 2 && args[1].is_str() &&
       args[1].provenance() &&
       args[1].provenance()->kind == eval::Provenance::Kind::Config) {
-    trace_->selectors.emplace(args[1].provenance()->name.str(), args[1].str());
+    const std::string field = args[1].provenance()->name.str();
+    trace_->selectors.emplace(field, args[1].str());
+    selecting_.emplace_back(
+        Selection{field, args[1].str(), args[0]}, has_frame_.size() + 1);
   }
   // Of our own preludes only the forwards of nn modules matter.
   bool is_forward = function.name == "forward" && !args.empty() &&
@@ -190,6 +193,13 @@ void Recorder::start_construction(
 }
 
 void Recorder::on_exit(eval::Function&, const Value& result) {
+  if (!selecting_.empty() && selecting_.back().second == has_frame_.size()) {
+    if (result.is(eval::Kind::Instance)) {
+      trace_->selected.emplace(
+          result.object(), std::move(selecting_.back().first));
+    }
+    selecting_.pop_back();
+  }
   if (!constructing_.empty() &&
       constructing_.back().second == has_frame_.size()) {
     constructing_.pop_back();

@@ -50,6 +50,8 @@ class Recorder : public eval::Observer, public torch::OpObserver {
   /// The modules being constructed, innermost last, with the call depth.
   std::vector<std::pair<const eval::Object*, size_t>> constructing_;
   std::unordered_map<const eval::Object*, std::string> module_paths_;
+  /// Selections under way, with the call depth.
+  std::vector<std::pair<Selection, size_t>> selecting_;
 };
 
 }  // namespace portwright::trace

@@ -84,6 +84,13 @@ struct Construction {
   std::vector<Branch> branches;   // decided in __init__ and what it calls
 };
 
+/// What a config field's text picked out of a mapping.
+struct Selection {
+  std::string field;     // by path
+  std::string text;      // its value
+  eval::Value registry;  // the mapping
+};
+
 /// One evaluation of a model, recorded.
 struct Trace {
   Frame root;
@@ -95,6 +102,8 @@ struct Trace {
   /// Config fields (by path) whose text picked something out of a mapping, as
   /// in ACT2FN[config.hidden_act], with that text.
   std::map<std::string, std::string> selectors;
+  /// The objects that they picked.
+  std::unordered_map<const eval::Object*, Selection> selected;
 
   const ValueInfo& info(ValueId id) const {
     return values[id];

@@ -66,6 +66,7 @@ class Attention(nn.Module):
         super().__init__()
         self.head_dim = args.head_dim
         self.scale = args.head_dim**-0.5
+        self.use_rope = args.layer_types[layer_idx] == "sliding_attention"
         self.q_proj = nn.Linear(
             args.hidden_size,
             args.num_attention_heads * args.head_dim,
@@ -86,14 +87,14 @@ class Attention(nn.Module):
             args.hidden_size,
             bias=args.attention_bias,
         )
-        self.use_rope = args.layer_types[layer_idx] == "sliding_attention"
-        self.rope = initialize_rope(
-            args.head_dim,
-            base=args.rope_theta,
-            traditional=True,
-            scaling_config=args.rope_scaling,
-            max_position_embeddings=args.max_position_embeddings,
-        )
+        if args.layer_types[layer_idx] == "sliding_attention":
+            self.rope = initialize_rope(
+                args.head_dim,
+                base=args.rope_theta,
+                traditional=True,
+                scaling_config=args.rope_scaling,
+                max_position_embeddings=args.max_position_embeddings,
+            )
 
     def __call__(
         self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None

@@ -7,6 +7,17 @@ import mlx.nn as nn
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
 from .rope_utils import initialize_rope
 
+ACTIVATIONS = {
+    "gelu": nn.gelu,
+    "gelu_fast": nn.gelu_approx,
+    "gelu_new": nn.gelu_approx,
+    "gelu_pytorch_tanh": nn.gelu_approx,
+    "quick_gelu": nn.gelu_fast_approx,
+    "relu": nn.relu,
+    "relu2": nn.relu2,
+    "silu": nn.silu,
+}
+
 
 @dataclass
 class ModelArgs(BaseModelArgs):
@@ -41,7 +52,7 @@ class ModelArgs(BaseModelArgs):
             **rope,
             "type": rope_type,
         }
-        if self.hidden_act != "gelu_pytorch_tanh":
+        if self.hidden_act not in ACTIVATIONS:
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 
@@ -117,10 +128,10 @@ class MLP(nn.Module):
         self.gate_proj = nn.Linear(args.hidden_size, args.intermediate_size, bias=False)
         self.up_proj = nn.Linear(args.hidden_size, args.intermediate_size, bias=False)
         self.down_proj = nn.Linear(args.intermediate_size, args.hidden_size, bias=False)
+        self.act_fn = ACTIVATIONS[args.hidden_act]
 
     def __call__(self, x: mx.array) -> mx.array:
-        down_proj = self.down_proj(nn.gelu_approx(self.gate_proj(x)) * self.up_proj(x))
-        return down_proj
+        return self.down_proj(self.act_fn(self.gate_proj(x)) * self.up_proj(x))
 
 
 class DecoderLayer(nn.Module):

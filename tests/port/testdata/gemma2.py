@@ -4,9 +4,20 @@ from typing import Any, Dict, List, Optional
 import mlx.core as mx
 import mlx.nn as nn
 
-from .base import BaseModelArgs, create_attention_mask
+from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
 from .cache import KVCache, RotatingKVCache
 from .rope_utils import initialize_rope
+
+ACTIVATIONS = {
+    "gelu": nn.gelu,
+    "gelu_fast": nn.gelu_approx,
+    "gelu_new": nn.gelu_approx,
+    "gelu_pytorch_tanh": nn.gelu_approx,
+    "quick_gelu": nn.gelu_fast_approx,
+    "relu": nn.relu,
+    "relu2": nn.relu2,
+    "silu": nn.silu,
+}
 
 
 @dataclass
@@ -57,19 +68,7 @@ class ModelArgs(BaseModelArgs):
             for kind in self.layer_types
         ):
             raise ValueError(f"layer types {self.layer_types} are not supported")
-        if self.query_pre_attn_scalar**-0.5 is None:
-            raise ValueError(
-                "configs with query_pre_attn_scalar ** -0.5 is None are not supported"
-            )
-        if self.attn_logit_softcapping is None:
-            raise ValueError(
-                "only configs with attn_logit_softcapping is not None are supported"
-            )
-        if self.final_logit_softcapping is None:
-            raise ValueError(
-                "only configs with final_logit_softcapping is not None are supported"
-            )
-        if self.hidden_activation != "gelu_pytorch_tanh":
+        if self.hidden_activation not in ACTIVATIONS:
             raise ValueError(
                 f"hidden_activation {self.hidden_activation} is not supported"
             )
@@ -88,9 +87,9 @@ class RMSNorm(nn.Module):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.softcap = args.attn_logit_softcapping
         self.head_dim = args.head_dim
         self.scale = args.query_pre_attn_scalar**-0.5
-        self.softcap = args.attn_logit_softcapping
         self.q_proj = nn.Linear(
             args.hidden_size,
             args.num_attention_heads * args.head_dim,
@@ -136,21 +135,26 @@ class Attention(nn.Module):
             queries = self.rope(queries)
             keys = self.rope(keys)
 
-        B, n_heads, L, D = queries.shape
-        n_kv_heads = keys.shape[1]
-        queries = (queries * self.scale).reshape(B, n_kv_heads, -1, L, D)
-        scores = queries @ mx.expand_dims(keys, 2).swapaxes(-1, -2)
-        scores = mx.tanh(scores / self.softcap) * self.softcap
-        if mask is not None:
-            if mask.ndim == 4:
-                mask = mx.expand_dims(mask, 2)
-            if mask.dtype == mx.bool_:
-                scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
-            else:
-                scores = scores + mask
-        scores = mx.softmax(scores, axis=-1, precise=True)
-        output = scores @ mx.expand_dims(values, 2)
-        output = output.reshape(B, n_heads, L, -1)
+        if self.softcap is not None:
+            B, n_heads, L, D = queries.shape
+            n_kv_heads = keys.shape[1]
+            queries = (queries * self.scale).reshape(B, n_kv_heads, -1, L, D)
+            scores = queries @ mx.expand_dims(keys, 2).swapaxes(-1, -2)
+            scores = mx.tanh(scores / self.softcap) * self.softcap
+            if mask is not None:
+                if mask.ndim == 4:
+                    mask = mx.expand_dims(mask, 2)
+                if mask.dtype == mx.bool_:
+                    scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
+                else:
+                    scores = scores + mask
+            scores = mx.softmax(scores, axis=-1, precise=True)
+            output = scores @ mx.expand_dims(values, 2)
+            output = output.reshape(B, n_heads, L, -1)
+        else:
+            output = scaled_dot_product_attention(
+                queries, keys, values, cache=cache, scale=self.scale, mask=mask
+            )
         return self.o_proj(output.transpose(0, 2, 1, 3).reshape(B, L, -1))
 
 
@@ -160,10 +164,10 @@ class MLP(nn.Module):
         self.gate_proj = nn.Linear(args.hidden_size, args.intermediate_size, bias=False)
         self.up_proj = nn.Linear(args.hidden_size, args.intermediate_size, bias=False)
         self.down_proj = nn.Linear(args.intermediate_size, args.hidden_size, bias=False)
+        self.act_fn = ACTIVATIONS[args.hidden_activation]
 
     def __call__(self, x: mx.array) -> mx.array:
-        down_proj = self.down_proj(nn.gelu_approx(self.gate_proj(x)) * self.up_proj(x))
-        return down_proj
+        return self.down_proj(self.act_fn(self.gate_proj(x)) * self.up_proj(x))
 
 
 class DecoderLayer(nn.Module):
@@ -199,6 +203,7 @@ class Gemma2Model(nn.Module):
         self.factor = args.hidden_size**0.5
         self.sliding_window = args.sliding_window
         self.layer_types = args.layer_types
+        self.softcap = args.attn_logit_softcapping
         self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
         self.layers = [DecoderLayer(args) for i in range(args.num_hidden_layers)]
         self.norm = RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
@@ -220,9 +225,12 @@ class Gemma2Model(nn.Module):
                 window_size = (
                     self.sliding_window if kind == "sliding_attention" else None
                 )
-                masks[kind] = create_attention_mask(
-                    h, c, window_size=window_size, return_array=True
-                )
+                if self.softcap is not None:
+                    masks[kind] = create_attention_mask(
+                        h, c, window_size=window_size, return_array=True
+                    )
+                else:
+                    masks[kind] = create_attention_mask(h, c, window_size=window_size)
 
         for layer, c, kind in zip(self.layers, cache, self.layer_types):
             h = layer(h, masks[kind], c)
@@ -248,10 +256,13 @@ class Model(nn.Module):
             out = self.model.embed_tokens.as_linear(out)
         else:
             out = self.lm_head(out)
-        out2 = (
-            mx.tanh(out / self.final_logit_softcapping) * self.final_logit_softcapping
-        )
-        return out2
+        if self.final_logit_softcapping is not None:
+            out2 = (
+                mx.tanh(out / self.final_logit_softcapping)
+                * self.final_logit_softcapping
+            )
+            return out2
+        return out
 
     def sanitize(self, weights):
         if self.args.tie_word_embeddings:

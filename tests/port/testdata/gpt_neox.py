@@ -7,6 +7,17 @@ import mlx.nn as nn
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
 from .rope_utils import initialize_rope
 
+ACTIVATIONS = {
+    "gelu": nn.gelu,
+    "gelu_fast": nn.gelu_approx,
+    "gelu_new": nn.gelu_approx,
+    "gelu_pytorch_tanh": nn.gelu_approx,
+    "quick_gelu": nn.gelu_fast_approx,
+    "relu": nn.relu,
+    "relu2": nn.relu2,
+    "silu": nn.silu,
+}
+
 
 @dataclass
 class ModelArgs(BaseModelArgs):
@@ -52,9 +63,7 @@ class ModelArgs(BaseModelArgs):
             **rope,
             "type": rope_type,
         }
-        if not self.use_parallel_residual:
-            raise ValueError("only configs with use_parallel_residual are supported")
-        if self.hidden_act != "gelu":
+        if self.hidden_act not in ACTIVATIONS:
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 
@@ -67,9 +76,10 @@ class MLP(nn.Module):
         self.dense_4h_to_h = nn.Linear(
             args.intermediate_size, args.hidden_size, bias=True
         )
+        self.act = ACTIVATIONS[args.hidden_act]
 
     def __call__(self, x: mx.array) -> mx.array:
-        return self.dense_4h_to_h(nn.gelu(self.dense_h_to_4h(x)))
+        return self.dense_4h_to_h(self.act(self.dense_h_to_4h(x)))
 
 
 class Attention(nn.Module):
@@ -121,6 +131,7 @@ class Attention(nn.Module):
 class Layer(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.use_parallel_residual = args.use_parallel_residual
         self.input_layernorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
         self.post_attention_layernorm = nn.LayerNorm(
             args.hidden_size, eps=args.layer_norm_eps
@@ -131,12 +142,15 @@ class Layer(nn.Module):
     def __call__(
         self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
     ) -> mx.array:
-        h = (
-            self.mlp(self.post_attention_layernorm(x))
-            + self.attention(self.input_layernorm(x), mask, cache)
-            + x
-        )
-        return h
+        if self.use_parallel_residual:
+            h = (
+                self.mlp(self.post_attention_layernorm(x))
+                + self.attention(self.input_layernorm(x), mask, cache)
+                + x
+            )
+            return h
+        output = self.attention(self.input_layernorm(x), mask, cache) + x
+        return self.mlp(self.post_attention_layernorm(output)) + output
 
 
 class GPTNeoXModel(nn.Module):

@@ -5,6 +5,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
+from .cache import KVCache, RotatingKVCache
 from .rope_utils import initialize_rope
 from .switch_layers import SwitchGLU
 
@@ -50,8 +51,6 @@ class ModelArgs(BaseModelArgs):
             **rope,
             "type": rope_type,
         }
-        if self.sliding_window is not None:
-            raise ValueError("only configs with sliding_window is None are supported")
         if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
@@ -151,6 +150,7 @@ class DecoderLayer(nn.Module):
 class MixtralModel(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.sliding_window = args.sliding_window
         self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
         self.layers = [DecoderLayer(args) for i in range(args.num_hidden_layers)]
         self.norm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
@@ -165,7 +165,7 @@ class MixtralModel(nn.Module):
 
         if cache is None:
             cache = [None] * len(self.layers)
-        mask = create_attention_mask(h, cache[0])
+        mask = create_attention_mask(h, cache[0], window_size=self.sliding_window)
 
         for layer, c in zip(self.layers, cache):
             h = layer(h, mask, c)
@@ -221,3 +221,8 @@ class Model(nn.Module):
     @property
     def layers(self):
         return self.model.layers
+
+    def make_cache(self):
+        if self.args.sliding_window is None:
+            return [KVCache() for _ in self.layers]
+        return [RotatingKVCache(max_size=self.args.sliding_window) for _ in self.layers]

@@ -52,10 +52,6 @@ class ModelArgs(BaseModelArgs):
             **rope,
             "type": rope_type,
         }
-        if self.clip_qkv is not None:
-            raise ValueError("configs with clip_qkv is not None are not supported")
-        if self.norm_topk_prob:
-            raise ValueError("configs with norm_topk_prob are not supported")
         if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
@@ -63,6 +59,9 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.clip_qkv = args.clip_qkv
+        if args.clip_qkv is not None:
+            self.value = -args.clip_qkv
         self.head_dim = args.head_dim
         self.scale = args.head_dim**-0.5
         self.q_proj = nn.Linear(
@@ -103,17 +102,36 @@ class Attention(nn.Module):
     ) -> mx.array:
         B, L, _ = x.shape
 
-        queries = (
-            self.q_norm(self.q_proj(x))
-            .reshape(B, L, -1, self.head_dim)
-            .transpose(0, 2, 1, 3)
-        )
-        keys = (
-            self.k_norm(self.k_proj(x))
-            .reshape(B, L, -1, self.head_dim)
-            .transpose(0, 2, 1, 3)
-        )
-        values = self.v_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+        if self.clip_qkv is not None:
+            queries = (
+                mx.clip(self.q_norm(self.q_proj(x)), self.value, self.clip_qkv)
+                .reshape(B, L, -1, self.head_dim)
+                .transpose(0, 2, 1, 3)
+            )
+            keys = (
+                mx.clip(self.k_norm(self.k_proj(x)), self.value, self.clip_qkv)
+                .reshape(B, L, -1, self.head_dim)
+                .transpose(0, 2, 1, 3)
+            )
+            values = (
+                mx.clip(self.v_proj(x), self.value, self.clip_qkv)
+                .reshape(B, L, -1, self.head_dim)
+                .transpose(0, 2, 1, 3)
+            )
+        else:
+            queries = (
+                self.q_norm(self.q_proj(x))
+                .reshape(B, L, -1, self.head_dim)
+                .transpose(0, 2, 1, 3)
+            )
+            keys = (
+                self.k_norm(self.k_proj(x))
+                .reshape(B, L, -1, self.head_dim)
+                .transpose(0, 2, 1, 3)
+            )
+            values = (
+                self.v_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+            )
 
         if cache is not None:
             queries = self.rope(queries, offset=cache.offset)
@@ -133,6 +151,7 @@ class SparseMoeBlock(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
         self.top_k = args.num_experts_per_tok
+        self.norm_topk_prob = args.norm_topk_prob
         self.gate = nn.Linear(args.hidden_size, args.num_experts, bias=False)
         self.switch_mlp = SwitchGLU(
             args.hidden_size, args.intermediate_size, args.num_experts
@@ -148,9 +167,17 @@ class SparseMoeBlock(nn.Module):
         ]
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         y = self.switch_mlp(h, inds)
-        final_hidden_states = (
-            (y * scores[..., None]).sum(axis=-2).astype(y.dtype).reshape(B, L, D)
-        )
+        if self.norm_topk_prob:
+            final_hidden_states = (
+                (y * (scores / scores.sum(axis=-1, keepdims=True))[..., None])
+                .sum(axis=-2)
+                .astype(y.dtype)
+                .reshape(B, L, D)
+            )
+        else:
+            final_hidden_states = (
+                (y * scores[..., None]).sum(axis=-2).astype(y.dtype).reshape(B, L, D)
+            )
         return final_hidden_states
 
 

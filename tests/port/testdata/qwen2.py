@@ -6,6 +6,7 @@ import mlx.nn as nn
 
 from .activations import swiglu
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
+from .cache import KVCache, RotatingKVCache
 from .rope_utils import initialize_rope
 
 
@@ -58,19 +59,11 @@ class ModelArgs(BaseModelArgs):
             **rope,
             "type": rope_type,
         }
-        if any(kind != "full_attention" for kind in self.layer_types):
-            raise ValueError(f"layer types {self.layer_types} are not supported")
         if any(
-            self.layer_types[layer_idx] == "sliding_attention"
-            for layer_idx in range(self.num_hidden_layers)
+            kind not in ("full_attention", "sliding_attention")
+            for kind in self.layer_types
         ):
-            raise ValueError(
-                "configs with layer_types[layer_idx] == 'sliding_attention' for a layer are not supported"
-            )
-        if "sliding_attention" in self.layer_types:
-            raise ValueError(
-                "configs with 'sliding_attention' in layer_types are not supported"
-            )
+            raise ValueError(f"layer types {self.layer_types} are not supported")
         if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
@@ -154,6 +147,8 @@ class DecoderLayer(nn.Module):
 class Qwen2Model(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.sliding_window = args.sliding_window
+        self.layer_types = args.layer_types
         self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
         self.layers = [DecoderLayer(args) for i in range(args.num_hidden_layers)]
         self.norm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
@@ -168,10 +163,16 @@ class Qwen2Model(nn.Module):
 
         if cache is None:
             cache = [None] * len(self.layers)
-        mask = create_attention_mask(h, cache[0])
+        masks = {}
+        for kind, c in zip(self.layer_types, cache):
+            if kind not in masks:
+                window_size = (
+                    self.sliding_window if kind == "sliding_attention" else None
+                )
+                masks[kind] = create_attention_mask(h, c, window_size=window_size)
 
-        for layer, c in zip(self.layers, cache):
-            h = layer(h, mask, c)
+        for layer, c, kind in zip(self.layers, cache, self.layer_types):
+            h = layer(h, masks[kind], c)
 
         return self.norm(h)
 
@@ -203,3 +204,13 @@ class Model(nn.Module):
     @property
     def layers(self):
         return self.model.layers
+
+    def make_cache(self):
+        return [
+            (
+                RotatingKVCache(max_size=self.args.sliding_window)
+                if kind == "sliding_attention"
+                else KVCache()
+            )
+            for kind in self.args.layer_types
+        ]

@@ -4,7 +4,9 @@ from typing import Any, Dict, List, Optional
 import mlx.core as mx
 import mlx.nn as nn
 
+from .activations import swiglu
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
+from .cache import KVCache, RotatingKVCache
 from .rope_utils import initialize_rope
 from .switch_layers import SwitchGLU
 
@@ -14,6 +16,7 @@ class ModelArgs(BaseModelArgs):
     model_type: str = "qwen3_moe"
     vocab_size: int = 151936
     hidden_size: int = 2048
+    intermediate_size: int = 6144
     num_hidden_layers: int = 24
     num_attention_heads: int = 32
     num_key_value_heads: int = 4
@@ -57,25 +60,6 @@ class ModelArgs(BaseModelArgs):
             **rope,
             "type": rope_type,
         }
-        if not (self.num_local_experts > 0):
-            raise ValueError("only configs with num_local_experts > 0 are supported")
-        if any(
-            not (
-                layer_idx not in self.mlp_only_layers
-                and (
-                    self.num_local_experts > 0
-                    and (layer_idx + 1) % self.decoder_sparse_step == 0
-                )
-            )
-            for layer_idx in range(self.num_hidden_layers)
-        ):
-            raise ValueError(
-                "only configs with this choice of decoder_sparse_step are supported"
-            )
-        if self.sliding_window is not None:
-            raise ValueError("only configs with sliding_window is None are supported")
-        if self.norm_topk_prob:
-            raise ValueError("configs with norm_topk_prob are not supported")
         if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
@@ -146,6 +130,7 @@ class SparseMoeBlock(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
         self.top_k = args.num_experts_per_tok
+        self.norm_topk_prob = args.norm_topk_prob
         self.gate = nn.Linear(args.hidden_size, args.num_local_experts, bias=False)
         self.switch_mlp = SwitchGLU(
             args.hidden_size, args.moe_intermediate_size, args.num_local_experts
@@ -161,15 +146,39 @@ class SparseMoeBlock(nn.Module):
         ]
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         y = self.switch_mlp(x2, inds)
+        if self.norm_topk_prob:
+            final_hidden_states = (
+                (y * (scores / scores.sum(axis=-1, keepdims=True))[..., None])
+                .sum(axis=-2)
+                .astype(y.dtype)
+            )
+            return final_hidden_states.reshape(B, L, D)
         h = (y * scores[..., None]).sum(axis=-2).astype(y.dtype).reshape(B, L, D)
         return h
 
 
+class MLP(nn.Module):
+    def __init__(self, args: ModelArgs, intermediate_size: int):
+        super().__init__()
+        self.gate_proj = nn.Linear(args.hidden_size, intermediate_size, bias=False)
+        self.up_proj = nn.Linear(args.hidden_size, intermediate_size, bias=False)
+        self.down_proj = nn.Linear(intermediate_size, args.hidden_size, bias=False)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.down_proj(swiglu(self.gate_proj(x), self.up_proj(x)))
+
+
 class DecoderLayer(nn.Module):
-    def __init__(self, args: ModelArgs):
+    def __init__(self, args: ModelArgs, layer_idx: int):
         super().__init__()
         self.self_attn = Attention(args)
-        self.mlp = SparseMoeBlock(args)
+        if layer_idx not in args.mlp_only_layers and (
+            args.num_local_experts > 0
+            and (layer_idx + 1) % args.decoder_sparse_step == 0
+        ):
+            self.mlp = SparseMoeBlock(args)
+        else:
+            self.mlp = MLP(args, intermediate_size=args.intermediate_size)
         self.input_layernorm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
         self.post_attention_layernorm = nn.RMSNorm(
             args.hidden_size, eps=args.rms_norm_eps
@@ -185,8 +194,11 @@ class DecoderLayer(nn.Module):
 class Qwen3MoeModel(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.sliding_window = args.sliding_window
         self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
-        self.layers = [DecoderLayer(args) for i in range(args.num_hidden_layers)]
+        self.layers = [
+            DecoderLayer(args, layer_idx=i) for i in range(args.num_hidden_layers)
+        ]
         self.norm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
 
     def __call__(
@@ -199,7 +211,7 @@ class Qwen3MoeModel(nn.Module):
 
         if cache is None:
             cache = [None] * len(self.layers)
-        mask = create_attention_mask(h, cache[0])
+        mask = create_attention_mask(h, cache[0], window_size=self.sliding_window)
 
         for layer, c in zip(self.layers, cache):
             h = layer(h, mask, c)
@@ -256,3 +268,8 @@ class Model(nn.Module):
     @property
     def layers(self):
         return self.model.layers
+
+    def make_cache(self):
+        if self.args.sliding_window is None:
+            return [KVCache() for _ in self.layers]
+        return [RotatingKVCache(max_size=self.args.sliding_window) for _ in self.layers]

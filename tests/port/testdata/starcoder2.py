@@ -5,7 +5,19 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
+from .cache import KVCache, RotatingKVCache
 from .rope_utils import initialize_rope
+
+ACTIVATIONS = {
+    "gelu": nn.gelu,
+    "gelu_fast": nn.gelu_approx,
+    "gelu_new": nn.gelu_approx,
+    "gelu_pytorch_tanh": nn.gelu_approx,
+    "quick_gelu": nn.gelu_fast_approx,
+    "relu": nn.relu,
+    "relu2": nn.relu2,
+    "silu": nn.silu,
+}
 
 
 @dataclass
@@ -43,9 +55,7 @@ class ModelArgs(BaseModelArgs):
             **rope,
             "type": rope_type,
         }
-        if self.sliding_window is not None:
-            raise ValueError("only configs with sliding_window is None are supported")
-        if self.hidden_act != "gelu_pytorch_tanh":
+        if self.hidden_act not in ACTIVATIONS:
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 
@@ -114,9 +124,10 @@ class MLP(nn.Module):
         self.c_proj = nn.Linear(
             args.intermediate_size, args.hidden_size, bias=args.use_bias
         )
+        self.act = ACTIVATIONS[args.hidden_act]
 
     def __call__(self, x: mx.array) -> mx.array:
-        return self.c_proj(nn.gelu_approx(self.c_fc(x)))
+        return self.c_proj(self.act(self.c_fc(x)))
 
 
 class DecoderLayer(nn.Module):
@@ -139,6 +150,7 @@ class DecoderLayer(nn.Module):
 class Starcoder2Model(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.sliding_window = args.sliding_window
         self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
         self.layers = [DecoderLayer(args) for i in range(args.num_hidden_layers)]
         self.norm = nn.LayerNorm(args.hidden_size, eps=args.norm_epsilon)
@@ -153,7 +165,7 @@ class Starcoder2Model(nn.Module):
 
         if cache is None:
             cache = [None] * len(self.layers)
-        mask = create_attention_mask(h, cache[0])
+        mask = create_attention_mask(h, cache[0], window_size=self.sliding_window)
 
         for layer, c in zip(self.layers, cache):
             h = layer(h, mask, c)
@@ -188,3 +200,8 @@ class Model(nn.Module):
     @property
     def layers(self):
         return self.model.layers
+
+    def make_cache(self):
+        if self.args.sliding_window is None:
+            return [KVCache() for _ in self.layers]
+        return [RotatingKVCache(max_size=self.args.sliding_window) for _ in self.layers]

@@ -1,0 +1,142 @@
+#include "emit/blocks.h"
+
+namespace portwright::emit {
+
+namespace {
+
+size_t indent_of(const std::string& line) {
+  const size_t at = line.find_first_not_of(' ');
+  return at == std::string::npos ? 0 : at;
+}
+
+bool continues(std::string_view text) {
+  return text.starts_with("else:") || text.starts_with("elif ") ||
+         text.starts_with("except") || text.starts_with("finally:");
+}
+
+class Parser {
+ public:
+  explicit Parser(const std::vector<std::string>& lines) : lines_(lines) {}
+
+  Block block(size_t indent) {
+    Block out;
+    while (at_ < lines_.size()) {
+      const std::string& line = lines_[at_];
+      if (line.empty()) {
+        if (!belongs_after_blank(indent)) {
+          break;
+        }
+        ++at_;
+        out.emplace_back();
+        continue;
+      }
+      if (indent_of(line) < indent) {
+        break;
+      }
+      Statement s;
+      s.text = line.substr(indent);
+      ++at_;
+      if (s.text.ends_with(":")) {
+        s.body = block(indent + 4);
+      }
+      if (continues(s.text) && !out.empty()) {
+        out.back().clauses.push_back(std::move(s));
+      } else {
+        out.push_back(std::move(s));
+      }
+    }
+    return out;
+  }
+
+ private:
+  /// A blank line ends an inner block when what follows stands further left.
+  bool belongs_after_blank(size_t indent) const {
+    for (size_t i = at_; i < lines_.size(); ++i) {
+      if (!lines_[i].empty()) {
+        return indent_of(lines_[i]) >= indent;
+      }
+    }
+    return indent == 0;
+  }
+
+  const std::vector<std::string>& lines_;
+  size_t at_ = 0;
+};
+
+bool leaves(const Block& block) {
+  return !block.empty() && block.back().choice < 0 &&
+         (block.back().text.starts_with("return ") ||
+          block.back().text.starts_with("raise "));
+}
+
+void write(
+    const Block& block,
+    Conditions& conditions,
+    const std::string& indent,
+    std::vector<std::string>& out);
+
+void write_choice(
+    const Statement& s,
+    Conditions& conditions,
+    const std::string& indent,
+    std::vector<std::string>& out) {
+  const bool swapped = s.body.empty();
+  const Block& first = swapped ? s.clauses : s.body;
+  const Block& second = swapped ? s.body : s.clauses;
+  out.push_back(indent + "if " + conditions.text(s.choice, !swapped) + ":");
+  write(first, conditions, indent + "    ", out);
+  if (second.empty()) {
+    return;
+  }
+  if (leaves(first)) {
+    write(second, conditions, indent, out);
+    return;
+  }
+  const size_t at = out.size();
+  const bool chain = second.size() == 1 && second.front().choice >= 0;
+  if (chain) {
+    write_choice(second.front(), conditions, indent, out);
+    out[at] = indent + "el" + out[at].substr(indent.size());
+    return;
+  }
+  out.push_back(indent + "else:");
+  write(second, conditions, indent + "    ", out);
+}
+
+void write(
+    const Block& block,
+    Conditions& conditions,
+    const std::string& indent,
+    std::vector<std::string>& out) {
+  for (const Statement& s : block) {
+    if (s.choice >= 0) {
+      write_choice(s, conditions, indent, out);
+      continue;
+    }
+    out.push_back(s.text.empty() ? "" : indent + s.text);
+    write(s.body, conditions, indent + "    ", out);
+    write(s.clauses, conditions, indent, out);
+  }
+}
+
+}  // namespace
+
+std::string Statement::heading() const {
+  std::string out = text;
+  for (const Statement& clause : clauses) {
+    out += "\n" + clause.text;
+  }
+  return out;
+}
+
+Block parse_block(const std::vector<std::string>& lines) {
+  return Parser(lines).block(0);
+}
+
+std::vector<std::string> lines_of(const Block& block, Conditions& conditions) {
+  std::vector<std::string> out;
+  write(block, conditions, "", out);
+  return out;
+}
+
+}  // namespace portwright::emit

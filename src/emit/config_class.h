@@ -1,0 +1,33 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "eval/objects.h"
+
+namespace portwright::emit {
+
+/// A field as the config class declares it.
+struct ConfigField {
+  std::string annotation;     // "int | None"; "" when undeclared
+  eval::Value default_value;  // Undefined: none
+};
+
+ConfigField config_field(const eval::Class& cls, const std::string& name);
+
+/// A statement of the config class's __post_init__ that assigns fields.
+struct ConfigStatement {
+  std::string text;
+  std::set<std::string> fields;  // read or assigned
+  std::set<std::string> assigned;
+  /// Extra keys of config.json are set by super().__post_init__(): what stands
+  /// before it only gives them a default.
+  bool past_super = false;
+  /// It mentions nothing that ModelArgs does not have.
+  bool self_contained = true;
+};
+
+std::vector<ConfigStatement> config_statements(const eval::Class& cls);
+
+}  // namespace portwright::emit

@@ -1,0 +1,172 @@
+#include "emit/exploration.h"
+
+#include "emit/flips.h"
+#include "emit/guards.h"
+#include "emit/perturbation.h"
+#include "emit/variants.h"
+#include "library/guarded.h"
+
+namespace portwright::emit {
+
+using nlohmann::json;
+
+namespace {
+
+/// A compilation stays cheap; what lies beyond is guarded.
+constexpr size_t kMostRecordings = 24;
+
+class Explorer {
+ public:
+  Explorer(eval::Interpreter& interp, Predicates& predicates)
+      : interp_(interp), predicates_(predicates) {}
+
+  library::Evaluated<std::vector<Recording>> run(const json& config) {
+    auto base = record(interp_, config);
+    if (!base) {
+      return tl::unexpected(base.error());
+    }
+    add(std::move(*base));
+    // A flip may reach conditions that were not reached before it.
+    for (size_t i = 0; i < reached_.size(); ++i) {
+      // A config that cannot be had is none.
+      (void)library::guarded(interp_, [&] {
+        flip(reached_[i]);
+        return true;
+      });
+    }
+    combine();
+    return std::move(recordings_);
+  }
+
+ private:
+  struct Seen {
+    bool sides[2] = {false, false};
+    size_t first = 0;  // the recording that reached it first
+  };
+
+  void add(Recording recording) {
+    recordings_.push_back(std::move(recording));
+    Recording& added = recordings_.back();
+    added.evaluation.trace = added.trace.get();
+    for (const auto& branch : all_branches(added.evaluation)) {
+      const int index = predicates_.index_of(branch.condition);
+      if (index < 0 || !matters(predicates_.at(index).reads) ||
+          stays_in_value(branch, added.evaluation.config)) {
+        continue;
+      }
+      const auto [it, fresh] = seen_.try_emplace(index);
+      if (fresh) {
+        reached_.push_back(index);
+        it->second.first = recordings_.size() - 1;
+      }
+      it->second.sides[branch.outcome] = true;
+    }
+  }
+
+  /// `a or b`: a falsy `a` leaves both sides in the value's own expression.
+  bool stays_in_value(const trace::Branch& branch, const eval::Value& config) {
+    return branch.operand && !branch.outcome &&
+           branch.condition->kind == eval::Provenance::Kind::Config &&
+           !interp_.try_getattr(config, branch.condition->name.str()).is_bool();
+  }
+
+  void flip(int predicate) {
+    const Seen seen = seen_[predicate];
+    if (seen.sides[false] && seen.sides[true]) {
+      return;
+    }
+    const bool wanted = !seen.sides[true];
+    const json near = recordings_[seen.first].evaluation.json;
+    for (const json& candidate : flips(
+             interp_,
+             predicates_,
+             near,
+             predicate,
+             wanted ? Truth::True : Truth::False)) {
+      if (recordings_.size() >= kMostRecordings) {
+        return;
+      }
+      if (!tried_.insert(candidate.dump()).second) {
+        continue;
+      }
+      if (auto recording = record(interp_, candidate)) {
+        add(std::move(*recording));
+        if (seen_[predicate].sides[wanted]) {
+          return;
+        }
+        recordings_.pop_back();
+      }
+    }
+  }
+
+  /// All changes at once: what they do in different places must not mix.
+  void combine() {
+    json all = recordings_.front().evaluation.json;
+    for (size_t i = 1; i < recordings_.size(); ++i) {
+      const json& own = recordings_[i].evaluation.json;
+      for (const auto& [field, value] : own.items()) {
+        const json& base = recordings_.front().evaluation.json;
+        if (!base.contains(field) || base[field] != value) {
+          all[field] = value;
+        }
+      }
+    }
+    if (recordings_.size() > 2) {
+      if (auto recording = record(interp_, all)) {
+        add(std::move(*recording));
+      }
+    }
+  }
+
+  eval::Interpreter& interp_;
+  Predicates& predicates_;
+  std::vector<Recording> recordings_;
+  std::map<int, Seen> seen_;
+  std::vector<int> reached_;
+  std::set<std::string> tried_;
+};
+
+}  // namespace
+
+library::Evaluated<std::vector<Recording>>
+explore(eval::Interpreter& interp, Predicates& predicates, const json& config) {
+  return Explorer(interp, predicates).run(config);
+}
+
+namespace {
+
+/// What was decided on config fields, in order.
+std::vector<std::pair<int, bool>> decisions(
+    Predicates& predicates,
+    const Evaluation& evaluation) {
+  std::vector<std::pair<int, bool>> out;
+  for (const auto& branch : all_branches(evaluation)) {
+    const int index = predicates.index_of(branch.condition);
+    if (index >= 0 && matters(predicates.at(index).reads)) {
+      out.emplace_back(index, branch.outcome);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<Recording> record_other_numbers(
+    eval::Interpreter& interp,
+    Predicates& predicates,
+    const Recording& base) {
+  const auto wanted = decisions(predicates, base.evaluation);
+  for (const json& config : perturbed(base.evaluation.json)) {
+    auto recording = record(interp, config);
+    if (!recording) {
+      continue;
+    }
+    recording->evaluation.trace = recording->trace.get();
+    if (decisions(predicates, recording->evaluation) == wanted) {
+      return std::move(*recording);
+    }
+  }
+  return {};
+}
+
+}  // namespace portwright::emit

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "emit/compile.h"
+#include "emit/predicates.h"
+
+namespace portwright::emit {
+
+/// Records a config, then configs near it: for every condition on the config
+/// that the model's own source decided one way only, one that decides it the
+/// other way, if a model can be built from any. The first answer is that of
+/// `config` itself; the diagnostic is its fault.
+library::Evaluated<std::vector<Recording>> explore(
+    eval::Interpreter& interp,
+    Predicates& predicates,
+    const nlohmann::json& config);
+
+/// A recording in other numbers, every condition decided as in `base`; nothing
+/// when no such config can be built.
+std::optional<Recording> record_other_numbers(
+    eval::Interpreter& interp,
+    Predicates& predicates,
+    const Recording& base);
+
+}  // namespace portwright::emit

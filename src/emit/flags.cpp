@@ -1,0 +1,208 @@
+#include "emit/flags.h"
+
+#include <regex>
+
+namespace portwright::emit {
+
+namespace {
+
+/// Where `op` stands outside parentheses, if it does so once.
+std::optional<size_t> only_at(const std::string& text, std::string_view op) {
+  std::optional<size_t> found;
+  int depth = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    depth += text[i] == '(' || text[i] == '[';
+    depth -= text[i] == ')' || text[i] == ']';
+    if (depth == 0 && text.compare(i, op.size(), op) == 0) {
+      if (found) {
+        return {};
+      }
+      found = i;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string negated(const std::string& text) {
+  static const std::pair<std::string_view, std::string_view> kOpposites[] = {
+      {" is not ", " is "},
+      {" is ", " is not "},
+      {" not in ", " in "},
+      {" in ", " not in "},
+      {" == ", " != "},
+      {" != ", " == "},
+      {" > ", " <= "},
+      {" <= ", " > "},
+      {" < ", " >= "},
+      {" >= ", " < "}};
+  const bool joined = text.find(" and ") != std::string::npos ||
+                      text.find(" or ") != std::string::npos ||
+                      text.find(" if ") != std::string::npos;
+  if (!joined && text.starts_with("not ")) {
+    return text.substr(4);
+  }
+  for (const auto& [op, opposite] : kOpposites) {
+    const auto at = only_at(text, op);
+    if (!joined && at) {
+      return text.substr(0, *at) + std::string(opposite) +
+             text.substr(*at + op.size());
+    }
+  }
+  return text.find(' ') == std::string::npos ? "not " + text
+                                             : "not (" + text + ")";
+}
+
+namespace {
+
+std::string
+replaced(std::string text, std::string_view from, std::string_view to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
+       at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+bool is_scalar(const Statement& s) {
+  return s.choice < 0 && s.body.empty() && s.text.starts_with("self.") &&
+         s.text.find("nn.") == std::string::npos &&
+         s.text.find('(') == std::string::npos;
+}
+
+bool mentions(const Block& block, std::string_view text) {
+  return std::any_of(block.begin(), block.end(), [&](const Statement& s) {
+    return s.text.find(text) != std::string::npos || mentions(s.body, text) ||
+           mentions(s.clauses, text);
+  });
+}
+
+}  // namespace
+
+std::string ArgsConditions::text(int predicate, bool holds) {
+  const std::string text = replaced(
+      context_.args_text(predicates_.at(predicate).condition),
+      "args.",
+      prefix_);
+  return holds ? text : negated(text);
+}
+
+Flags::Flags(
+    Context& context,
+    Predicates& predicates,
+    eval::Value module,
+    const Block& init)
+    : context_(context), predicates_(predicates), module_(std::move(module)) {
+  for (const Statement& s : init) {
+    const size_t equals = s.text.find(" = ");
+    if (s.text.starts_with("self.") && equals != std::string::npos) {
+      known_.emplace_back(
+          s.text.substr(5, equals - 5), s.text.substr(equals + 3));
+    }
+    has_args_ = has_args_ || s.text == "self.args = args";
+  }
+}
+
+void Flags::study(const Block& call) {
+  for (const Statement& s : call) {
+    if (s.choice >= 0) {
+      const bool when = mentions(s.body, "self.rope(");
+      const bool otherwise = mentions(s.clauses, "self.rope(");
+      if (when != otherwise) {
+        rotates_.emplace(s.choice, when);
+      }
+    }
+    study(s.body);
+    study(s.clauses);
+  }
+}
+
+std::string Flags::flag_name(const std::string& text) const {
+  if (module_.defined() && module_.object()->attrs) {
+    for (const auto& [name, value] : module_.object()->attrs->entries()) {
+      if (value.provenance() && value.is_bool() &&
+          context_.args_text(value.provenance()) == text) {
+        return house_attribute(name.str());
+      }
+    }
+  }
+  // args.layer_types[layer_idx] == "sliding_attention"
+  static const std::regex kKind(R"re(.*== "(\w+?)(?:_attention)?")re");
+  std::smatch found;
+  if (std::regex_match(text, found, kKind)) {
+    return "is_" + found[1].str();
+  }
+  return "is_variant";
+}
+
+std::string Flags::keep(const std::string& name, const std::string& value) {
+  for (const auto* list : {&known_, &added_}) {
+    for (const auto& [own, text] : *list) {
+      if (text == value) {
+        return own;
+      }
+    }
+  }
+  std::string candidate = name;
+  auto taken = [&](const auto& list) {
+    return std::any_of(list.begin(), list.end(), [&](const auto& entry) {
+      return entry.first == candidate;
+    });
+  };
+  for (int i = 2; taken(known_) || taken(added_); ++i) {
+    candidate = name + "_" + std::to_string(i);
+  }
+  added_.emplace_back(candidate, value);
+  return candidate;
+}
+
+std::string Flags::expression(int predicate) {
+  const std::string text =
+      context_.args_text(predicates_.at(predicate).condition);
+  const auto& reads = predicates_.at(predicate).reads;
+  const bool one_field = !reads.loop && reads.fields.size() == 1;
+  const std::string field =
+      one_field ? "args." + *reads.fields.begin() : std::string();
+  const bool kept =
+      one_field &&
+      std::any_of(known_.begin(), known_.end(), [&](const auto& k) {
+        return k.second == field;
+      });
+  if (has_args_ && !kept) {
+    return replaced(text, "args.", "self.args.");
+  }
+  if (one_field) {
+    const std::string name =
+        keep(house_attribute(*reads.fields.begin()), field);
+    return replaced(text, field, "self." + name);
+  }
+  if (const auto turns = rotates_.find(predicate); turns != rotates_.end()) {
+    const std::string value = turns->second ? text : negated(text);
+    return std::string(turns->second ? "" : "not ") + "self." +
+           keep("use_rope", value);
+  }
+  return "self." + keep(flag_name(text), text);
+}
+
+std::string Flags::text(int predicate, bool holds) {
+  auto [it, fresh] = expressions_.try_emplace(predicate);
+  if (fresh) {
+    it->second = expression(predicate);
+  }
+  return holds ? it->second : negated(it->second);
+}
+
+void Flags::add_to(Block& init) const {
+  size_t at = 0;
+  while (at < init.size() && is_scalar(init[at])) {
+    ++at;
+  }
+  for (const auto& [name, value] : added_) {
+    Statement s;
+    s.text = "self." + name + " = " + value;
+    init.insert(init.begin() + static_cast<ptrdiff_t>(at++), std::move(s));
+  }
+}
+
+}  // namespace portwright::emit

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "emit/predicates.h"
+
+namespace portwright::emit {
+
+/// Configs near `config` (as read from config.json) for which a predicate is
+/// `wanted` at some layer, the likeliest first. They load; whether a model can
+/// be built from them is not known.
+std::vector<nlohmann::json> flips(
+    eval::Interpreter& interp,
+    Predicates& predicates,
+    const nlohmann::json& config,
+    int predicate,
+    Truth wanted);
+
+}  // namespace portwright::emit

@@ -1,0 +1,53 @@
+#include "emit/perturbation.h"
+
+#include <string>
+
+namespace portwright::emit {
+
+using nlohmann::json;
+
+namespace {
+
+/// Integers that count or name something else than an extent.
+bool is_index(const std::string& field) {
+  for (const char* part :
+       {"layer", "_id", "step", "interval", "period", "pattern", "freq"}) {
+    if (field.find(part) != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+struct Extent {
+  bool sizes, fractions;
+};
+
+json changed(const json& config, Extent extent) {
+  json out = config;
+  for (auto& [field, value] : out.items()) {
+    if (value.is_number_float()) {
+      const double v = value.get<double>();
+      // A fraction of one is often a share or a probability.
+      if (v < 1e-3 || v > 1 || extent.fractions) {
+        value = v * 1.0625;
+      }
+    } else if (value.is_number_integer() && extent.sizes && !is_index(field)) {
+      value = value.get<int64_t>() * 2;
+    } else if (value.is_object() && field != "quantization_config") {
+      value = changed(value, {false, extent.fractions});
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<json> perturbed(const json& config) {
+  return {
+      changed(config, {true, true}),
+      changed(config, {true, false}),
+      changed(config, {false, false})};
+}
+
+}  // namespace portwright::emit

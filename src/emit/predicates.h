@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "emit/context.h"
+#include "emit/merge.h"
+
+namespace portwright::emit {
+
+/// What a condition reads.
+struct Reads {
+  std::set<std::string> fields;
+  bool plain = true;  // config fields, literals and the layer index alone
+  bool loop = false;
+};
+
+Reads reads_of(const eval::Provenance* condition);
+
+/// A condition of the source on config fields and the layer index.
+struct Predicate {
+  std::string text;  // in terms of `config` and `layer_idx`
+  const eval::Provenance* condition = nullptr;
+  Reads reads;
+};
+
+/// Every such condition that some recording reached, and what it is for any
+/// config and layer.
+class Predicates {
+ public:
+  explicit Predicates(eval::Interpreter& interp) : interp_(interp) {}
+
+  /// The index of a condition; -1 when it reads more than the config.
+  int index_of(const eval::Provenance* condition);
+  const Predicate& at(int index) const {
+    return all_[index];
+  }
+  size_t size() const {
+    return all_.size();
+  }
+  /// `layer` < 0: not inside a layer.
+  Truth truth(int index, const eval::Value& config, int64_t layer);
+
+ private:
+  eval::Interpreter& interp_;
+  std::vector<Predicate> all_;
+  std::map<std::string, int> by_text_;
+  std::map<int, eval::Value> functions_;
+};
+
+}  // namespace portwright::emit

@@ -1,0 +1,103 @@
+"""One file serves the variants of its architecture: drawn configs, proven in process.
+
+Each config is written as transformers 5 or as 4 writes it, some of its optional
+keys absent or null. The file has to be right for every one of them.
+"""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from .rope_cases import flat, nested
+from .test_in_process import prove  # noqa: F401
+
+GOLDENS = Path(__file__).parent / "testdata"
+DRAWS = 6
+DEFAULT = {"rope_type": "default"}
+LINEAR = {"rope_type": "linear", "factor": 3.0}
+SLIDING = {
+    "use_sliding_window": True,
+    "sliding_window": 8,
+    "max_window_layers": 1,
+    "layer_types": None,
+}
+ACTS = ["gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu"]
+
+# What each choice sets; a config takes one of each.
+VARIANTS = {
+    "llama": [
+        [{}, {"attention_bias": True}],
+        [{}, {"mlp_bias": True}],
+        [{}, {"head_dim": 20}, {"head_dim": None}],
+    ],
+    "qwen2": [[{}, SLIDING]],
+    "qwen3": [[{}, SLIDING], [{}, {"attention_bias": True}]],
+    "phi3": [[{}, {"sliding_window": 8}]],
+    "starcoder2": [
+        [{}, {"sliding_window": 8}],
+        [{}, {"use_bias": False}],
+        [{"hidden_act": act} for act in ACTS],
+    ],
+    "mixtral": [[{}, {"sliding_window": 8}], [{}, {"head_dim": 20}]],
+    "qwen3_moe": [
+        [{}, {"norm_topk_prob": True}],
+        [{}, {"mlp_only_layers": [1]}, {"decoder_sparse_step": 2}],
+        [{}, {"use_sliding_window": True, "sliding_window": 8}],
+    ],
+    "olmoe": [
+        [{}, {"clip_qkv": 0.5}, {"clip_qkv": None}],
+        [{}, {"norm_topk_prob": True}],
+    ],
+    "gemma2": [
+        [{}, {"attn_logit_softcapping": None}],
+        [{}, {"final_logit_softcapping": None}],
+        [{"hidden_activation": act} for act in ACTS],
+    ],
+    "gpt_neox": [
+        [{}, {"use_parallel_residual": False}],
+        [{}, {"attention_bias": False}],
+        [{"hidden_act": act} for act in ACTS],
+    ],
+}
+# Their files say that they do no other.
+DEFAULT_ROPE = {"phi3"}
+# What transformers 4 called them.
+FORMER = {
+    "gpt_neox": {"rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"}
+}
+# Keys that real configs lack: an older transformers did not write them.
+OPTIONAL = ["attention_bias", "mlp_bias", "tie_word_embeddings", "hidden_act"]
+
+
+def drawn(kind, config, seed):
+    rng = random.Random(f"{kind} {seed}")
+    for choices in VARIANTS[kind]:
+        config = {**config, **rng.choice(choices)}
+    if rng.random() < 0.5:
+        config["tie_word_embeddings"] = not config.get("tie_word_embeddings", False)
+    form = rng.choice([nested, flat])
+    ropes = [DEFAULT] if kind in DEFAULT_ROPE else [DEFAULT, LINEAR]
+    config = form(config, rng.choice(ropes))
+    if form is flat:
+        for now, then in FORMER.get(kind, {}).items():
+            config[then] = config.pop(now)
+    named = {key for choices in VARIANTS[kind] for one in choices for key in one}
+    for key in OPTIONAL:
+        if key not in named and rng.random() < 0.3:
+            config.pop(key, None)
+    for key in [key for key in config if config[key] is None and rng.random() < 0.5]:
+        del config[key]
+    return config
+
+
+@pytest.mark.parametrize("kind", VARIANTS)
+def test_drawn_variants_are_served(kind, checkpoint, prove, tmp_path):  # noqa: F811
+    base = json.loads((checkpoint(kind) / "config.json").read_text())
+    files = []
+    for seed in range(DRAWS):
+        files.append(tmp_path / f"{seed}.json")
+        files[-1].write_text(json.dumps(drawn(kind, dict(base), seed)))
+    for file, proof in zip(files, prove(GOLDENS / f"{kind}.py", *files)):
+        assert proof["verdict"] == "passed", f"{proof['reason']}\n{file.read_text()}"

@@ -211,7 +211,7 @@ class GuardedAttention(nn.Module):
         **kwargs,
     ) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
         if "padding_mask" in kwargs:
-            warnings.warn("Passing `padding_mask` is deprecated")
+            warnings.warn("Passing `padding_mask` is deprecated", stacklevel=2)
         bsz, q_len, _ = hidden_states.size()
 
         def split(x, heads):

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/allocator.h"
 #include "eval/state.h"
 #include "library/install.h"
 #include "library/model.h"
@@ -128,6 +129,7 @@ int run_source(const char* path) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  base::tune_allocator();
   if (argc == 3 && std::string_view(argv[1]) == "--source") {
     return run_source(argv[2]);
   }

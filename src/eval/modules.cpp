@@ -1,6 +1,9 @@
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <optional>
 #include <sstream>
+#include <unordered_map>
 
 #include "eval/frame.h"
 #include "eval/state.h"
@@ -63,6 +66,42 @@ std::string read_file(Interpreter& interp, const std::string& path) {
   return std::move(text).str();
 }
 
+/// Valid files that interpreters of this process have parsed, by path: all read
+/// the same library.
+class ParsedFiles {
+ public:
+  static ParsedFiles& instance() {
+    static ParsedFiles files;
+    return files;
+  }
+
+  std::optional<syntax::Tree> find(
+      const std::string& path,
+      const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    const auto it = files_.find(path);
+    return it != files_.end() && it->second.text == text
+               ? std::optional(it->second.tree)
+               : std::nullopt;
+  }
+
+  void keep(std::string path, std::string text, const syntax::Tree& tree) {
+    const std::lock_guard lock(mutex_);
+    if (files_.size() < kMost) {
+      files_.insert_or_assign(std::move(path), File{std::move(text), tree});
+    }
+  }
+
+ private:
+  static constexpr size_t kMost = 4096;
+  struct File {
+    std::string text;
+    syntax::Tree tree;  // shares its nodes
+  };
+  std::mutex mutex_;
+  std::unordered_map<std::string, File> files_;
+};
+
 const syntax::Tree&
 parse(Interpreter& interp, const std::string& path, std::string text) {
   auto parsed = syntax::parse_module(path, std::move(text));
@@ -72,6 +111,19 @@ parse(Interpreter& interp, const std::string& path, std::string text) {
     throw Refusal{parsed.diagnostics.front()};
   }
   return trees.back();
+}
+
+const syntax::Tree&
+parse_once(Interpreter& interp, const std::string& path, std::string text) {
+  ParsedFiles& files = ParsedFiles::instance();
+  if (auto known = files.find(path, text)) {
+    interp.state().trees.push_back(std::move(*known));
+    return interp.state().trees.back();
+  }
+  std::string copy = text;
+  const syntax::Tree& tree = parse(interp, path, std::move(text));
+  files.keep(path, std::move(copy), tree);
+  return tree;
 }
 
 Ref<ModuleObject>
@@ -141,7 +193,7 @@ Ref<ModuleObject> Interpreter::import_module(std::string_view name) {
   auto module = new_module(key, path, found.is_package);
   state_->modules[key] = module;
   try {
-    const auto& tree = parse(
+    const auto& tree = parse_once(
         *this,
         path,
         found.source ? std::string(found.source->text)

@@ -125,6 +125,21 @@ void write_aliases(
     return;
   }
   for (const auto& e : map->get<eval::Dict>()->entries()) {
+    if (e.key.defined() && e.value.is_str() && fields.contains(e.key.str()) &&
+        !fields.contains(e.value.str())) {
+      // Read by the other name only; this is the one that is saved.
+      const ConfigField saved = config_field(cls, e.value.str());
+      const bool plain =
+          saved.default_value.defined() &&
+          (!saved.default_value.is_object() || saved.default_value.is_str());
+      out += "    " + e.value.str() + ": " +
+             type_text(saved.annotation, saved.default_value) + " = " +
+             (plain ? literal(context.interp, saved.default_value) : "None") +
+             "\n";
+      body.push_back("if self." + e.key.str() + " is None:");
+      body.push_back("    self." + e.key.str() + " = self." + e.value.str());
+      continue;
+    }
     if (e.key.defined() && e.value.is_str() && fields.contains(e.value.str()) &&
         !fields.contains(e.key.str())) {
       const ConfigField alias = config_field(cls, e.key.str());
@@ -145,13 +160,92 @@ void write_aliases(
   }
 }
 
-bool is_alias_target(const eval::Class& cls, const std::string& name) {
+/// "AttnConfig" for "attn_config".
+std::string class_name(const std::string& field) {
+  std::string out;
+  bool upper = true;
+  for (char c : field) {
+    if (c == '_') {
+      upper = true;
+    } else {
+      out += upper ? static_cast<char>(std::toupper(c)) : c;
+      upper = false;
+    }
+  }
+  return out;
+}
+
+/// Configs inside the config: a class of arguments for each, of the fields
+/// that are read ("attn_config.clip_qkv"). Those fields are taken out of
+/// `fields`, the config's own field is put in.
+class NestedConfigs {
+ public:
+  NestedConfigs(Context& context, std::set<std::string>& fields)
+      : context_(context) {
+    for (const auto& name : std::set<std::string>(fields)) {
+      if (const size_t dot = name.find('.'); dot != std::string::npos) {
+        nested_[name.substr(0, dot)].insert(name.substr(dot + 1));
+        fields.erase(name);
+      }
+    }
+    for (const auto& [name, read] : nested_) {
+      fields.insert(name);
+    }
+  }
+
+  bool contains(const std::string& field) const {
+    return nested_.contains(field);
+  }
+
+  std::string classes() const {
+    std::string out;
+    for (const auto& [name, read] : nested_) {
+      const Value config =
+          context_.interp.try_getattr(context_.evaluation.config, name);
+      if (!config.is_object() || !config.is(eval::Kind::Instance)) {
+        context_.hole({}, "the config field '" + name + "' holds no config");
+      }
+      const eval::Class& cls = *config.object()->cls;
+      out += "@dataclass\nclass " + class_name(name) + "(BaseModelArgs):\n";
+      for (const auto& field : read) {
+        const ConfigField f = config_field(cls, field);
+        const bool plain =
+            f.default_value.defined() &&
+            (!f.default_value.is_object() || f.default_value.is_str());
+        if (!plain || field.find('.') != std::string::npos) {
+          context_.hole({}, "'" + name + "." + field + "' has no default");
+        }
+        out += "    " + field + ": " +
+               type_text(f.annotation, f.default_value) + " = " +
+               literal(context_.interp, f.default_value) + "\n";
+      }
+      out += "\n\n";
+    }
+    return out;
+  }
+
+  void read_them(std::vector<std::string>& body) const {
+    for (const auto& [name, read] : nested_) {
+      body.push_back(
+          "self." + name + " = " + class_name(name) + ".from_dict(self." +
+          name + " or {})");
+    }
+  }
+
+ private:
+  Context& context_;
+  std::map<std::string, std::set<std::string>> nested_;
+};
+
+/// True for either name of a pair.
+bool has_alias(const eval::Class& cls, const std::string& name) {
   const Value* map = cls.lookup(base::Symbol("attribute_map"));
   if (!map || !map->is(eval::Kind::Dict)) {
     return false;
   }
   for (const auto& e : map->get<eval::Dict>()->entries()) {
-    if (e.key.defined() && e.value.is_str() && e.value.str() == name) {
+    if (e.key.defined() && e.key.is_str() && e.value.is_str() &&
+        (e.value.str() == name || e.key.str() == name)) {
       return true;
     }
   }
@@ -189,8 +283,10 @@ std::string write_arguments(
   const bool rope = fields.contains("rope_theta");
   const auto statements =
       derived.for_fields(fields, [&](const std::string& name) {
-        return !config_field(cls, name).annotation.empty();
+        return name.find('.') != std::string::npos ||
+               !config_field(cls, name).annotation.empty();
       });
+  const NestedConfigs nested(context, fields);
   std::set<std::string> rope_fields;
   for (const char* name :
        {"rope_theta", "rope_scaling", "partial_rotary_factor"}) {
@@ -213,7 +309,8 @@ std::string write_arguments(
       }
     }
   }
-  std::string out = "@dataclass\nclass ModelArgs(BaseModelArgs):\n";
+  std::string out =
+      nested.classes() + "@dataclass\nclass ModelArgs(BaseModelArgs):\n";
   const Value* type = cls.lookup(base::Symbol("model_type"));
   out += "    model_type: str = " +
          context.interp.repr(type ? *type : eval::str("")) + "\n";
@@ -248,11 +345,12 @@ std::string write_arguments(
     out += !plain && is_integer(name) ? "Optional[int]" : type_text("", v);
     out += " = " + (plain ? literal(context.interp, own) : "None") + "\n";
     if (!plain && !derived.gives_default(name) &&
-        !context.defaults.contains(name) && !is_alias_target(cls, name)) {
+        !context.defaults.contains(name) && !has_alias(cls, name)) {
       ordered.push_back(name);
     }
   }
   std::vector<std::string> body;
+  nested.read_them(body);
   write_aliases(context, cls, fields, out, body);
   std::vector<std::string> given(statements);
   for (const auto& [name, by_default] : context.defaults) {
@@ -290,7 +388,8 @@ std::string write_arguments(
           return s.find("self." + name + " = ") != std::string::npos;
         });
     const bool none = !by_default.defined() || by_default.is_none();
-    if (none && v.defined() && !v.is_none() && !assigned) {
+    if (none && v.defined() && !v.is_none() && !assigned &&
+        !nested.contains(name)) {
       body.push_back("if self." + name + " is None:");
       body.push_back(
           "    raise ValueError(\"config.json must give " + name + "\")");

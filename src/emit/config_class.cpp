@@ -1,6 +1,8 @@
 #include "emit/config_class.h"
 
 #include <algorithm>
+#include <optional>
+#include <regex>
 
 #include "eval/code.h"
 #include "syntax/printer.h"
@@ -12,40 +14,118 @@ using eval::Value;
 
 namespace {
 
-/// Every `self.<field>` in a piece of syntax.
+bool is_word(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+}
+
+/// The names in a piece of syntax, each with the attributes read of it
+/// ("self.attn_config.clip_qkv") and where it ends. Texts are left out.
+struct Name {
+  std::string text;
+  size_t end;
+};
+
+std::vector<Name> names_in(const std::string& text) {
+  std::vector<Name> out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '"' || text[at] == '\'') {
+      at = text.find(text[at], at + 1);
+      if (at == std::string::npos) {
+        break;
+      }
+    } else if (is_word(text[at])) {
+      const size_t start = at;
+      while (at < text.size() && (is_word(text[at]) || text[at] == '.')) {
+        ++at;
+      }
+      const bool attribute = start > 0 && text[start - 1] == '.';
+      if (!attribute &&
+          !std::isdigit(static_cast<unsigned char>(text[start]))) {
+        out.push_back({text.substr(start, at - start), at});
+      }
+      --at;
+    }
+  }
+  return out;
+}
+
+/// Names that mean the same in ModelArgs.
+bool is_common(const std::string& name) {
+  static const std::set<std::string> kCommon = {
+      "if",    "else", "elif",      "for",        "in",    "not", "and",
+      "or",    "is",   "None",      "True",       "False", "abs", "all",
+      "any",   "bool", "dict",      "float",      "int",   "len", "list",
+      "max",   "min",  "range",     "round",      "set",   "str", "sum",
+      "tuple", "zip",  "enumerate", "isinstance", "sorted"};
+  return kCommon.contains(name);
+}
+
+/// Every field in a piece of syntax, and whether there is anything else.
 void read_fields(ConfigStatement& s) {
   const std::string& text = s.text;
-  size_t at = 0;
-  while ((at = text.find("self.", at)) != std::string::npos) {
-    size_t end = at += 5;
-    while (end < text.size() &&
-           (std::isalnum(static_cast<unsigned char>(text[end])) ||
-            text[end] == '_')) {
-      ++end;
+  std::set<std::string> bound;  // by comprehensions
+  for (size_t at = text.find("for "); at != std::string::npos;
+       at = text.find("for ", at + 4)) {
+    const size_t end = text.find(" in ", at);
+    for (const Name& name : names_in(text.substr(
+             at + 4, end == std::string::npos ? 0 : end - at - 4))) {
+      bound.insert(name.text);
     }
-    const std::string field = text.substr(at, end - at);
-    s.fields.insert(field);
-    if (text.compare(end, 3, " = ") == 0) {
-      s.assigned.insert(field);
-    }
-    if (end < text.size() && text[end] == '(') {
-      s.self_contained = false;  // a method of the config
-    }
-    at = end;
   }
-  for (const char* foreign :
-       {"kwargs",
-        "super(",
-        "logger",
-        "warnings",
-        "AutoConfig",
-        "CONFIG",
-        "rope_parameters",
-        "rope_scaling",
-        "raise"}) {
+  for (const Name& name : names_in(text)) {
+    const std::string& whole = name.text;
+    const std::string first = whole.substr(0, whole.find('.'));
+    const bool called = text.compare(name.end, 1, "(") == 0;
+    const bool keyword = text.compare(name.end, 1, "=") == 0 &&
+                         text.compare(name.end, 2, "==") != 0;
+    if (whole.starts_with("self.")) {
+      // A method of the config is foreign, one of a field's value is not.
+      std::string field = whole.substr(5);
+      if (called && field.find('.') == std::string::npos) {
+        s.self_contained = false;
+      } else if (called) {
+        field.resize(field.rfind('.'));
+      }
+      s.fields.insert(field);
+      if (text.compare(name.end, 3, " = ") == 0) {
+        s.assigned.insert(field);
+      }
+    } else if (!keyword && !is_common(first) && !bound.contains(first)) {
+      s.self_contained = false;
+    }
+  }
+  for (const char* foreign : {"rope_parameters", "rope_scaling"}) {
     s.self_contained =
         s.self_contained && text.find(foreign) == std::string::npos;
   }
+}
+
+/// x = kwargs.pop("key", None): the local holds what config.json has there.
+struct Popped {
+  std::string local, key;
+};
+
+std::optional<Popped> popped(const std::string& text) {
+  static const std::regex kPop(
+      R"re((\w+) = kwargs\.pop\(["'](\w+)["'], None\)\s*)re");
+  std::smatch found;
+  return std::regex_match(text, found, kPop)
+             ? std::optional(Popped{found[1], found[2]})
+             : std::nullopt;
+}
+
+/// Reads the fields in place of the locals.
+std::string with_fields(std::string text, const std::vector<Popped>& locals) {
+  const auto names = names_in(text);
+  for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    for (const Popped& p : locals) {
+      if (name->text == p.local) {
+        text.replace(
+            name->end - p.local.size(), p.local.size(), "self." + p.key);
+      }
+    }
+  }
+  return text;
 }
 
 }  // namespace
@@ -78,10 +158,16 @@ std::vector<ConfigStatement> config_statements(const eval::Class& cls) {
     return out;
   }
   bool past_super = false;
+  std::vector<Popped> locals;
   for (const syntax::Stmt* s :
        syntax::as<syntax::FunctionDef>(*function).body) {
     ConfigStatement statement;
     statement.text = syntax::print(*s);
+    if (const auto local = popped(statement.text)) {
+      locals.push_back(*local);
+      continue;
+    }
+    statement.text = with_fields(statement.text, locals);
     past_super = past_super || statement.text.starts_with("super().");
     statement.past_super = past_super;
     read_fields(statement);

@@ -247,8 +247,12 @@ Expression ModuleWriter::produce(ValueId id) {
     return operation(*info.producer, 0);  // made outside, of no data
   }
   if (it == graph_.producers.end()) {
+    const std::string known =
+        info.names.empty() ? "" : " '" + info.names.front().str() + "'";
     context_.hole(
-        frame_.call, "a value of " + frame_.path + " has no known origin");
+        info.producer ? info.producer->span : frame_.call,
+        "a value" + known + " that '" + frame_.path +
+            "' reads is made outside of it in no known way");
   }
   if (it->second.call) {
     return call_module(*it->second.call, it->second.index);

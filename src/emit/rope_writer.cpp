@@ -1,4 +1,5 @@
 #include <cmath>
+#include <set>
 
 #include "emit/operations.h"
 #include "emit/rope_forms.h"
@@ -67,6 +68,13 @@ class Finder {
   }
 
   std::optional<Maker> find() {
+    // A base of a field of its own may by chance be that of rope_parameters.
+    if (const auto own = from_makers();
+        own && own->base.find("args.") != std::string::npos &&
+        own->base.find("args.rope_theta") == std::string::npos &&
+        own->base.find("args.rope_parameters") == std::string::npos) {
+      return own;
+    }
     const Value parameters = context_.interp.try_getattr(
         context_.evaluation.config, "rope_parameters");
     if (auto maker = from(parameters, "")) {
@@ -131,6 +139,48 @@ class Finder {
       return Maker{Maker::Form::Local, kind, p->type};
     }
     return {};
+  }
+
+  /// The base in what this rotation's own frequencies are computed by.
+  std::optional<Maker> from_makers() {
+    if (!rope_.steady || std::abs(rope_.rotation.magnitude - 1) > 1e-6) {
+      return {};
+    }
+    std::set<ValueId> seen{rope_.input};
+    std::vector<ValueId> pending{rope_.output};
+    while (!pending.empty()) {
+      const ValueId id = pending.back();
+      pending.pop_back();
+      if (!seen.insert(id).second) {
+        continue;
+      }
+      const auto& info = context_.trace.info(id);
+      if (const OpNode* op = info.producer) {
+        if (op->op->name == "pow" || op->op->name == "rpow") {
+          for (const Value& arg : op->args) {
+            if (auto maker = from_base(arg)) {
+              return maker;
+            }
+          }
+        }
+        pending.insert(pending.end(), op->inputs.begin(), op->inputs.end());
+      } else if (!info.parameter.empty()) {
+        add_makers(info, pending);
+      }
+    }
+    return {};
+  }
+
+  /// The values that a buffer was filled from.
+  void add_makers(const trace::ValueInfo& buffer, std::vector<ValueId>& out) {
+    const auto* tensor = torch::as_tensor(buffer.tensor);
+    for (ValueId id = 1; id < context_.trace.values.size(); ++id) {
+      const auto& info = context_.trace.info(id);
+      const auto* other = torch::as_tensor(info.tensor);
+      if (tensor && other && info.producer && other->shares_storage(*tensor)) {
+        out.push_back(id);
+      }
+    }
   }
 
   /// A base that the source raises to the powers of the frequencies.

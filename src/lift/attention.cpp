@@ -336,7 +336,8 @@ bool agrees(
   replay.replace(a.queries, q);
   replay.replace(a.keys, k);
   replay.replace(a.values, v);
-  if (k.shape(1) != v.shape(1) || q.shape(1) % k.shape(1) != 0) {
+  if (k.shape(1) == 0 || k.shape(1) != v.shape(1) ||
+      q.shape(1) % k.shape(1) != 0) {
     return false;
   }
   std::optional<mx::array> mask, sinks;

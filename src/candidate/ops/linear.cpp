@@ -32,6 +32,12 @@ Value attention(Call& c) {
   } else {
     mask = c.optional_array(4);
   }
+  // MLX divides by the number of key heads before it looks at the shapes.
+  if (c.array(1).ndim() != 4 || c.array(1).shape(1) == 0) {
+    c.interp.raise(
+        "ValueError",
+        "[scaled_dot_product_attention] keys need 4 dimensions and a head.");
+  }
   return c.make(mx::fast::scaled_dot_product_attention(
       c.array(0),
       c.array(1),

@@ -380,14 +380,19 @@ Outcome<Place> locate(Session& session, const Scene& scene) {
     return tl::unexpected(scan.error());
   }
   const auto pairs = layer_pairs(session);
-  for (size_t i = 0; i < pairs.size(); ++i) {
-    if (!(scan->fed[i] <= kNeverAbove)) {
-      const auto found =
-          deepest(session, scene, Found{pairs[i], scan->position[i]});
-      if (!found) {
-        return tl::unexpected(found.error());
+  // Small errors of every layer may add up to one that fails: after what is
+  // plainly wrong, what is merely above the noise.
+  for (const bool plainly : {true, false}) {
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      const double limit = plainly ? kNeverAbove : session.layer_threshold(i);
+      if (!(scan->fed[i] <= limit)) {
+        const auto found =
+            deepest(session, scene, Found{pairs[i], scan->position[i]});
+        if (!found) {
+          return tl::unexpected(found.error());
+        }
+        return place_of(session, *found);
       }
-      return place_of(session, *found);
     }
   }
   return locate_outside(session, scene);

@@ -57,7 +57,8 @@ Outcome<json> WorkerParty::request(const std::string& op, json arguments) {
   return process_.request(op, std::move(arguments), timeout_);
 }
 
-Outcome<Run> WorkerParty::tensors(const std::string& op, json arguments) {
+Outcome<Run>
+WorkerParty::tensors(const std::string& op, json arguments, json* facts) {
   const auto file =
       scratch_ / fmt::format("{}-{}.safetensors", name(), ++files_);
   arguments["model"] = model_;
@@ -70,6 +71,9 @@ Outcome<Run> WorkerParty::tensors(const std::string& op, json arguments) {
   if (run) {
     run->order = reply->value("order", std::vector<std::string>());
     run->dtypes = reply->value("dtypes", std::map<std::string, std::string>());
+  }
+  if (facts) {
+    *facts = std::move(*reply);
   }
   return run;
 }

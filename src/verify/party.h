@@ -66,8 +66,12 @@ class WorkerParty : public Party {
       const std::string& op,
       nlohmann::json arguments);
 
-  /// A request that writes tensors, opened.
-  Outcome<Run> tensors(const std::string& op, nlohmann::json arguments);
+  /// A request that writes tensors, opened; `facts` gets the rest of the
+  /// answer.
+  Outcome<Run> tensors(
+      const std::string& op,
+      nlohmann::json arguments,
+      nlohmann::json* facts = nullptr);
 
   /// The model that `run` uses; several may be loaded.
   void select(const std::string& model) {

@@ -1,7 +1,5 @@
 """A bug planted into an emitted file is found, and its place named."""
 
-import re
-
 import pytest
 from verify.conftest import check_of
 
@@ -47,40 +45,6 @@ PLANTED = {
     "mixtral-swapped-gate-and-up": (SWAPPED_EXPERTS, "logits", "mlp"),
     "gemma-dropped-norm-offset": (DROPPED_NORM_OFFSET, "logits", "input_layernorm"),
 }
-
-
-@pytest.fixture(scope="session")
-def emitted(checkpoint, portwright, tmp_path_factory):
-    """The text of a type's port."""
-    texts = {}
-
-    def compile(kind):
-        if kind not in texts:
-            file = tmp_path_factory.mktemp("emitted") / f"{kind}.py"
-            done = portwright("compile", checkpoint(kind), "-o", file, "--fast")
-            assert done.returncode == 0, done.stderr
-            texts[kind] = file.read_text()
-        return texts[kind]
-
-    return compile
-
-
-def planted(text, replacements):
-    for old, new in replacements:
-        assert re.search(old, text), f"the port has no {old}"
-        text = re.sub(old, new, text)
-    return text
-
-
-@pytest.fixture
-def plant(emitted, tmp_path):
-    def edit(kind, replacements):
-        text = planted(emitted(kind), replacements)
-        path = tmp_path / f"{kind}.py"
-        path.write_text(text)
-        return path
-
-    return edit
 
 
 def named(place):

@@ -43,6 +43,7 @@ class Candidate:
         from mlx_lm import utils
 
         self.mx = mx
+        self.again = lambda: Candidate(checkpoint, port, dtype, strict)
         self.module = None
         self.checkpoint = Path(checkpoint)
         options = {"lazy": False, "strict": strict}

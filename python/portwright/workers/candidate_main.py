@@ -89,6 +89,30 @@ class Service:
     def generate(self, model, ids, tokens):
         return {"ids": self._model(model).generate(ids, tokens)}
 
+    def config_forms(self, model, configs, ids, out):
+        from . import candidate_probes as probes
+
+        tensors, errors = probes.with_configs(self._model(model), configs, ids)
+        return {**self._write(tensors, out), "errors": errors}
+
+    def prompt_cache(self, model, ids, prefill, extra, out):
+        from . import candidate_probes as probes
+
+        tensors = probes.prompt_cache(self._model(model), ids, prefill, extra)
+        return self._write(tensors, out)
+
+    def quantized(self, model, ids, prefill, bits, out):
+        from . import candidate_probes as probes
+
+        loaded = self._model(model)
+        tensors, facts = probes.quantized(loaded, loaded.again, ids, prefill, bits)
+        return {**self._write(tensors, out), **facts}
+
+    def lora(self, model, ids, steps):
+        from . import candidate_probes as probes
+
+        return probes.lora(self._model(model).again, ids, steps)
+
     def weights(self, checkpoint, port=None):
         """Needs no loaded model: it must answer when strict loading fails."""
         from pathlib import Path

@@ -48,8 +48,16 @@ def _replace_first(args, kwargs, array, mx):
     return args, kwargs
 
 
+def _stacks(module, mx):
+    """Holds weights of several experts, itself or right below."""
+    near = [module, *module.children().values()]
+    arrays = [a for m in near if isinstance(m, dict) for a in m.values()]
+    return any(isinstance(a, mx.array) and a.ndim > 2 for a in arrays)
+
+
 class Instrument:
-    """Records `in:PATH` and `out:PATH`; a repeated call adds `#2`, `#3`."""
+    """Records `in:PATH`, `out:PATH` and, of modules that are told which experts
+    to use, `routes:PATH`; a repeated call adds `#2`, `#3`."""
 
     def __init__(self, model, mx, capture=None, inject=None):
         self.mx = mx
@@ -73,7 +81,7 @@ class Instrument:
             if injected or self._capture.fullmatch(path):
                 cls = type(module)
                 self._restore.append((module, cls))
-                module.__class__ = self._subclass(cls, path)
+                module.__class__ = self._subclass(module, path)
         return self
 
     def __exit__(self, *_):
@@ -89,9 +97,11 @@ class Instrument:
     def _feeds(key, path):
         return key.split("in:", 1)[-1].split("#")[0] == path
 
-    def _subclass(self, cls, path):
+    def _subclass(self, module, path):
+        cls = type(module)
         mx = self.mx
         watch = self
+        stacks = _stacks(module, mx)
 
         def __call__(module, *args, **kwargs):
             n = watch._calls[path] = watch._calls.get(path, 0) + 1
@@ -101,6 +111,8 @@ class Instrument:
                 args, kwargs = _replace_first(args, kwargs, array, mx)
             entered = first_array([*args, *kwargs.values()], mx)
             watch._store("in:" + key, entered)
+            if stacks:
+                watch._store_routes(key, args)
             watch.order.append(key)
             result = cls.__call__(module, *args, **kwargs)
             watch._store("out:" + key, first_array(result, mx))
@@ -114,3 +126,14 @@ class Instrument:
         if array is not None:
             self.tensors[self.prefix + key] = array
             self.dtypes[self.prefix + key] = str(array.dtype).removeprefix("mlx.core.")
+
+    def _store_routes(self, key, args):
+        """The outermost module that is told decides; those below only obey."""
+        told = [k.split("routes:")[1] for k in self.tensors if "routes:" in k]
+        if any(key.startswith(path + ".") for path in told):
+            return
+        for value in args:
+            if isinstance(value, self.mx.array) and value.ndim > 1:
+                if self.mx.issubdtype(value.dtype, self.mx.integer):
+                    self._store("routes:" + key, value.astype(self.mx.float32))
+                    return

@@ -26,7 +26,8 @@ def tensors_of(value, torch):
 class Capture:
     """Records inputs and outputs of modules by path while it is entered.
 
-    Keys are `in:PATH` and `out:PATH`; a module called again adds `#2`, `#3`.
+    Keys are `in:PATH`, `out:PATH` and, where a module with stacked weights is
+    told which experts to use, `routes:PATH`; a module called again adds `#2`, `#3`.
     `prefix` is put before every key (for example `step3/`).
     """
 
@@ -66,6 +67,8 @@ class Capture:
             if value is None:
                 value = kwargs.get("hidden_states")
             self._store("in:" + key, value)
+            if any(p.ndim > 2 for p in module.parameters(recurse=False)):
+                self._store_routes(key, (*args, *kwargs.values()))
             self.order.append(key)
 
         def after(module, args, output):
@@ -74,6 +77,14 @@ class Capture:
             self._store("out:" + key, tensors_of(output, self.torch))
 
         return before, after
+
+    def _store_routes(self, key, values):
+        """The experts that a module holding their weights is told to use."""
+        for value in values:
+            if self.torch.is_tensor(value) and value.ndim > 1:
+                if value.dtype in (self.torch.int64, self.torch.int32):
+                    self._store("routes:" + key, value.float())
+                    return
 
     def _store(self, key, value):
         if value is not None and self.torch.is_tensor(value):

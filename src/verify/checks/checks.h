@@ -11,13 +11,20 @@ namespace portwright::verify {
   X(evaluator)       \
   X(layers)          \
   X(decode)          \
+  X(config)          \
+  X(mask)            \
+  X(routing)         \
   X(chunked_prefill) \
   X(rotating_cache)  \
+  X(prompt_cache)    \
   X(batch)           \
   X(rope_far)        \
   X(generation)      \
   X(dtype)           \
-  X(deepcopy)
+  X(deepcopy)        \
+  X(quantized)       \
+  X(lora)            \
+  X(long_context)
 
 #define X(name) Check name##_check();
 PW_CHECKS(X)

@@ -1,0 +1,154 @@
+"""Other configs for the weights of a loaded model.
+
+Some mean the same to transformers, so a port must take them alike; some change
+the result without changing a shape, so a port that keeps its result ignores a
+field.
+"""
+
+import copy
+import json
+from pathlib import Path
+
+_VISIBLE = 1e-3  # of the largest logit: what a changed field must move at least
+_LARGEST = 50_000_000  # parameters; every form is a model of its own
+# Of the file and of generation, not of the computation on given weights; ties
+# and sizes of vocabularies decide what a checkpoint holds.
+_NOT_COMPUTED = {
+    "architectures",
+    "auto_map",
+    "dtype",
+    "model_type",
+    "quantization_config",
+    "tie_word_embeddings",
+    "torch_dtype",
+    "transformers_version",
+    "use_cache",
+    "vocab_size",
+}
+
+
+def _paths(config, above=()):
+    """Every field, those inside nested objects too."""
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _paths(value, (*above, key))
+        elif key not in _NOT_COMPUTED and not key.endswith("_token_id"):
+            yield (*above, key), value
+
+
+def _with(config, path, value):
+    out = copy.deepcopy(config)
+    inner = out
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return out
+
+
+def _without(config, path):
+    out = copy.deepcopy(config)
+    inner = out
+    for key in path[:-1]:
+        inner = inner[key]
+    del inner[path[-1]]
+    return out
+
+
+def _flat_rope(config):
+    """The form of the v4 era, in place of nested rope parameters."""
+    out = copy.deepcopy(config)
+    rope = out.pop("rope_parameters", None) or {}
+    if "rope_theta" in rope:
+        out["rope_theta"] = rope.pop("rope_theta")
+        if "partial_rotary_factor" in rope:
+            out["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
+        plain = rope.get("rope_type", "default") == "default"
+        out["rope_scaling"] = None if plain else rope
+    return out
+
+
+def _others(value, activations):
+    """Values to try in place of one, the mildest that may show first."""
+    if isinstance(value, bool):
+        return [not value]
+    if value is None:
+        return [0.5, 4]
+    if isinstance(value, float):
+        return [0.1, 1.0] if value < 0.01 else [value * 0.5, value * 0.1, value * 3]
+    if isinstance(value, int):
+        return [value + 1, value - 1, value * 2]
+    if isinstance(value, str) and value in activations:
+        return [a for a in ("relu", "gelu", "silu") if a != value][:2]
+    if isinstance(value, list) and value != value[::-1]:
+        return [value[::-1]]
+    return []
+
+
+class ConfigForms:
+    """Forms of the config in `folder`, tried on the weights of `reference`."""
+
+    def __init__(self, reference, folder):
+        self.reference = reference
+        self.model = reference.model
+        self.torch = reference.torch
+        self.config = json.loads((Path(folder) / "config.json").read_text())
+        self.kind = type(self.model.config)
+
+    def _meaning(self, form):
+        """What transformers makes of a form; None when it refuses."""
+        try:
+            meaning = self.kind.from_dict(copy.deepcopy(form)).to_dict()
+        except Exception:
+            return None
+        meaning.pop("transformers_version", None)
+        return json.dumps(meaning, sort_keys=True, default=str)
+
+    def equal(self):
+        """[{what, config}]: absent and null fields, both forms of rope."""
+        wanted = self._meaning(self.config)
+        forms = [("flat rope fields", _flat_rope(self.config))]
+        for path, _ in _paths(self.config):
+            name = ".".join(path)
+            forms.append((f"{name} absent", _without(self.config, path)))
+            forms.append((f"{name} null", _with(self.config, path, None)))
+        return [
+            {"what": what, "config": form}
+            for what, form in forms
+            if form != self.config and self._meaning(form) == wanted
+        ]
+
+    def _logits(self, form, ids):
+        torch = self.torch
+        config = self.kind.from_dict(copy.deepcopy(form))
+        config._attn_implementation = "eager"
+        if hasattr(self.model.config, "_experts_implementation"):
+            config._experts_implementation = "eager"
+        model = type(self.model)(config)
+        model.load_state_dict(self.model.state_dict(), strict=True)
+        model.eval()
+        with torch.no_grad():
+            return model(torch.tensor(ids), use_cache=False).logits.float()
+
+    def altered(self, ids):
+        """[{field, value, config, logits}] of fields that move the logits."""
+        from transformers.activations import ACT2FN
+
+        if self.reference.parameters > _LARGEST:
+            return []
+        base = self.reference.forward(ids)[0]["logits"]
+        largest = base.abs().max()
+        out = []
+        for path, value in _paths(self.config):
+            for other in _others(value, ACT2FN):
+                form = _with(self.config, path, other)
+                try:
+                    logits = self._logits(form, ids)
+                except Exception:  # another shape, or no config at all
+                    continue
+                moved = (logits - base).abs().max() / largest
+                if bool(self.torch.isfinite(logits).all()) and moved > _VISIBLE:
+                    field = ".".join(path)
+                    entry = {"field": field, "value": other, "config": form}
+                    out.append({**entry, "logits": logits})
+                    break
+        return out

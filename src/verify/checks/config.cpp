@@ -1,0 +1,140 @@
+#include "verify/checks/checks.h"
+
+namespace portwright::verify {
+namespace {
+
+using nlohmann::json;
+
+/// The answers of both sides to every form of the config.
+struct Answers {
+  Run reference;
+  Run candidate;
+  json equal;
+  json altered;
+  json errors;
+};
+
+Outcome<Answers> ask(Session& session) {
+  Answers out;
+  const json ids = {session.plan().ids};
+  json facts;
+  auto reference = session.reference().tensors(
+      "config_forms",
+      {{"folder", session.subject().checkpoint.string()}, {"ids", ids}},
+      &facts);
+  if (!reference) {
+    return tl::unexpected(reference.error());
+  }
+  out.reference = std::move(*reference);
+  out.equal = facts["equal"];
+  out.altered = facts["altered"];
+  json configs = json::array();
+  for (const auto* forms : {&out.equal, &out.altered}) {
+    for (const auto& form : *forms) {
+      configs.push_back(form["config"]);
+    }
+  }
+  auto candidate = session.candidate().tensors(
+      "config_forms", {{"configs", configs}, {"ids", ids}}, &facts);
+  if (!candidate) {
+    return tl::unexpected(candidate.error());
+  }
+  out.candidate = std::move(*candidate);
+  out.errors = facts["errors"];
+  return out;
+}
+
+/// A form that transformers takes for the same config must not change a thing.
+void judge_equal(Session& session, const Answers& answers, CheckResult& out) {
+  const auto expected = answers.reference.find("logits");
+  for (size_t i = 0; i < answers.equal.size(); ++i) {
+    const auto what = "with " + answers.equal[i]["what"].get<std::string>();
+    const auto error = answers.errors.find(std::to_string(i));
+    if (error != answers.errors.end()) {
+      if (out.status == Status::Pass) {  // honest, yet such configs occur
+        out.status = Status::Warn;
+        out.reason = what + " the port raises " + error->get<std::string>();
+      }
+      continue;
+    }
+    judge(
+        out,
+        answers.candidate.find(fmt::format("logits/{}", i)),
+        expected,
+        session.logits_threshold(),
+        what + ", which transformers takes for the same, logits");
+  }
+}
+
+bool near(
+    const std::optional<Array>& a,
+    const std::optional<Array>& b,
+    double limit) {
+  const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+  return difference && difference->relative <= limit;
+}
+
+/// Fields that move torch's logits: another value must move the port's alike,
+/// or be refused. The checkpoint at hand is right all the same.
+void judge_altered(const Answers& answers, CheckResult& out) {
+  std::vector<std::string> ignored;
+  std::vector<std::string> otherwise;
+  const auto base = answers.reference.find("logits");
+  for (size_t i = 0; i < answers.altered.size(); ++i) {
+    const size_t number = answers.equal.size() + i;
+    if (answers.errors.contains(std::to_string(number))) {
+      continue;  // an honest refusal
+    }
+    const auto port = answers.candidate.find(fmt::format("logits/{}", number));
+    const auto torch = answers.reference.find(fmt::format("logits/{}", i));
+    if (!near(port, torch, kNeverAbove)) {
+      const auto& form = answers.altered[i];
+      const auto said = fmt::format(
+          "{} = {}", form["field"].get<std::string>(), form["value"].dump());
+      (near(port, base, kNeverAbove) ? ignored : otherwise).push_back(said);
+    }
+  }
+  std::string reason;
+  if (!ignored.empty()) {
+    reason = fmt::format("ignores {}", fmt::join(ignored, ", "));
+  }
+  if (!otherwise.empty()) {
+    reason += fmt::format(
+        "{}computes otherwise with {}",
+        reason.empty() ? "" : "; ",
+        fmt::join(otherwise, ", "));
+  }
+  if (!reason.empty() && out.status != Status::Fail) {
+    out.reason = out.reason.empty() ? "" : out.reason + "; ";
+    out.reason += "the port " + reason;
+    out.status = Status::Warn;
+  }
+}
+
+Outcome<CheckResult> run(Session& session) {
+  const auto answers = ask(session);
+  if (!answers) {
+    return tl::unexpected(answers.error());
+  }
+  if (answers->equal.empty() && answers->altered.empty()) {
+    return skipped("no other form of this config could be tried");
+  }
+  auto out = passed();
+  judge_equal(session, *answers, out);
+  judge_altered(*answers, out);
+  return out;
+}
+
+}  // namespace
+
+Check config_check() {
+  Check out;
+  out.name = "config";
+  out.about =
+      "fields absent, null and in both forms of rope mean what they mean to "
+      "transformers; other values of a field have their effect";
+  out.run = run;
+  return out;
+}
+
+}  // namespace portwright::verify

@@ -1,0 +1,64 @@
+#include <cmath>
+
+#include "verify/checks/checks.h"
+
+namespace portwright::verify {
+namespace {
+
+constexpr int kTokens = 2048;
+constexpr int kChunk = 512;
+constexpr int kSteps = 4;
+
+Outcome<CheckResult> run(Session& session) {
+  RunRequest request;
+  const int vocab =
+      *std::max_element(session.plan().ids.begin(), session.plan().ids.end());
+  request.ids = {spread_ids(kTokens, vocab, 5)};
+  request.prefill = kTokens - kSteps;
+  const auto torch = session.reference().run(request);
+  if (!torch) {
+    return skipped(fmt::format(
+        "torch takes no prompt of {} tokens: {}",
+        kTokens,
+        torch.error().message));
+  }
+  request.chunk = kChunk;
+  const auto port = session.candidate().run(request);
+  if (!port) {
+    return tl::unexpected(port.error());
+  }
+  const auto a = port->find("logits");
+  const auto b = torch->find("logits");
+  const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+  if (!difference) {
+    return failed("logits of another shape than torch's");
+  }
+  auto out = passed();
+  out.value = difference->relative;
+  // An angle at position p cannot be better than p times float32's rounding.
+  out.threshold = 8 * std::ldexp(static_cast<double>(kTokens), -24);
+  if (!(difference->relative <= *out.threshold)) {
+    out = failed(fmt::format(
+        "steps after {} tokens in pieces of {} differ by {} (allowed: {})",
+        kTokens,
+        kChunk,
+        short_number(difference->relative),
+        short_number(*out.threshold)));
+    out.value = difference->relative;
+    out.place.position = request.prefill - 1 + difference->position;
+  }
+  return out;
+}
+
+}  // namespace
+
+Check long_context_check() {
+  Check out;
+  out.name = "long_context";
+  out.about = "cached steps after thousands of tokens, fed in pieces";
+  out.full_only = true;
+  out.run = run;
+  return out;
+}
+
+}  // namespace portwright::verify

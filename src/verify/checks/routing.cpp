@@ -1,0 +1,140 @@
+#include "verify/checks/checks.h"
+#include "verify/locate.h"
+
+namespace portwright::verify {
+namespace {
+
+/// Choices of experts: keys `routes:PATH` of a run, in the order of calls.
+std::vector<std::string> routed(const Run& run) {
+  std::vector<std::string> out;
+  for (const auto& path : run.order) {
+    if (run.has("routes:" + path)) {
+      out.push_back(path);
+    }
+  }
+  return out;
+}
+
+/// Each row in ascending order: no side promises an order of its choice.
+Array in_order(Array choices) {
+  const auto k = static_cast<size_t>(choices.shape.back());
+  for (size_t at = 0; k && at + k <= choices.values.size(); at += k) {
+    std::sort(
+        choices.values.begin() + static_cast<std::ptrdiff_t>(at),
+        choices.values.begin() + static_cast<std::ptrdiff_t>(at + k));
+  }
+  return choices;
+}
+
+struct Agreement {
+  int64_t tokens = 0;
+  int64_t differing = 0;
+  int64_t first = -1;
+};
+
+std::optional<Agreement> agree(const Array& a, const Array& b) {
+  if (a.shape.empty() || b.shape.empty() || a.shape.back() != b.shape.back() ||
+      a.values.size() != b.values.size()) {
+    return std::nullopt;
+  }
+  const auto k = static_cast<size_t>(a.shape.back());
+  const Array x = in_order(a);
+  const Array y = in_order(b);
+  Agreement out;
+  for (size_t at = 0; k && at + k <= x.values.size(); at += k) {
+    const auto left = x.values.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto right = y.values.begin() + static_cast<std::ptrdiff_t>(at);
+    if (!std::equal(left, left + static_cast<std::ptrdiff_t>(k), right)) {
+      out.first = out.first < 0 ? out.tokens : out.first;
+      ++out.differing;
+    }
+    ++out.tokens;
+  }
+  return out;
+}
+
+std::optional<int> layer_of(Session& session, const std::string& path) {
+  const auto& layers = session.candidate_layers();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (path.starts_with(layers[i] + ".")) {
+      return static_cast<int>(i);
+    }
+  }
+  return std::nullopt;
+}
+
+/// The port again, each layer fed torch's input: what is left is the router.
+Outcome<Run> fed_layers(Session& session, const Run& torch) {
+  std::map<std::string, std::string> feed;
+  for (size_t i = 0; i < session.candidate_layers().size(); ++i) {
+    feed["in:" + session.candidate_layers()[i]] =
+        "in:" + session.reference_layers()[i];
+  }
+  RunRequest request;
+  request.ids = {session.plan().ids};
+  request.capture = ".*";
+  return session.candidate().run_fed(request, torch, std::move(feed));
+}
+
+Outcome<CheckResult> run(Session& session) {
+  const auto torch = session.reference_prefill();
+  if (!torch) {
+    return tl::unexpected(torch.error());
+  }
+  const auto theirs = routed(**torch);
+  const auto port = fed_layers(session, **torch);
+  if (!port) {
+    return tl::unexpected(port.error());
+  }
+  const auto ours = routed(*port);
+  if (theirs.empty()) {
+    return skipped("torch's modules pass no choice of experts");
+  }
+  if (ours.size() != theirs.size()) {
+    return skipped(fmt::format(
+        "torch chooses experts {} times, the port {} times",
+        theirs.size(),
+        ours.size()));
+  }
+  auto out = passed();
+  Series series{"tokens with other experts", "layer", {}};
+  double worst = 0;
+  for (size_t i = 0; i < ours.size(); ++i) {
+    const auto a = port->find("routes:" + ours[i]);
+    const auto b = (*torch)->find("routes:" + theirs[i]);
+    const auto found = a && b ? agree(*a, *b) : std::nullopt;
+    if (!found) {
+      return skipped("the choices of both sides have other shapes");
+    }
+    const double share =
+        static_cast<double>(found->differing) /
+        static_cast<double>(std::max<int64_t>(found->tokens, 1));
+    series.values.push_back(share);
+    worst = std::max(worst, share);
+    if (found->differing && out.status == Status::Pass) {
+      out = failed(fmt::format(
+          "fed torch's input, {} of {} tokens go to other experts",
+          found->differing,
+          found->tokens));
+      out.place.layer = layer_of(session, ours[i]);
+      out.place.module = ours[i];
+      out.place.position = found->first;
+    }
+  }
+  out.value = worst;
+  out.threshold = 0;
+  out.series.push_back(std::move(series));
+  return out;
+}
+
+}  // namespace
+
+Check routing_check() {
+  Check out;
+  out.name = "routing";
+  out.about = "tokens go to the experts that torch sends them to";
+  out.run = run;
+  return out;
+}
+
+}  // namespace portwright::verify

@@ -6,17 +6,13 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 base::Result<WorkerProcess> start_reference(const Environment& environment) {
-  auto worker = WorkerProcess::start(
+  return WorkerProcess::start(
       {"reference",
        environment.reference_python.empty() ? environment.python
                                             : environment.reference_python,
        "portwright.workers.reference_main",
        {},
        environment.python_path});
-  if (worker) {
-    (void)worker->post("warm", json::object());
-  }
-  return worker;
 }
 
 base::Result<std::shared_ptr<Workers>> Workers::start(
@@ -26,6 +22,8 @@ base::Result<std::shared_ptr<Workers>> Workers::start(
   if (!reference) {
     return tl::unexpected(reference.error());
   }
+  // A tiny checkpoint known already needs no torch; a comparison does.
+  (void)reference->post("warm", json::object());
   std::vector<std::string> arguments;
   if (mlx_lm) {
     arguments = {"--mlx-lm", mlx_lm->string()};

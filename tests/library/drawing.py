@@ -201,6 +201,20 @@ def _spell_old_dtype(draw, config, defaults):
         config["torch_dtype"] = config.pop("dtype")
 
 
+def _null(draw, config, defaults):
+    """Fields that make no tensor and may be null."""
+    names = (
+        "attn_logit_softcapping",
+        "clip_qkv",
+        "final_logit_softcapping",
+        "pad_token_id",
+        "sliding_window",
+    )
+    present = sorted(set(names) & set(config))
+    if present:
+        config[draw.choice(present)] = None
+
+
 def _add_strangers(draw, config, defaults):
     config["some_field"] = {"deep": [1, None, {"rope_theta": 3}]}
     config["_name_or_path"] = "somewhere"
@@ -208,11 +222,12 @@ def _add_strangers(draw, config, defaults):
 
 
 def edited(draw, config, defaults):
-    """The same config spelled otherwise: keys missing, flat, old or unknown."""
+    """The config spelled otherwise: keys missing, flat, null, old or unknown."""
     out = copy.deepcopy(config)
     for edit in (
         lambda d, c, _: _flatten_rope(d, c),
         _drop_defaults,
+        _null,
         _spell_old_dtype,
         _add_strangers,
     ):

@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture
-def checkpoint(reference_worker, tmp_path):
+def checkpoint(reference_worker, torch_logits, tmp_path):
     """A drawn checkpoint that torch builds, loads and runs: (folder, what was drawn)."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -51,6 +51,7 @@ def checkpoint(reference_worker, tmp_path):
         (folder / "config.json").write_text(json.dumps(config))
         reference_worker("load", model=str(folder), folder=str(folder))
         loaded.append(str(folder))
+        torch_logits(str(folder), "forward", ids=[IDS])
         return folder, {"type": model_type, "fields": changes, "config": config}
 
     def make(seed):

@@ -246,6 +246,10 @@ def make(
             problem = problem or error
             continue
         _save(model, folder, flat_rope)
+        if type(model.config) is not type(candidate):
+            # The class takes an inner config; the type's checkpoints hold the outer.
+            candidate.architectures = [type(model).__name__]
+            candidate.save_pretrained(folder)
         if code:
             _add_code(code, folder)
         return model.config.to_dict()

@@ -488,6 +488,13 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
     results.push_back(value(id).text);
   }
   statement("return " + join(results));
+  for (ValueId id : frame_.outputs) {
+    const std::string& own = context_.trace.info(id).parameter;
+    if (context_.flows.of(id) == Flow::Parameter &&
+        own.starts_with(frame_.path + ".")) {
+      parameter(id);  // for the caller to read
+    }
+  }
   const std::string& source = frame_.module.object()->cls->name;
   ClassText text = take(context_.short_name(source));
   text.returns_tensor = results.size() == 1;

@@ -73,6 +73,17 @@ Expression ModuleWriter::parameter(ValueId id) {
   if (!frame_.path.empty() && !whole.starts_with(frame_.path + ".")) {
     context_.hole(frame_.call, "'" + whole + "' lies in another module");
   }
+  for (const Frame* call : graph_.calls) {
+    // A submodule that hands its parameter out holds it.
+    if (whole.starts_with(call->path + ".") &&
+        std::find(call->outputs.begin(), call->outputs.end(), id) !=
+            call->outputs.end()) {
+      return {
+          access_text("self", child_name(call->path)) +
+              whole.substr(call->path.size()),
+          kPrimary};
+    }
+  }
   const std::string path = child_name(whole);
   return member(path, "mx.zeros(" + shape_text(id) + ")");
 }

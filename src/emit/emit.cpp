@@ -161,7 +161,9 @@ std::vector<diagnostics::Diagnostic> built_in_numbers(
              "a number of this one configuration is built into '" + lines[i] +
                  "'",
              c.frame ? c.frame->call : base::Span{},
-             "the source computes it in a way that is not understood yet",
+             "with other numbers it reads '" + others[i] +
+                 "': the source computes it in a way that is not understood "
+                 "yet",
              "",
              {}});
       }

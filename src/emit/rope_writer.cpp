@@ -249,6 +249,7 @@ class Finder {
 std::string dims_by_kind(
     Context& context,
     const eval::Provenance* dims,
+    const std::string& kind,
     const std::string& set) {
   using Kind = eval::Provenance::Kind;
   const auto* product = dims->kind == Kind::Call && dims->name.str() == "int"
@@ -260,8 +261,13 @@ std::string dims_by_kind(
   }
   const auto* factor = product->right;
   const std::string head = context.args_text(product->left);
+  const Value sets =
+      context.interp.try_getattr(context.evaluation.config, "rope_parameters");
+  const Value* own = sets.get<eval::Dict>()->find(kind);
+  const bool given = own && own->is(eval::Kind::Dict) &&
+                     own->get<eval::Dict>()->find("partial_rotary_factor");
   return "int(" + head + " * " + set +
-         (factor->kind == Kind::Constant
+         (factor->kind == Kind::Constant && !given
               ? ".get(\"partial_rotary_factor\", " + factor->text + "))"
               : "[\"partial_rotary_factor\"])");
 }
@@ -367,7 +373,7 @@ void write_rope(
     scaling = "args.rope_parameters[args.layer_types[layer_idx]]";
     base = scaling + "[\"rope_theta\"]";
     if (provenance) {
-      dims = dims_by_kind(context, provenance, scaling);
+      dims = dims_by_kind(context, provenance, maker->kind, scaling);
     }
   } else {
     context.fields.insert("rope_theta");

@@ -39,6 +39,16 @@ def test_a_sample_is_equal(sweep, request):
     assert table["summary"] == dict(Counter(found.values()))
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_halves_have_torchs_dtypes_and_noise(dtype, sweep):
+    """A scan, experts, softcaps, a residual in float32, layers walked as a set."""
+    types = ["dots3_note_text", "gemma2", "llama", "mamba2", "qwen3_moe"]
+    done, table, _ = sweep("--dtype", dtype, *types)
+    assert table["summary"] == {"equal": len(types)}, done.stderr
+    errors = table["types"]["llama"]["errors"]
+    assert 0 < errors["noise of full"] < 0.1
+
+
 def test_the_list_is_complete(sweep, transformers_types):
     assert sorted(KNOWN) == transformers_types
 

@@ -126,6 +126,13 @@ void write_aliases(
   }
   for (const auto& e : map->get<eval::Dict>()->entries()) {
     if (e.key.defined() && e.value.is_str() && fields.contains(e.key.str()) &&
+        fields.contains(e.value.str())) {
+      body.push_back("if self." + e.key.str() + " is not None:");
+      body.push_back("    self." + e.value.str() + " = self." + e.key.str());
+      body.push_back("self." + e.key.str() + " = self." + e.value.str());
+      continue;
+    }
+    if (e.key.defined() && e.value.is_str() && fields.contains(e.key.str()) &&
         !fields.contains(e.value.str())) {
       // Read by the other name only; this is the one that is saved.
       const ConfigField saved = config_field(cls, e.value.str());

@@ -147,6 +147,20 @@ ConfigField config_field(const eval::Class& cls, const std::string& name) {
   return out;
 }
 
+bool is_always_given(const eval::Class& cls, const std::string& name) {
+  std::string saved = name;
+  const Value* map = cls.lookup(Symbol("attribute_map"));
+  if (map && map->is(eval::Kind::Dict)) {
+    if (const Value* other = map->get<eval::Dict>()->find(name)) {
+      saved = other->str();
+    }
+  }
+  const ConfigField field = config_field(cls, saved);
+  return !field.annotation.empty() && field.default_value.is_number() &&
+         field.annotation.find("None") == std::string::npos &&
+         field.annotation.find("Optional") == std::string::npos;
+}
+
 std::vector<ConfigStatement> config_statements(const eval::Class& cls) {
   std::vector<ConfigStatement> out;
   const Value* hook = cls.dict.find(Symbol("__post_init__"));

@@ -16,6 +16,10 @@ struct ConfigField {
 
 ConfigField config_field(const eval::Class& cls, const std::string& name);
 
+/// True when the config has the field, by this or its other name, as a number
+/// whatever config.json holds.
+bool is_always_given(const eval::Class& cls, const std::string& name);
+
 /// A statement of the config class's __post_init__ that assigns fields.
 struct ConfigStatement {
   std::string text;

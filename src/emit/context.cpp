@@ -1,5 +1,7 @@
 #include "emit/context.h"
 
+#include "emit/config_class.h"
+
 namespace portwright::emit {
 
 using eval::Provenance;
@@ -90,6 +92,10 @@ std::optional<std::string> Context::default_field(const Provenance& p) {
     return {};
   }
   const std::string& name = field->name.str();
+  if (is_always_given(*evaluation.config.object()->cls, name)) {
+    fields.insert(name);
+    return "args." + name;
+  }
   std::string text = args_text(otherwise);
   for (size_t at = 0; (at = text.find("args.", at)) != std::string::npos;) {
     text.replace(at, 5, "self.");

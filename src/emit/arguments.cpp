@@ -1,7 +1,10 @@
+#include <cmath>
 #include <functional>
 
+#include "emit/computed_fields.h"
 #include "emit/config_class.h"
 #include "emit/emit.h"
+#include "emit/expression.h"
 #include "emit/guards.h"
 #include "emit/rope_arguments.h"
 
@@ -102,8 +105,10 @@ std::string type_text(std::string annotation, const Value& fallback) {
       break;
     }
   }
-  if (annotation.find("list") != std::string::npos ||
-      annotation.find("List") != std::string::npos) {
+  const auto mentions = [&](const char* text) {
+    return annotation.find(text) != std::string::npos;
+  };
+  if (mentions("list") || mentions("List") || mentions("tuple")) {
     base = base == "Any" ? "List" : "List[" + base + "]";
   } else if (
       annotation.find("dict") != std::string::npos ||
@@ -278,6 +283,44 @@ std::set<std::string> assured_fields(
 
 }  // namespace
 
+namespace {
+
+bool is_infinite(const Value& v) {
+  return v.is_float() && std::isinf(v.as_double());
+}
+
+/// A scalar or a tuple of scalars as a field's default; None for the rest.
+std::string default_text(eval::Interpreter& interp, const Value& v) {
+  if (v.is(eval::Kind::Tuple)) {
+    std::vector<std::string> items;
+    for (const Value& item : v.get<eval::Tuple>()->items) {
+      if (item.is_object() && !item.is_str()) {
+        return "None";
+      }
+      items.push_back(literal(interp, item));
+    }
+    return "(" + join(items) + (items.size() == 1 ? ",)" : ")");
+  }
+  return v.defined() && (!v.is_object() || v.is_str()) ? literal(interp, v)
+                                                       : "None";
+}
+
+/// What save_pretrained writes of a tuple with infinities, read back.
+std::string read_infinities(const std::string& name, const Value& by_default) {
+  const bool any = by_default.is(eval::Kind::Tuple) &&
+                   std::any_of(
+                       by_default.get<eval::Tuple>()->items.begin(),
+                       by_default.get<eval::Tuple>()->items.end(),
+                       is_infinite);
+  return any ? "self." + name +
+                   " = [float(x[\"__float__\"]) if isinstance(x, dict) else "
+                   "x for x in self." +
+                   name + "]"
+             : "";
+}
+
+}  // namespace
+
 std::string write_arguments(
     const std::vector<Context*>& drafts,
     std::vector<std::string>& guards) {
@@ -287,6 +330,7 @@ std::string write_arguments(
   auto choices = find_guards(drafts, assured_fields(context, cls, derived));
   choices.insert(choices.begin(), context.guards.begin(), context.guards.end());
   std::set<std::string> fields = context.fields;
+  const std::string computed = write_computed_fields(cls, fields);
   const bool rope = fields.contains("rope_theta");
   const auto statements =
       derived.for_fields(fields, [&](const std::string& name) {
@@ -323,15 +367,9 @@ std::string write_arguments(
          context.interp.repr(type ? *type : eval::str("")) + "\n";
   for (const auto& name : ordered) {
     const ConfigField field = config_field(cls, name);
-    const bool plain =
-        field.default_value.defined() &&
-        (!field.default_value.is_object() || field.default_value.is_str());
-    out +=
-        "    " + name + ": " + type_text(field.annotation, field.default_value);
-    out += " = " +
-           (plain ? literal(context.interp, field.default_value)
-                  : std::string("None")) +
-           "\n";
+    out += "    " + name + ": " +
+           type_text(field.annotation, field.default_value) + " = " +
+           default_text(context.interp, field.default_value) + "\n";
   }
   const auto is_integer = [&](const std::string& name) {
     const auto it = context.defaults.find(name);
@@ -360,6 +398,13 @@ std::string write_arguments(
   nested.read_them(body);
   write_aliases(context, cls, fields, out, body);
   std::vector<std::string> given(statements);
+  for (const auto& name : ordered) {
+    const std::string text =
+        read_infinities(name, config_field(cls, name).default_value);
+    if (!text.empty()) {
+      given.push_back(text);
+    }
+  }
   for (const auto& [name, by_default] : context.defaults) {
     const ConfigField declared = config_field(cls, name);
     const bool never_null =
@@ -422,7 +467,7 @@ std::string write_arguments(
       out += line.empty() ? "" : "        " + line + "\n";
     }
   }
-  return out;
+  return out + computed;
 }
 
 }  // namespace portwright::emit

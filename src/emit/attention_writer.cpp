@@ -45,7 +45,8 @@ void AttentionWriter::refuse_choices_by_length(const Frame& frame) {
     }
     const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
     if (child && !(*child)->is_module() && !lift::is_cache_update(**child) &&
-        !lift::is_mask_function(**child)) {
+        !lift::is_mask_function(**child) && !lift::is_state_update(**child) &&
+        !w_.recurrent().covers(**child)) {
       refuse_choices_by_length(**child);
     }
   }
@@ -229,19 +230,6 @@ Expression AttentionWriter::positions() {
   return {"positions", kPrimary};
 }
 
-/// A variable that holds the value.
-std::string AttentionWriter::name(ValueId id) {
-  if (!w_.is_named(id)) {
-    const Expression e = w_.value(id);
-    if (!w_.is_named(id)) {
-      const std::string name = w_.fresh(w_.house_of(id));
-      w_.statement(name + " = " + e.text);
-      w_.bind(id, name);
-    }
-  }
-  return w_.value(id).text;
-}
-
 std::string AttentionWriter::offset() {
   w_.open_with("offset = cache.offset if cache is not None else 0", "offset");
   return "offset";
@@ -276,7 +264,7 @@ void AttentionWriter::write_update(const lift::CacheUpdate& u) {
     }
   }
   auto prepared = [&](ValueId before) {
-    const std::string own = name(before);
+    const std::string own = w_.name(before);
     if (w_.uses(before) <= 1) {
       return own;
     }
@@ -392,7 +380,7 @@ std::string AttentionWriter::mask_text(const lift::Attention& a) {
   if (masks) {
     add_mask(bias);
   }
-  return bias + ".astype(" + name(a.queries) + ".dtype)";
+  return bias + ".astype(" + w_.name(a.queries) + ".dtype)";
 }
 
 void AttentionWriter::write_fused(

@@ -43,7 +43,6 @@ class AttentionWriter {
   bool after_update(ValueId id) const;
   bool adjacent(const lift::Attention& a) const;
 
-  std::string name(ValueId id);
   std::string offset();
   std::string scale_text(const lift::Attention& a);
   std::string mask_text(const lift::Attention& a);

@@ -1,5 +1,6 @@
 #include <regex>
 
+#include "emit/layer_caches.h"
 #include "emit/model_writer.h"
 
 namespace portwright::emit {
@@ -20,17 +21,52 @@ std::vector<ValueId> data_inputs(const Context& context, const Frame& frame) {
 
 namespace {
 
-/// The layers' own class, made once for all of them.
-std::string layer_constructor(Context& context, const Roles& roles) {
-  std::string made;
-  for (const Frame* layer : roles.layer_frames) {
-    made = constructor_of(context, *layer, {layer->outputs.front()});
+/// How layer i is made: all by one class, or by one for each kind of layer.
+std::string
+layer_constructor(Context& context, const Roles& roles, const Masks& masks) {
+  std::vector<std::pair<std::string, std::string>> made;  // by kind
+  for (size_t i = 0; i < roles.layer_frames.size(); ++i) {
+    const Frame& layer = *roles.layer_frames[i];
+    std::string text = constructor_of(context, layer, {layer.outputs.front()});
+    std::replace(text.begin(), text.end(), kIndexMark, kLayerMark);
+    const auto of_class = [&](const auto& known) {
+      return text.compare(
+                 0,
+                 text.find('(') + 1,
+                 known.second,
+                 0,
+                 known.second.find('(') + 1) == 0;
+    };
+    const std::string kind = i < masks.kinds.size() ? masks.kinds[i] : "";
+    const auto known = std::find_if(made.begin(), made.end(), of_class);
+    if (known == made.end()) {
+      made.emplace_back(kind, text);
+    } else {
+      known->second = text;
+    }
+    const bool told = std::all_of(made.begin(), made.end(), [&](const auto& m) {
+      return of_class(m) == (m.first == kind);
+    });
+    if (made.size() > 1 && !told) {
+      context.hole(
+          layer.call,
+          "no kind of layers tells the class of '" + layer.path + "'");
+    }
   }
-  std::replace(made.begin(), made.end(), kIndexMark, kLayerMark);
-  return made;
+  std::string out = made.back().second;
+  for (size_t i = made.size() - 1; i-- > 0;) {
+    context.fields.insert("layer_types");
+    out = made[i].second + " if args.layer_types[i] == \"" + made[i].first +
+          "\" else " + out;
+  }
+  return out;
 }
 
 void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
+  if (!masks.recurrent.empty()) {
+    write_recurrent_masks(w, context, masks);
+    return;
+  }
   const std::string as_array =
       context.needs_mask_array ? ", return_array=True" : "";
   if (!masks.any_sliding && !masks.window_or_none) {
@@ -212,7 +248,7 @@ std::string layer_count(Context& context, const Roles& roles) {
 
 ClassText
 write_backbone(Context& context, const Roles& roles, const Masks& masks) {
-  const std::string layer = layer_constructor(context, roles);
+  const std::string layer = layer_constructor(context, roles, masks);
   ModuleWriter w(context, *roles.backbone);
   const Embedding embedding = find_embedding(w, roles);
   context.embedding = roles.backbone->path + "." + embedding.name;
@@ -227,14 +263,17 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   auto give_cache = [&] {
     if (!has_cache) {
       w.statement("if cache is None:");
-      w.statement("    cache = [None] * len(self." + roles.layers + ")");
+      w.statement(
+          std::string("    cache = [") +
+          (masks.both ? "(None, None)" : "None") + "] * len(self." +
+          roles.layers + ")");
       has_cache = true;
     }
   };
   w.read_positions(
       [&] {
         give_cache();
-        return std::string("cache[0]");
+        return std::string(masks.both ? "cache[0][1]" : "cache[0]");
       },
       "h.shape[1]");
   const std::string embed =
@@ -258,15 +297,25 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
       "[" + layer + " for i in range(" + layer_count(context, roles) + ")]");
   w.statement("");
   give_cache();
-  context.imports.insert("base:create_attention_mask");
+  if (masks.any_full || masks.any_sliding) {
+    context.imports.insert("base:create_attention_mask");
+  }
   write_masks(w, context, masks);
   w.statement("");
   std::string names = "layer, c", lists = "self." + roles.layers + ", cache";
   std::string mask = "mask";
-  if (masks.any_sliding && masks.any_full) {
+  if (masks.mixed()) {
     names += ", kind";
     lists += ", self.layer_types";
     mask = "masks[kind]";
+  }
+  std::string own_cache = "c";
+  if (!masks.uncached.empty()) {
+    names = "layer, kind";
+    lists = "self." + roles.layers + ", self.layer_types";
+    mask = "masks.get(kind)";
+    own_cache = "next(caches) if kind in masks else None";
+    w.statement("caches = iter(cache)");
   }
   w.statement(
       inputs.by_index
@@ -275,7 +324,10 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   std::vector<std::string> args{"h"};
   args.insert(args.end(), inputs.extra.begin(), inputs.extra.end());
   args.push_back(mask);
-  args.emplace_back("c");
+  if (masks.both) {
+    args.emplace_back("ssm_mask");
+  }
+  args.push_back(own_cache);
   w.statement("    h = layer(" + join(args) + ")");
   w.statement("");
   w.bind(roles.layer_frames.back()->outputs.front(), "h");

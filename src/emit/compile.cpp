@@ -61,6 +61,7 @@ Value call_model(
     int64_t from,
     int64_t to,
     int64_t batch,
+    bool masked,
     Evaluation* evaluation) {
   const Value ids = tensor(
       interp, mx::remainder(positions(from, to, batch), mx::array(int64_t(3))));
@@ -73,9 +74,15 @@ Value call_model(
     args.keywords.emplace_back(base::Symbol(name), std::move(v));
   };
   add("input_ids", ids);
-  add("attention_mask", mask);
+  if (masked) {
+    add("attention_mask", mask);
+  }
   add("position_ids", position_ids);
-  add("past_key_values", cache);
+  const Value name = interp.call(
+      interp.getattr(
+          Value(interp.import_module("portwright.running")), "cache_name"),
+      {model});
+  add(name.str().c_str(), cache);
   add("use_cache", Value::boolean(true));
   const Value outputs = interp.call(model, std::move(args));
   const Value logits = interp.getattr(outputs, "logits");
@@ -83,7 +90,7 @@ Value call_model(
     auto id = [](const Value& v) { return torch::as_tensor(v)->value_id; };
     evaluation->ids = id(ids);
     evaluation->positions = id(position_ids);
-    evaluation->mask = id(mask);
+    evaluation->mask = masked ? id(mask) : 0;
     evaluation->logits = id(logits);
   }
   return logits;
@@ -119,9 +126,12 @@ Value value_or_throw(library::Evaluated<Value> v) {
 
 }  // namespace
 
-library::Evaluated<Recording> record(
+namespace {
+
+library::Evaluated<Recording> record_with(
     eval::Interpreter& interp,
-    const nlohmann::json& config_json) {
+    const nlohmann::json& config_json,
+    bool masked) {
   return library::guarded(interp, [&] {
     Recording out;
     Evaluation& e = out.evaluation;
@@ -138,15 +148,36 @@ library::Evaluated<Recording> record(
     {
       Pause pause(interp);
       cache = value_or_throw(library::make_cache(interp, e.model));
-      call_model(interp, e.model, cache, 0, e.offset, e.batch, nullptr);
+      call_model(interp, e.model, cache, 0, e.offset, e.batch, masked, nullptr);
     }
     recorder.built(e.model);
     call_model(
-        interp, e.model, cache, e.offset, e.offset + e.length, e.batch, &e);
+        interp,
+        e.model,
+        cache,
+        e.offset,
+        e.offset + e.length,
+        e.batch,
+        masked,
+        &e);
     out.trace = recorder.finish();
     e.trace = out.trace.get();
     return out;
   });
+}
+
+}  // namespace
+
+library::Evaluated<Recording> record(
+    eval::Interpreter& interp,
+    const nlohmann::json& config) {
+  auto out = record_with(interp, config, true);
+  if (out || out.error().kind != diagnostics::Kind::PythonError) {
+    return out;
+  }
+  // Some take a mask of the new ids alone, which then hides none.
+  auto unmasked = record_with(interp, config, false);
+  return unmasked ? std::move(unmasked) : std::move(out);
 }
 
 library::Evaluated<std::string> print_lifted(

@@ -130,6 +130,13 @@ std::string with_fields(std::string text, const std::vector<Popped>& locals) {
 
 }  // namespace
 
+ConfigStatement statement_of(const std::string& text) {
+  ConfigStatement out;
+  out.text = text;
+  read_fields(out);
+  return out;
+}
+
 ConfigField config_field(const eval::Class& cls, const std::string& name) {
   ConfigField out;
   for (const eval::Class* c : cls.mro) {

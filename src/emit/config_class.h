@@ -32,6 +32,9 @@ struct ConfigStatement {
   bool self_contained = true;
 };
 
+/// What one statement of a config class's method reads and assigns.
+ConfigStatement statement_of(const std::string& text);
+
 std::vector<ConfigStatement> config_statements(const eval::Class& cls);
 
 }  // namespace portwright::emit

@@ -239,6 +239,11 @@ size_parameters(Context& context, const Value& module, ClassText& text) {
 
 }  // namespace
 
+std::string linear_constructor(Context& context, const Value& module) {
+  return is_torch_class(context, module, "Linear") ? linear(context, module)
+                                                   : "";
+}
+
 std::string constructor_of(
     Context& context,
     const Frame& frame,

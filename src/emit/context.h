@@ -98,8 +98,9 @@ class Context {
   /// In order of first need; before they are merged, one for each instance.
   std::vector<ClassText> classes;
   std::vector<ExpertWeights> experts;
-  std::string layers_path;    // "model.layers"
-  std::vector<Guard> guards;  // found while writing
+  std::set<std::string> convolutions;  // attributes that hold one
+  std::string layers_path;             // "model.layers"
+  std::vector<Guard> guards;           // found while writing
   /// What submodules could not be translated; the file goes on without them.
   std::vector<diagnostics::Diagnostic> holes;
   std::string embedding;  // "model.embed_tokens"
@@ -112,6 +113,11 @@ class Context {
   std::set<std::string> layer_kinds;
   /// Kinds of masks that any draft of the file reads.
   std::set<std::string> mask_kinds;
+  /// What layer_types calls the layers that keep states in any draft, and how
+  /// many arrays each keeps; "" without such.
+  std::string recurrent_kind;
+  int recurrent_states = 0;
+  std::set<std::string> uncached_kinds;  // ... that keep nothing
   /// Model-level facts found on the way.
   bool needs_mask_array = false;
   /// Fields by which the file looks up an activation, and fields of which it

@@ -112,6 +112,8 @@ void gather(const std::vector<Context*>& drafts) {
     all.imports.insert(draft->imports.begin(), draft->imports.end());
     all.layer_kinds.insert(
         draft->layer_kinds.begin(), draft->layer_kinds.end());
+    all.convolutions.insert(
+        draft->convolutions.begin(), draft->convolutions.end());
     for (const auto& experts : draft->experts) {
       const bool known = std::any_of(
           all.experts.begin(), all.experts.end(), [&](const auto& e) {
@@ -144,6 +146,9 @@ std::vector<diagnostics::Diagnostic> built_in_numbers(
   std::vector<diagnostics::Diagnostic> out;
   Context other(draft.interp, numbers);
   other.mask_kinds = draft.mask_kinds;
+  other.recurrent_kind = draft.recurrent_kind;
+  other.recurrent_states = draft.recurrent_states;
+  other.uncached_kinds = draft.uncached_kinds;
   other.activation_tables = draft.activation_tables;
   try {
     write_model(other);

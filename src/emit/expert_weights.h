@@ -12,6 +12,7 @@ struct KeyRule {
   bool converts = false;  // tensors, else it renames only
   std::vector<std::string> sources, targets;
   std::vector<std::string> operations;  // class names
+  int64_t axis = 0;                     // of the last one, where it has one
 };
 
 /// The part of sanitize() that brings experts into a switch layer: from one

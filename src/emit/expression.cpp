@@ -64,4 +64,12 @@ Expression attribute(const Expression& object, std::string_view name) {
   return {object.at(kPrimary) + "." + std::string(name), kPrimary};
 }
 
+std::string tuple_of(const std::set<std::string>& texts) {
+  std::vector<std::string> items;
+  for (const auto& text : texts) {
+    items.push_back("\"" + text + "\"");
+  }
+  return "(" + join(items) + (items.size() == 1 ? ",)" : ")");
+}
+
 }  // namespace portwright::emit

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,5 +47,7 @@ Expression method(
 Expression attribute(const Expression& object, std::string_view name);
 
 std::string join(const std::vector<std::string>& items);
+/// ("mlp", "moe"), ("mlp",)
+std::string tuple_of(const std::set<std::string>& texts);
 
 }  // namespace portwright::emit

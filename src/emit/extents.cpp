@@ -1,4 +1,5 @@
 #include "emit/module_writer.h"
+#include "emit/operation_rules.h"
 
 namespace portwright::emit {
 
@@ -57,9 +58,61 @@ Expression ModuleWriter::own_extent(const Provenance& dim) {
   if (context_.flows.of(dim.value_id) == lift::Flow::Parameter) {
     return scalar(Value::integer(shape[axis]));
   }
+  if (!data_inputs_.empty() && axis + 1 == rank) {
+    const auto& x = context_.trace.info(data_inputs_.front()).shape;
+    if (x.size() == 3 && x.back() == shape[axis]) {
+      needs_shape = needs_depth = true;
+      return {"D", kPrimary};
+    }
+  }
   return {
-      value(dim.value_id).at(kPrimary) + ".shape[" + std::to_string(axis) + "]",
-      kPrimary};
+      name(dim.value_id) + ".shape[" + std::to_string(axis) + "]", kPrimary};
+}
+
+/// What an axis was made with: followed through what keeps it, to a shape that
+/// the source spells out. Undefined where none is found.
+Value ModuleWriter::told(const Value& extent) const {
+  const Provenance* dim = extent.provenance();
+  if (!dim || dim->kind != Provenance::Kind::Dim) {
+    return {};
+  }
+  const auto& trace = context_.trace;
+  ValueId id = dim->value_id;
+  auto axis = static_cast<size_t>(
+      dim->integer < 0 ? dim->integer + static_cast<int64_t>(rank(id))
+                       : dim->integer);
+  while (const OpNode* op = trace.info(id).producer) {
+    const std::string& name = op->op->name;
+    if (name == "view" || name == "reshape") {
+      const auto& sizes = argument(*op, "shape").get<eval::Tuple>()->items;
+      if (axis >= sizes.size() || sizes[axis].as_int() == -1) {
+        return {};
+      }
+      const Value& size = sizes[axis];
+      const bool read =
+          size.provenance() && size.provenance()->kind == Provenance::Kind::Dim;
+      return read ? told(size) : size.provenance() ? size : Value();
+    }
+    if (op->inputs.empty()) {
+      return {};
+    }
+    const ValueId from = op->inputs[0];
+    if (name == "transpose") {
+      const auto a =
+          static_cast<size_t>(axis_of(argument(*op, "dim0"), rank(id)));
+      const auto b =
+          static_cast<size_t>(axis_of(argument(*op, "dim1"), rank(id)));
+      axis = axis == a ? b : axis == b ? a : axis;
+    } else if (
+        rank(from) != rank(id) ||
+        trace.info(from).shape[axis] != trace.info(id).shape[axis] ||
+        (name != "to" && name != "float" && name != "contiguous" &&
+         name != "add" && name != "mul" && name != "getitem")) {
+      return {};
+    }
+    id = from;
+  }
+  return {};
 }
 
 Expression ModuleWriter::size(const Value& v) {

@@ -70,12 +70,13 @@ class Finder {
 
   std::vector<Guard> run() {
     for (const Context* draft : drafts_) {
+      draft_ = draft;
       note_all(draft->trace);
     }
     guard_layer_kinds();
     for (const auto& decided : decided_) {
       if (!decided.mixed) {
-        consider(decided.branch);
+        consider(decided);
       }
     }
     for (const auto& [field, value] : context_.trace.selectors) {
@@ -96,6 +97,7 @@ class Finder {
   struct Decided {
     Branch branch;
     bool mixed;  // both ways: the classes' own conditions decide
+    std::set<std::string> kinds;  // of the layers that decided it
   };
 
   void note_all(const Trace& trace) {
@@ -103,11 +105,36 @@ class Finder {
       const auto it = trace.constructions.find(module.object());
       if (it != trace.constructions.end()) {
         for (const Branch& branch : it->second.branches) {
-          note(branch);
+          note(branch, path);
         }
       }
     }
-    visit(trace.root, false);
+    visit(trace.root, false, "");
+  }
+
+  /// What layer_types calls the layer that a module is part of; "" outside.
+  std::string kind_at(const std::string& path) const {
+    const std::string list = draft_->layers_path + ".";
+    const eval::Value kinds =
+        context_.interp.try_getattr(draft_->evaluation.config, "layer_types");
+    if (list.size() == 1 || !path.starts_with(list) ||
+        !kinds.is(eval::Kind::List)) {
+      return "";
+    }
+    const auto& items = kinds.get<eval::List>()->items;
+    const size_t layer = std::strtoul(path.c_str() + list.size(), nullptr, 10);
+    return layer < items.size() && items[layer].is_str() ? items[layer].str()
+                                                         : "";
+  }
+
+  /// True for a field that says what layer_types says.
+  bool names_kinds(const std::string& field) const {
+    const auto& config = context_.evaluation.config;
+    const eval::Value kinds =
+        context_.interp.try_getattr(config, "layer_types");
+    const eval::Value own = context_.interp.try_getattr(config, field);
+    return kinds.is(eval::Kind::List) && own.is(eval::Kind::List) &&
+           context_.interp.equal(kinds, own);
   }
 
   /// Other kinds of layers than those seen would need other masks and caches.
@@ -129,22 +156,25 @@ class Finder {
 
   /// `fused`: below the function that computes attention, whose repetition of
   /// grouped keys the fused form covers.
-  void visit(const Frame& frame, bool fused) {
+  void visit(const Frame& frame, bool fused, const std::string& path) {
     const bool attends =
         std::any_of(frame.items.begin(), frame.items.end(), is_softmax);
     for (const auto& item : frame.items) {
       if (const auto* branch = std::get_if<Branch>(&item)) {
         if (!fused) {
-          note(*branch);
+          note(*branch, path);
         }
       } else if (
           const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        visit(**child, fused || (attends && !(*child)->is_module()));
+        visit(
+            **child,
+            fused || (attends && !(*child)->is_module()),
+            (*child)->is_module() ? (*child)->path : path);
       }
     }
   }
 
-  void note(const Branch& branch) {
+  void note(const Branch& branch, const std::string& path) {
     if (branch.span.file != file_ || !branch.condition) {
       return;
     }
@@ -152,10 +182,11 @@ class Finder {
       if (d.branch.span.begin == branch.span.begin &&
           d.branch.span.end == branch.span.end) {
         d.mixed = d.mixed || d.branch.outcome != branch.outcome;
+        d.kinds.insert(kind_at(path));
         return;
       }
     }
-    decided_.push_back({branch, false});
+    decided_.push_back({branch, false, {kind_at(path)}});
   }
 
   /// `config.x if config.x is not None else y`: ModelArgs gives x its default,
@@ -204,7 +235,8 @@ class Finder {
            field.annotation.find("Optional") == std::string::npos;
   }
 
-  void consider(const Branch& branch) {
+  void consider(const Decided& decided) {
+    const Branch& branch = decided.branch;
     const Reads reads = reads_of(branch.condition);
     if (!reads.plain || !matters(reads) || gives_default(branch) ||
         other_side_raises(branch) || never_otherwise(branch)) {
@@ -223,7 +255,21 @@ class Finder {
     std::string message = replaced(replaced(text, "\"", "'"), "args.", "");
     text = replaced(text, "args.", "self.");
     std::string refused = branch.outcome ? negated(text) : text;
+    const bool of_kinds = !context_.layer_kinds.empty() &&
+                          !decided.kinds.contains("") &&
+                          decided.kinds.size() < context_.layer_kinds.size();
+    if (reads.loop && !context_.layer_kinds.empty() &&
+        std::all_of(
+            reads.fields.begin(), reads.fields.end(), [&](const auto& f) {
+              return names_kinds(f);
+            })) {
+      return;  // the kinds of layers are guarded
+    }
     if (reads.loop) {
+      if (of_kinds) {
+        refused = "self.layer_types[layer_idx] in " + tuple_of(decided.kinds) +
+                  " and (" + refused + ")";
+      }
       const std::string count = declared_name("num_hidden_layers");
       context_.fields.insert(count);
       refused =
@@ -258,6 +304,7 @@ class Finder {
 
   const std::vector<Context*>& drafts_;
   Context& context_;
+  const Context* draft_ = nullptr;  // whose conditions are noted
   const std::set<std::string>& assured_;
   const base::SourceFile* file_ = nullptr;
   std::vector<Decided> decided_;

@@ -1,4 +1,5 @@
 #include "emit/model_writer.h"
+#include "emit/layer_caches.h"
 
 #include <functional>
 
@@ -75,6 +76,16 @@ Roles find_roles(Context& context) {
   return roles;
 }
 
+namespace {
+
+bool names_layer_kinds(const Context& context) {
+  const Value kinds =
+      context.interp.try_getattr(context.evaluation.config, "layer_types");
+  return kinds.is(eval::Kind::List);
+}
+
+}  // namespace
+
 Masks find_masks(Context& context, const Roles& roles) {
   std::map<ValueId, std::string> kinds;
   std::function<void(const Frame&)> visit = [&](const Frame& f) {
@@ -111,6 +122,16 @@ Masks find_masks(Context& context, const Roles& roles) {
   };
   Masks out;
   for (const Frame* layer : roles.layer_frames) {
+    if (!uses_cache(*layer)) {
+      add_uncached_layer(context, *layer, out);
+      continue;
+    }
+    if (lift::keeps_state(*layer)) {
+      add_recurrent_layer(context, *layer, out);
+    }
+    if (lift::keeps_state(*layer) && !out.both) {
+      continue;
+    }
     std::string kind;
     for (ValueId id : layer->inputs) {
       if (context.flows.of(id) == Flow::Mask) {
@@ -123,9 +144,19 @@ Masks find_masks(Context& context, const Roles& roles) {
           "'" + layer->path + "' attends by a mask of no known kind" +
               (kind.empty() ? "" : " (" + kind + ")"));
     }
+    if (out.both) {
+      if (kind != "full_attention") {
+        context.hole(layer->call, "'" + layer->path + "' slides over states");
+      }
+      continue;
+    }
     out.any_full = out.any_full || kind == "full_attention";
     out.any_sliding = out.any_sliding || kind == "sliding_attention";
     out.kinds.push_back(kind);
+  }
+  if (!out.recurrent.empty() && out.mixed() && !names_layer_kinds(context)) {
+    context.hole(
+        roles.backbone->call, "the config does not name the kinds of layers");
   }
   return out;
 }
@@ -139,6 +170,10 @@ bool can_tie(Context& context) {
 }
 
 void write_make_cache(ClassText& model, const Masks& masks, Context& context) {
+  if (!masks.recurrent.empty()) {
+    model.methods.push_back(recurrent_caches(context, masks));
+    return;
+  }
   if (!masks.any_sliding) {
     return;
   }
@@ -254,12 +289,6 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
 
 namespace {
 
-bool names_layer_kinds(const Context& context) {
-  const Value kinds =
-      context.interp.try_getattr(context.evaluation.config, "layer_types");
-  return kinds.is(eval::Kind::List);
-}
-
 /// Adds the kinds that other drafts read, where one text serves them as well:
 /// the config names each layer's kind, or None is the window of no window.
 void widen(Context& context, Masks& masks) {
@@ -269,6 +298,11 @@ void widen(Context& context, Masks& masks) {
         masks.any_full || context.mask_kinds.contains("full_attention");
     masks.any_sliding =
         masks.any_sliding || context.mask_kinds.contains("sliding_attention");
+    if (masks.recurrent.empty()) {
+      masks.recurrent = context.recurrent_kind;
+      masks.states = context.recurrent_states;
+    }
+    masks.uncached = context.uncached_kinds;
     return;
   }
   const Value window =
@@ -282,16 +316,25 @@ void widen(Context& context, Masks& masks) {
 
 void share_mask_kinds(const std::vector<Context*>& drafts) {
   std::set<std::string> kinds;
+  Masks recurrent;
+  std::set<std::string> uncached;
   for (Context* draft : drafts) {
     try {
       const Masks masks = find_masks(*draft, find_roles(*draft));
       kinds.insert(masks.kinds.begin(), masks.kinds.end());
+      if (!masks.recurrent.empty()) {
+        recurrent = masks;
+      }
+      uncached.insert(masks.uncached.begin(), masks.uncached.end());
     } catch (const Hole&) {
       continue;  // it will not be written
     }
   }
   for (Context* draft : drafts) {
     draft->mask_kinds = kinds;
+    draft->recurrent_kind = recurrent.recurrent;
+    draft->recurrent_states = recurrent.states;
+    draft->uncached_kinds = uncached;
   }
 }
 

@@ -22,6 +22,16 @@ struct Masks {
   bool any_sliding = false;
   bool any_full = false;
   bool window_or_none = false;  // full here; a window where it is set
+  /// What layer_types calls the layers that keep states; "" without such.
+  std::string recurrent;
+  int states = 0;     // arrays that each of them keeps
+  bool both = false;  // every layer keeps states, and keys and values
+  std::set<std::string> uncached;  // kinds of layers that keep nothing
+
+  /// True when layers of several kinds are told apart by layer_types.
+  bool mixed() const {
+    return any_sliding + any_full + !recurrent.empty() > 1;
+  }
 };
 
 Masks find_masks(Context& context, const Roles& roles);

@@ -13,6 +13,9 @@ using lift::Flow;
 using lift::uses_cache;
 
 bool uses_mask(const Context& context, const Frame& frame) {
+  if (lift::keeps_state(frame)) {
+    return true;  // padding must not enter it
+  }
   for (const auto& item : frame.items) {
     if (const auto* op = std::get_if<OpNode>(&item)) {
       for (ValueId id : op->inputs) {
@@ -33,7 +36,8 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
     : context_(context),
       frame_(frame),
       graph_(lift::make_graph(context.trace, frame)),
-      attention_(*this) {
+      attention_(*this),
+      recurrent_(*this) {
   used_names_ = {
       "self", "x", "mask", "cache", "B", "L", "D", "args", "mx", "nn"};
   classify_inputs();
@@ -68,15 +72,22 @@ std::map<ValueId, std::string> parameter_names(const Frame& frame) {
 }  // namespace
 
 void ModuleWriter::classify_inputs() {
+  // Layers that keep nothing are called like those that do.
+  const std::string list = context_.layers_path + ".";
+  const bool layer = list.size() > 1 && frame_.path.starts_with(list) &&
+                     frame_.path.find('.', list.size()) == std::string::npos;
   for (ValueId id : frame_.inputs) {
     if (is_handed(context_, frame_, id) && frame_.is_module() &&
+        !(layer && context_.flows.of(id) == Flow::Position) &&
         std::find(data_inputs_.begin(), data_inputs_.end(), id) ==
             data_inputs_.end()) {
       data_inputs_.push_back(id);
     }
   }
-  takes_cache_ = uses_cache(frame_);
-  takes_mask_ = takes_cache_ && uses_mask(context_, frame_);
+  const bool cached = uses_cache(frame_);
+  takes_both_ = lift::keeps_state(frame_) && lift::updates_keys(frame_);
+  takes_cache_ = cached || layer;
+  takes_mask_ = cached ? uses_mask(context_, frame_) : layer;
   const auto parameters = frame_.is_module() ? parameter_names(frame_)
                                              : std::map<ValueId, std::string>{};
   bool first = true;
@@ -128,6 +139,18 @@ std::string ModuleWriter::fresh(std::string name) {
   return candidate;
 }
 
+std::string ModuleWriter::name(ValueId id) {
+  if (!is_named(id)) {
+    const Expression e = value(id);
+    if (!is_named(id)) {
+      const std::string name = fresh(house_of(id));
+      statement(name + " = " + e.text);
+      bind(id, name);
+    }
+  }
+  return value(id).text;
+}
+
 std::string ModuleWriter::house_of(ValueId id) const {
   const auto& names = context_.trace.info(id).names;
   return names.empty() ? "y" : house_name(names.front().str());
@@ -139,6 +162,9 @@ std::vector<ValueId> ModuleWriter::dependencies(ValueId id) {
   }
   if (const Frame* selected = activation(id)) {
     return selected->inputs;
+  }
+  if (auto known = recurrent_.dependencies(id)) {
+    return *known;
   }
   auto it = graph_.producers.find(id);
   if (it == graph_.producers.end()) {
@@ -225,6 +251,9 @@ Expression ModuleWriter::produce(ValueId id) {
   if (attention_.owns(id)) {
     return attention_.produce(id);
   }
+  if (recurrent_.owns(id)) {
+    return recurrent_.produce(id);
+  }
   if (id == context_.evaluation.positions) {
     return position_cache_ ? positions() : attention_.positions();
   }
@@ -297,7 +326,13 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
       }
     }
   }
-  if (uses_cache(child)) {
+  const bool recurrent = lift::keeps_state(child);
+  if (takes_both_ && recurrent != lift::updates_keys(child)) {
+    args.emplace_back(recurrent ? "ssm_mask" : "mask");
+    args.emplace_back(recurrent ? "cache[0]" : "cache[1]");
+  } else if (takes_both_ && recurrent) {
+    args.insert(args.end(), {"mask", "ssm_mask", "cache"});
+  } else if (uses_cache(child)) {
     if (uses_mask(context_, child)) {
       args.emplace_back("mask");
     }
@@ -480,6 +515,7 @@ Expression ModuleWriter::scalar(const Value& v) {
 
 ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
   if (takes_cache_) {
+    recurrent_.find();
     attention_.find();
   }
   count_uses(outputs);
@@ -541,6 +577,9 @@ ClassText ModuleWriter::take(std::string class_name) {
   if (takes_mask_) {
     out.call_params.emplace_back("mask: Optional[mx.array] = None");
   }
+  if (takes_both_) {
+    out.call_params.emplace_back("ssm_mask: Optional[mx.array] = None");
+  }
   if (takes_cache_) {
     out.call_params.emplace_back("cache: Optional[Any] = None");
   }
@@ -555,6 +594,7 @@ ClassText ModuleWriter::take(std::string class_name) {
     out.call.emplace_back("");
   }
   out.call.insert(out.call.end(), statements_.begin(), statements_.end());
+  out.methods = recurrent_.methods();
   out.frame = &frame_;
   return out;
 }

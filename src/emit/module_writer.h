@@ -12,6 +12,7 @@
 #include "emit/context.h"
 #include "emit/expression.h"
 #include "emit/members.h"
+#include "emit/recurrent_writer.h"
 #include "lift/experts.h"
 
 namespace portwright::emit {
@@ -42,6 +43,11 @@ class ModuleWriter {
   std::string house_of(ValueId id) const;
   /// Names a value, so that its uses read the name.
   void bind(ValueId id, std::string name);
+  void forget(ValueId id) {
+    names_.erase(id);
+  }
+  /// A variable that holds the value.
+  std::string name(ValueId id);
   void statement(std::string text);
   /// A statement that makes `name` before all others, once.
   void open_with(const std::string& text, const std::string& name);
@@ -74,6 +80,17 @@ class ModuleWriter {
   Expression scalar(const eval::Value& value);
   /// An extent of a shape: B, L, or a scalar; -1 where a reshape can tell.
   Expression extent(const eval::Value& value);
+  /// What the extent of a tensor was made with; Undefined where unknown.
+  eval::Value told(const eval::Value& extent) const;
+  /// True when a value is written as its operation, here and now.
+  bool is_plain(ValueId id) const {
+    return !is_named(id) && uses(id) <= 1 && !attention_.owns(id) &&
+           !recurrent_.owns(id);
+  }
+  /// The recurrences of the module's forward.
+  const RecurrentWriter& recurrent() const {
+    return recurrent_;
+  }
   /// The same, never -1.
   Expression size(const eval::Value& value);
   ValueId input_of(const OpNode& op, size_t parameter) const;
@@ -98,6 +115,12 @@ class ModuleWriter {
   /// The name under which a weight's module is made as an nn.Linear, when the
   /// weight is that of a submodule whose forward was opened.
   std::optional<std::string> linear_module(const OpNode& op);
+  /// The path of the direct submodule whose weight a parameter is, else "".
+  std::string owner_of(ValueId weight) const {
+    const std::string name = weight_owner(weight);
+    return name.empty() || frame_.path.empty() ? name
+                                               : frame_.path + "." + name;
+  }
   /// The same for an nn.Embedding.
   std::optional<std::string> embedding_module(const OpNode& op);
 
@@ -158,9 +181,11 @@ class ModuleWriter {
   std::string length_text_;
   bool takes_mask_ = false;
   bool takes_cache_ = false;
+  bool takes_both_ = false;    // of a recurrence, and of attention
   bool constructing_ = false;  // writes __init__, where fields are args.x
 
   AttentionWriter attention_;
+  RecurrentWriter recurrent_;
 };
 
 /// How a module is made in its parent's __init__: nn.Linear(...),
@@ -170,6 +195,9 @@ std::string constructor_of(
     Context& context,
     const Frame& call,
     const std::vector<ValueId>& outputs);
+
+/// nn.Linear(...) for an instance of exactly torch's class, else "".
+std::string linear_constructor(Context& context, const eval::Value& module);
 
 /// True when the frame reads the mask, calls inside included.
 bool uses_mask(const Context& context, const Frame& frame);

@@ -57,6 +57,44 @@ Expression Operations::translate(const OpNode& op) {
   return it->second(w_, op);
 }
 
+/// Into how many equal parts chunk() and split() cut, or where they begin.
+std::string Operations::sections(const OpNode& op) {
+  const std::string count = std::to_string(op.outputs.size());
+  const auto& trace = w_.context().trace;
+  const auto& first = trace.info(op.outputs[0]).shape;
+  const bool even =
+      std::all_of(op.outputs.begin(), op.outputs.end(), [&](ValueId id) {
+        return trace.info(id).shape == first;
+      });
+  if (op.op->name != "split") {
+    if (!even) {
+      w_.context().hole(op.span, "chunks of unequal size");
+    }
+    return count;
+  }
+  const Value& sizes = argument(op, "split_size");
+  if (!sizes.is(eval::Kind::List) && !sizes.is(eval::Kind::Tuple)) {
+    return count;
+  }
+  const auto items = w_.context().interp.to_vector(sizes);
+  const bool same =
+      even && std::all_of(items.begin(), items.end(), [&](const Value& v) {
+        return eval::to_string(v.provenance()) ==
+               eval::to_string(items[0].provenance());
+      });
+  if (same) {
+    return count;
+  }
+  // Each a sum of the sizes before it.
+  std::vector<std::string> starts;
+  Value sum = Value::integer(0);
+  for (size_t i = 0; i + 1 < items.size(); ++i) {
+    sum = i == 0 ? items[0] : w_.context().interp.binary("+", sum, items[i]);
+    starts.push_back(w_.scalar(sum).text);
+  }
+  return "[" + join(starts) + "]";
+}
+
 std::vector<std::string> Operations::translate_many(const OpNode& op) {
   const std::string& name = op.op->name;
   if (name == "chunk" || name == "split") {
@@ -66,31 +104,11 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
     if (dim == rank - 1) {
       dim = -1;
     }
-    std::string sections = std::to_string(op.outputs.size());
-    const auto first = w_.context().trace.info(op.outputs[0]).shape;
-    const auto last = w_.context().trace.info(op.outputs.back()).shape;
-    if (first != last) {
-      // Where the parts begin, each a sum of the sizes before it.
-      if (name != "split") {
-        w_.context().hole(op.span, "chunks of unequal size");
-      }
-      const Value& sizes = argument(op, "split_size");
-      if (sizes.is(eval::Kind::List) || sizes.is(eval::Kind::Tuple)) {
-        std::vector<std::string> starts;
-        Value sum = Value::integer(0);
-        const auto items = w_.context().interp.to_vector(sizes);
-        for (size_t i = 0; i + 1 < items.size(); ++i) {
-          sum = i == 0 ? items[0]
-                       : w_.context().interp.binary("+", sum, items[i]);
-          starts.push_back(w_.scalar(sum).text);
-        }
-        sections = "[" + join(starts) + "]";
-      }
-    }
-    return {call(
-                "mx.split",
-                {w_.value(input).text, sections, "axis=" + std::to_string(dim)})
-                .text};
+    return {
+        call(
+            "mx.split",
+            {w_.value(input).text, sections(op), "axis=" + std::to_string(dim)})
+            .text};
   }
   if (name == "unbind") {
     const ValueId input = w_.input_of(op, 0);

@@ -13,6 +13,8 @@ class Operations {
   /// For ops with several outputs: one expression that gives them all, or one
   /// for each.
   std::vector<std::string> translate_many(const OpNode& op);
+  /// The second argument of mx.split for a chunk() or split().
+  std::string sections(const OpNode& op);
 
  private:
   std::vector<std::string> topk(const OpNode& op);

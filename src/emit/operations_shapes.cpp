@@ -45,12 +45,24 @@ Expression reshape(Writer& w, const OpNode& op) {
   if (auto text = repeated(w, op)) {
     return *text;
   }
-  const Expression x = input(w, op);
-  if (w.context().trace.info(w.input_of(op, 0)).shape ==
-      w.context().trace.info(op.outputs[0]).shape) {
-    return x;
+  // The last of several in a row says it all.
+  ValueId from = w.input_of(op, 0);
+  for (;;) {
+    const auto it = w.graph().producers.find(from);
+    const OpNode* before =
+        it == w.graph().producers.end() ? nullptr : it->second.op;
+    if (!before || !w.is_plain(from) ||
+        (before->op->name != "view" && before->op->name != "reshape")) {
+      break;
+    }
+    from = before->inputs[0];
   }
-  return method(x, "reshape", extents(w, argument(op, "shape")));
+  if (w.context().trace.info(from).shape ==
+      w.context().trace.info(op.outputs[0]).shape) {
+    return w.value(from);
+  }
+  auto sizes = extents(w, argument(op, "shape"));  // may name what is reshaped
+  return method(w.value(from), "reshape", std::move(sizes));
 }
 
 /// The shape of another tensor.
@@ -312,7 +324,8 @@ std::vector<std::string> extents(Writer& w, const Value& sizes) {
     for (size_t i = 0; i < out.size() && unknown > 1; ++i) {
       const Value& v = sizes.get<eval::Tuple>()->items[i];
       if (out[i] == "-1" && v.as_int() != -1) {
-        out[i] = w.size(v).text;
+        const Value told = w.told(v);
+        out[i] = told.defined() ? w.scalar(told).text : w.size(v).text;
         unknown -= out[i] != "-1";
       }
     }

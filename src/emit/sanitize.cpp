@@ -3,6 +3,7 @@
 
 #include "emit/emit.h"
 #include "emit/expert_weights.h"
+#include "emit/expression.h"
 
 namespace portwright::emit {
 
@@ -42,6 +43,8 @@ std::vector<KeyRule> conversion_rules(Context& context) {
     if (r.converts) {
       interp.for_each(operations, [&](Value op) {
         r.operations.push_back(interp.class_of(op)->name);
+        const Value axis = interp.try_getattr(op, "dim");
+        r.axis = axis.defined() && axis.is_int() ? axis.as_int() : 0;
       });
     }
     out.push_back(std::move(r));
@@ -87,6 +90,33 @@ std::string renaming(Context& context, const KeyRule& rule) {
          "\", k, count=1): v for k, v in weights.items()}\n";
 }
 
+/// Tensors that the model holds as one; "" when the rule is something else.
+std::string concatenation(const KeyRule& rule) {
+  if (rule.operations != std::vector<std::string>{"Concatenate"} ||
+      rule.sources.size() < 2 || rule.targets.size() != 1) {
+    return "";
+  }
+  std::vector<std::string> parts;
+  for (const auto& source : rule.sources) {
+    const auto text = literal_text(source);
+    if (!text) {
+      return "";
+    }
+    parts.push_back("\"" + *text + "\"");
+  }
+  const auto target = literal_text(rule.targets[0]);
+  return !target ? ""
+                 : "    for k in [k for k in weights if " + parts[0] +
+                       " in k]:\n"
+                       "        parts = [weights.pop(k.replace(" +
+                       parts[0] + ", n)) for n in (" + join(parts) +
+                       ")]\n"
+                       "        weights[k.replace(" +
+                       parts[0] + ", \"" + *target +
+                       "\")] = mx.concatenate(parts, axis=" +
+                       std::to_string(rule.axis) + ")\n";
+}
+
 }  // namespace
 
 std::string write_sanitize(Context& context) {
@@ -103,10 +133,18 @@ std::string write_sanitize(Context& context) {
   for (const KeyRule& r : rules) {
     if (!r.converts && r.sources.size() == 1 && r.targets.size() == 1) {
       body += renaming(context, r);
+    } else if (r.converts) {
+      body += concatenation(r);
     }
   }
   for (const auto& experts : context.experts) {
     body += expert_code(context, rules, experts);
+  }
+  for (const auto& name : context.convolutions) {
+    // (C, 1, K), as torch has it, becomes (C, K, 1).
+    body += "    weights = {k: v.moveaxis(2, 1) if k.endswith(\"." + name +
+            ".weight\") and v.shape[-1] != 1 else v for k, v in "
+            "weights.items()}\n";
   }
   body += copied;  // under the names that the renamings gave
   if (context.fields.contains("rope_theta")) {

@@ -154,8 +154,13 @@ class Unpack : public TargetCode {
 
   void store(Frame& frame, const Value& value) const override {
     frame.at = &span_;
-    const auto items = frame.interp.to_vector(value);
+    auto items = frame.interp.to_vector(value);
     const size_t wanted = targets_.size();
+    if (value.provenance() && frame.interp.track_provenance && starred_ < 0) {
+      for (size_t i = 0; i < items.size(); ++i) {
+        items[i] = items[i].with(place(frame.interp, value, i));
+      }
+    }
     if (starred_ < 0 ? items.size() != wanted : items.size() + 1 < wanted) {
       mismatch(frame, items.size());
     }
@@ -173,6 +178,17 @@ class Unpack : public TargetCode {
   }
 
  private:
+  /// value[i]
+  static const Provenance*
+  place(Interpreter& interp, const Value& value, size_t i) {
+    const Provenance* index = interp.provenance(
+        {.kind = Provenance::Kind::Constant, .text = std::to_string(i)});
+    return interp.provenance(
+        {.kind = Provenance::Kind::Index,
+         .left = value.provenance(),
+         .right = index});
+  }
+
   [[noreturn]] void mismatch(Frame& frame, size_t got) const {
     const size_t wanted = targets_.size() - (starred_ >= 0);
     if (starred_ < 0 && got > wanted) {

@@ -162,6 +162,16 @@ bool reads_field(const ast::Expr& e) {
   }
 }
 
+/// True where a value may be another for other inputs or another config.
+bool varies(const Provenance* p) {
+  if (!p || p->kind == Provenance::Kind::Constant) {
+    return false;
+  }
+  return (!p->left && !p->right && !p->test) || varies(p->left) ||
+         varies(p->right) || varies(p->test) ||
+         p->kind == Provenance::Kind::Default;
+}
+
 bool reads_config(const Provenance* p) {
   return p && (p->kind == Provenance::Kind::Config ||
                p->kind == Provenance::Kind::Default || reads_config(p->left) ||
@@ -197,6 +207,12 @@ class BoolOp : public ExprCode {
         values_(std::move(values)),
         only_reads_(only_reads) {}
 
+  /// A constant that decides whatever stands beside it: False of an `and`.
+  bool settles(const Value& v) const {
+    const Provenance* p = v.provenance();
+    return v.is_bool() && v.as_bool() != is_and_ && !varies(p);
+  }
+
   Value eval(Frame& frame) const override {
     Interpreter& interp = frame.interp;
     Value v;
@@ -228,7 +244,7 @@ class BoolOp : public ExprCode {
       }
     }
     const bool scalar = !v.is_object() || v.is_str();
-    return scalar && so_far ? v.with(so_far) : v;
+    return scalar && so_far && !settles(v) ? v.with(so_far) : v;
   }
 
  private:

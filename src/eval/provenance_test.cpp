@@ -105,6 +105,14 @@ TEST(Provenance, FollowsListsAndLoops) {
       "config.kinds[i]");
   EXPECT_EQ(provenance_of("r = c.kinds[:2][0]"), "config.kinds[:2][0]");
   EXPECT_EQ(provenance_of("for i in range(4):\n  r = i"), "-");
+  EXPECT_EQ(provenance_of("a, r = c.kinds[:2]"), "config.kinds[:2][1]");
+}
+
+TEST(Provenance, LeavesNoneWhereAConstantDecides) {
+  EXPECT_EQ(provenance_of("r = c.n > 2 and False"), "-");
+  EXPECT_EQ(provenance_of("r = c.n > 2 and None is not None"), "-");
+  EXPECT_EQ(provenance_of("r = c.n > 2 and True"), "config.n > 2");
+  EXPECT_EQ(provenance_of("r = c.n > 2 or True"), "config.n > 2");
 }
 
 TEST(Provenance, SurvivesCopies) {

@@ -61,16 +61,31 @@ bool is_state_update(const Frame& frame) {
           frame.function->name == "update_recurrent_state");
 }
 
+namespace {
+
+/// True for the frame of some call inside.
+bool any_call(
+    const Frame& frame,
+    const std::function<bool(const Frame&)>& wanted) {
+  return std::any_of(
+      frame.items.begin(), frame.items.end(), [&](const auto& item) {
+        const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+        return child && (wanted(**child) || any_call(**child, wanted));
+      });
+}
+
+}  // namespace
+
+bool keeps_state(const Frame& frame) {
+  return any_call(frame, is_state_update);
+}
+
+bool updates_keys(const Frame& frame) {
+  return any_call(frame, is_cache_update);
+}
+
 bool uses_cache(const Frame& frame) {
-  for (const auto& item : frame.items) {
-    if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-      if (is_cache_update(**child) || is_state_update(**child) ||
-          uses_cache(**child)) {
-        return true;
-      }
-    }
-  }
-  return false;
+  return keeps_state(frame) || updates_keys(frame);
 }
 
 size_t parameter_count(const Trace& trace, const std::string& path) {

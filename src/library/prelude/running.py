@@ -44,6 +44,11 @@ def make_cache(model):
     return kwargs.get("past_key_values", kwargs.get("cache_params"))
 
 
+def cache_name(model):
+    """The keyword by which its forward takes a cache."""
+    return "cache_params" if _accepts(model, "cache_params") else "past_key_values"
+
+
 def _prepare_cache(model, kwargs, batch_size):
     config = GenerationConfig(use_cache=True)
     names = list(inspect.signature(model._prepare_cache_for_generation).parameters)

@@ -60,9 +60,9 @@ class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
         self.clip_qkv = args.clip_qkv
+        self.head_dim = args.head_dim
         if args.clip_qkv is not None:
             self.value = -args.clip_qkv
-        self.head_dim = args.head_dim
         self.scale = args.head_dim**-0.5
         self.q_proj = nn.Linear(
             args.hidden_size,

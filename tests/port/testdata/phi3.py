@@ -50,8 +50,8 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.factor = args.num_attention_heads * args.head_dim
         self.head_dim = args.head_dim
+        self.factor = args.num_attention_heads * args.head_dim
         self.factor2 = (
             args.num_attention_heads * args.head_dim
             + args.num_key_value_heads * args.head_dim

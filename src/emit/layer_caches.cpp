@@ -1,0 +1,171 @@
+#include "emit/layer_caches.h"
+
+#include <fmt/format.h>
+
+namespace portwright::emit {
+
+using eval::Value;
+
+namespace {
+
+/// The calls that write states, a cache's own calls not counted.
+int count_updates(const Frame& frame) {
+  int n = 0;
+  for (const auto& item : frame.items) {
+    if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      n += lift::is_state_update(**child) ? 1 : count_updates(**child);
+    }
+  }
+  return n;
+}
+
+/// What the config's layer_types calls a layer; "" where it does not say.
+std::string named_kind(Context& context, const Frame& layer) {
+  const Value kinds =
+      context.interp.try_getattr(context.evaluation.config, "layer_types");
+  const size_t dot = layer.path.rfind('.');
+  if (!kinds.is(eval::Kind::List) || dot == std::string::npos) {
+    return "";
+  }
+  const auto& items = kinds.get<eval::List>()->items;
+  const size_t index = std::stoul(layer.path.substr(dot + 1));
+  return index < items.size() && items[index].is_str() ? items[index].str()
+                                                       : "";
+}
+
+std::string attention_mask(const Context& context, bool sliding) {
+  return std::string("create_attention_mask(h, c") +
+         (sliding ? ", window_size=self.sliding_window" : "") +
+         (context.needs_mask_array ? ", return_array=True)" : ")");
+}
+
+}  // namespace
+
+void add_recurrent_layer(Context& context, const Frame& layer, Masks& masks) {
+  std::string kind = named_kind(context, layer);
+  const int states = count_updates(layer);
+  const bool both = lift::updates_keys(layer);
+  if (!both && (kind == "full_attention" || kind == "sliding_attention")) {
+    context.hole(
+        layer.call,
+        "'" + layer.path + "' keeps states, but layer_types does not tell");
+  }
+  kind = kind.empty() ? "recurrent" : kind;
+  const bool first = masks.kinds.empty();
+  if ((both || masks.both) && !first && !(both && masks.both)) {
+    context.hole(
+        layer.call,
+        "'" + layer.path +
+            "' keeps states, and keys and values, unlike others");
+  }
+  masks.both = both;
+  if (!masks.recurrent.empty() &&
+      (masks.recurrent != kind || masks.states != states)) {
+    context.hole(
+        layer.call,
+        "'" + layer.path + "' keeps other states than layers before");
+  }
+  masks.recurrent = kind;
+  masks.states = states;
+  masks.kinds.push_back(kind);
+}
+
+void add_uncached_layer(Context& context, const Frame& layer, Masks& masks) {
+  const std::string kind = named_kind(context, layer);
+  if (kind.empty() || kind == "full_attention" || kind == "sliding_attention") {
+    context.hole(
+        layer.call,
+        "'" + layer.path + "' keeps nothing, but layer_types does not tell");
+  }
+  masks.uncached.insert(kind);
+  masks.kinds.push_back(kind);
+}
+
+void write_recurrent_masks(
+    ModuleWriter& w,
+    const Context& context,
+    const Masks& masks) {
+  w.context().imports.insert("base:create_ssm_mask");
+  if (masks.both) {
+    w.context().imports.insert("base:create_attention_mask");
+    w.statement(
+        std::string("mask = create_attention_mask(h, cache[0][1]") +
+        (context.needs_mask_array ? ", return_array=True)" : ")"));
+    w.statement("ssm_mask = create_ssm_mask(h, cache[0][0])");
+    return;
+  }
+  if (!masks.mixed()) {
+    w.statement("mask = create_ssm_mask(h, cache[0])");
+    return;
+  }
+  w.initialise("layer_types", "args.layer_types");
+  w.context().fields.insert("layer_types");
+  if (masks.any_sliding) {
+    w.initialise("sliding_window", "args.sliding_window");
+    w.context().fields.insert("sliding_window");
+  }
+  w.statement("masks = {}");
+  std::string kinds = "self.layer_types";
+  if (!masks.uncached.empty()) {
+    kinds = "self.cached_types";
+    w.initialise(
+        "cached_types",
+        "[kind for kind in args.layer_types if kind not in " +
+            tuple_of(masks.uncached) + "]");
+  }
+  w.statement("for kind, c in zip(" + kinds + ", cache):");
+  w.statement("    if kind in masks:");
+  w.statement("        continue");
+  w.statement("    if kind == \"" + masks.recurrent + "\":");
+  w.statement("        masks[kind] = create_ssm_mask(h, c)");
+  if (masks.any_sliding && masks.any_full) {
+    w.statement("    elif kind == \"sliding_attention\":");
+    w.statement("        masks[kind] = " + attention_mask(context, true));
+  }
+  w.statement("    else:");
+  w.statement(
+      "        masks[kind] = " + attention_mask(context, !masks.any_full));
+}
+
+std::string recurrent_caches(Context& context, const Masks& masks) {
+  context.imports.insert("cache:ArraysCache");
+  const std::string arrays = fmt::format("ArraysCache(size={})", masks.states);
+  if (masks.both) {
+    context.imports.insert({"cache:CacheList", "cache:KVCache"});
+    return "def make_cache(self):\n    return [CacheList(" + arrays +
+           ", KVCache()) for _ in self.layers]\n";
+  }
+  if (!masks.mixed()) {
+    return "def make_cache(self):\n    return [" + arrays +
+           " for _ in self.layers]\n";
+  }
+  context.fields.insert("layer_types");
+  std::string last = "KVCache()";
+  if (masks.any_sliding) {
+    context.fields.insert("sliding_window");
+    context.imports.insert("cache:RotatingKVCache");
+    const std::string rotating =
+        "RotatingKVCache(max_size=self.args.sliding_window)";
+    last = masks.any_full
+               ? rotating + " if kind == \"sliding_attention\" else KVCache()"
+               : rotating;
+  }
+  if (masks.any_full) {
+    context.imports.insert("cache:KVCache");
+  }
+  return fmt::format(
+      "def make_cache(self):\n"
+      "    return [\n"
+      "        {} if kind == \"{}\" else {}\n"
+      "        for kind in self.args.layer_types\n"
+      "{}"
+      "    ]\n",
+      arrays,
+      masks.recurrent,
+      last,
+      masks.uncached.empty()
+          ? std::string()
+          : "        if kind not in " + tuple_of(masks.uncached) + "\n");
+}
+
+}  // namespace portwright::emit

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "emit/model_writer.h"
+
+namespace portwright::emit {
+
+/// Adds the kind of a layer that keeps states to `masks`.
+void add_recurrent_layer(Context& context, const Frame& layer, Masks& masks);
+
+/// Adds the kind of a layer that keeps nothing to `masks`.
+void add_uncached_layer(Context& context, const Frame& layer, Masks& masks);
+
+/// `mask`, or `masks` by kind, before the loop over the layers.
+void write_recurrent_masks(
+    ModuleWriter& w,
+    const Context& context,
+    const Masks& masks);
+
+/// The make_cache method.
+std::string recurrent_caches(Context& context, const Masks& masks);
+
+}  // namespace portwright::emit

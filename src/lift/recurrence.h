@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "eval/interpreter.h"
+#include "lift/graph.h"
+
+namespace portwright::lift {
+
+namespace mx = mlx::core;
+
+/// A call of the cache that keeps a state of a recurrent layer.
+struct StateUpdate {
+  const Frame* call = nullptr;
+  /// The last inputs of a convolution; else what a recurrence carries on.
+  bool convolution = false;
+  ValueId written = 0;  // the new inputs, (B, C, L), or the new state
+  ValueId answer = 0;   // kept and new inputs, (B, C, K + L), or the state
+};
+
+/// The calls in a module's forward, in order.
+std::vector<StateUpdate> find_state_updates(const Graph& graph);
+
+/// A function of the source that carries a state on:
+///   (inputs, state) -> (output, next state).
+/// It is one function of its arguments whatever branch was recorded, so it can
+/// be called anew for any length, with and without a state.
+struct Recurrence {
+  const Frame* call = nullptr;
+  static constexpr size_t kNone = SIZE_MAX;
+  size_t state = kNone;  // which of the call's inputs; none: it starts anew
+  ValueId output = 0;    // (B, L, ...)
+  ValueId next = 0;      // the state it hands on
+
+  struct Answer {
+    mx::array output, state;
+  };
+  /// Calls the function with `inputs` for the tensors of its arguments, in
+  /// their order; without a state it gets None. Nothing when it raises.
+  std::optional<Answer> operator()(
+      eval::Interpreter& interp,
+      const std::vector<mx::array>& inputs,
+      bool with_state) const;
+};
+
+/// The call that makes what `update` keeps from what was kept before; nothing
+/// when no function does.
+std::optional<Recurrence> find_recurrence(
+    const Trace& trace,
+    const Graph& graph,
+    const StateUpdate& update);
+
+/// Looks through what does not change a value: conversions and copies.
+ValueId unconverted(const Graph& graph, ValueId id);
+
+}  // namespace portwright::lift

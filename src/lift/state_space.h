@@ -1,0 +1,32 @@
+#pragma once
+
+#include <optional>
+
+#include "eval/interpreter.h"
+#include "lift/graph.h"
+#include "lift/recurrence.h"
+
+namespace portwright::lift {
+
+/// A state space with one decay a head, over the tokens:
+///   d = clip(softplus(dt + dt_bias), low, high);
+///   S = exp(-exp(a_log) d) S + d x B^T;  y = S C + D x.
+struct StateSpace {
+  ValueId x = 0;                          // (B, L, H, P)
+  ValueId dt = 0;                         // (B, L, H)
+  ValueId b = 0, c = 0;                   // (B, L, G, N)
+  ValueId a_log = 0, d = 0, dt_bias = 0;  // parameters (H,)
+  ValueId output = 0;                     // (B, L, H, P)
+  /// The pair (low, high) among the arguments; Undefined: (0, inf).
+  eval::Value limits;
+};
+
+/// Recognises a recurrence by what it computes on random inputs of several
+/// lengths, with and without a state.
+std::optional<StateSpace> lift_state_space(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Flows& flows,
+    const Recurrence& recurrence);
+
+}  // namespace portwright::lift

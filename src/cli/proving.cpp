@@ -1,6 +1,7 @@
 #include "cli/proving.h"
 
 #include "cli/evaluator_party.h"
+#include "report/planted.h"
 #include "verify/check.h"
 
 namespace portwright::cli {
@@ -42,6 +43,22 @@ void show_results(const verify::Results& results, Console& console) {
   console.say(report::verdict_sentence(results));
 }
 
+void show_planted(
+    const std::vector<verify::PlantedBug>& bugs,
+    Console& console) {
+  for (const auto& bug : bugs) {
+    const auto padded = fmt::format("{:<10}", name(bug.status));
+    console.say(fmt::format(
+        "{} {:<28} line {:<4} {:<16} {}",
+        bug.status == verify::Catch::NotCaught ? console.red(padded) : padded,
+        bug.name,
+        bug.line,
+        bug.check,
+        bug.reason));
+  }
+  console.say(report::planted_sentence(bugs));
+}
+
 ExitCode exit_code_of(const verify::Results& results) {
   const auto verdict = results.verdict();
   return verdict == Status::Pass || verdict == Status::Warn
@@ -54,14 +71,24 @@ base::Result<verify::Results> prove(
     const verify::Subject& subject,
     const verify::BatteryOptions& options,
     const std::filesystem::path& transformers,
-    Console& console) {
+    Console& console,
+    std::vector<verify::PlantedBug>* planted) {
   const auto session = verify::Session::open(workers, subject);
   if (!session) {
     return tl::unexpected(session.error());
   }
   (*session)->join(
       std::make_unique<EvaluatorParty>(subject.checkpoint, transformers));
-  return verify::run_battery(**session, options, console.progress());
+  auto results = verify::run_battery(**session, options, console.progress());
+  if (planted && results && exit_code_of(*results) == ExitCode::Done) {
+    auto bugs =
+        verify::prove_battery(**session, *results, options, console.progress());
+    if (!bugs) {
+      return tl::unexpected(bugs.error());
+    }
+    *planted = std::move(*bugs);
+  }
+  return results;
 }
 
 }  // namespace portwright::cli

@@ -6,7 +6,7 @@
 
 #include "cli/console.h"
 #include "report/report.h"
-#include "verify/battery.h"
+#include "verify/proof.h"
 
 namespace portwright::cli {
 
@@ -16,12 +16,19 @@ void show_results(const verify::Results& results, Console& console);
 /// Pass and warn are done, anything else is a failed verdict.
 ExitCode exit_code_of(const verify::Results& results);
 
+/// A line for each bug that was planted, and their count.
+void show_planted(
+    const std::vector<verify::PlantedBug>& bugs,
+    Console& console);
+
 /// Runs the battery on a subject, with our evaluator as the third opinion.
+/// Where `planted` is given and the port passes, the battery proves itself.
 base::Result<verify::Results> prove(
     const std::shared_ptr<verify::Workers>& workers,
     const verify::Subject& subject,
     const verify::BatteryOptions& options,
     const std::filesystem::path& transformers,
-    Console& console);
+    Console& console,
+    std::vector<verify::PlantedBug>* planted = nullptr);
 
 }  // namespace portwright::cli

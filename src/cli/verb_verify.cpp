@@ -6,6 +6,7 @@
 #include "cli/environment.h"
 #include "cli/proving.h"
 #include "cli/verbs.h"
+#include "report/planted.h"
 #include "verify/check.h"
 
 namespace portwright::cli {
@@ -21,6 +22,7 @@ struct Options {
   std::vector<std::string> checks;
   bool quick = false;
   bool full = false;
+  bool prove = false;
   bool trust_remote_code = false;
   int timeout = 600;
 };
@@ -104,7 +106,14 @@ run_verify(const Options& options, const Common& common, Console& console) {
                  : options.full ? verify::Mode::Full
                                 : verify::Mode::Normal;
   battery.only = options.checks;
-  auto results = prove(*workers, subject, battery, *transformers, console);
+  std::vector<verify::PlantedBug> planted;
+  auto results = prove(
+      *workers,
+      subject,
+      battery,
+      *transformers,
+      console,
+      options.prove ? &planted : nullptr);
   if (!results) {
     return console.fail(results.error());
   }
@@ -114,8 +123,21 @@ run_verify(const Options& options, const Common& common, Console& console) {
     return console.fail(written.error());
   }
   show_results(report.results, console);
-  console.result(report::to_json(report.results));
-  return exit_code_of(report.results);
+  auto answer = report::to_json(report.results);
+  if (!planted.empty()) {
+    if (auto written = report::write_planted(planted, options.directory);
+        !written) {
+      return console.fail(written.error());
+    }
+    show_planted(planted, console);
+    answer["planted"] = report::planted_json(planted);
+  }
+  console.result(answer);
+  const bool missed = std::any_of(
+      planted.begin(), planted.end(), [](const verify::PlantedBug& bug) {
+        return bug.status == verify::Catch::NotCaught;
+      });
+  return missed ? ExitCode::VerdictFailed : exit_code_of(report.results);
 }
 
 }  // namespace
@@ -138,6 +160,10 @@ Run verb_verify(CLI::App& app, const Common& common) {
       app.add_flag("--quick", options->quick, "weights, logits, decode");
   app.add_flag("--full", options->full, "also what takes long")
       ->excludes(quick);
+  app.add_flag(
+      "--prove",
+      options->prove,
+      "plant bugs into a port that passes, and count those that are caught");
   app.add_option("--timeout", options->timeout, "seconds a worker may take")
       ->check(CLI::PositiveNumber);
   app.add_flag(

@@ -2,8 +2,6 @@
 
 #include <chrono>
 
-#include "verify/check.h"
-
 namespace portwright::verify {
 namespace {
 
@@ -11,22 +9,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-bool is_chosen(const Check& check, const BatteryOptions& options) {
-  if (!options.only.empty()) {
-    return std::find(options.only.begin(), options.only.end(), check.name) !=
-           options.only.end();
-  }
-  switch (options.mode) {
-    case Mode::Quick:
-      return check.quick;
-    case Mode::Normal:
-      return !check.full_only;
-    case Mode::Full:
-      return true;
-  }
-  return false;
 }
 
 /// The port raised: that is its answer. The reference raised: nothing can be
@@ -67,6 +49,34 @@ Outcome<CheckResult> run_check(Session& session, const Check& check) {
 
 }  // namespace
 
+bool is_chosen(const Check& check, const BatteryOptions& options) {
+  if (!options.only.empty()) {
+    return std::find(options.only.begin(), options.only.end(), check.name) !=
+           options.only.end();
+  }
+  switch (options.mode) {
+    case Mode::Quick:
+      return check.quick;
+    case Mode::Normal:
+      return !check.full_only;
+    case Mode::Full:
+      return true;
+  }
+  return false;
+}
+
+base::Result<CheckResult> judge_by(const Check& check, Session& session) {
+  const auto began = Clock::now();
+  auto result = run_check(session, check);
+  if (!result && result.error().where == Trouble::Where::World) {
+    return tl::unexpected(error_of(result.error()));
+  }
+  auto out = result ? std::move(*result) : raised(result.error());
+  out.name = check.name;
+  out.seconds = seconds_since(began);
+  return out;
+}
+
 std::vector<std::string> unknown_checks(const std::vector<std::string>& names) {
   std::vector<std::string> out;
   for (const auto& name : names) {
@@ -101,15 +111,11 @@ base::Result<Results> run_battery(
       continue;
     }
     progress.begin(check.name);
-    const auto began = Clock::now();
-    auto result = run_check(session, check);
-    if (!result && result.error().where == Trouble::Where::World) {
-      return tl::unexpected(error_of(result.error()));
+    auto entry = judge_by(check, session);
+    if (!entry) {
+      return tl::unexpected(entry.error());
     }
-    auto entry = result ? std::move(*result) : raised(result.error());
-    entry.name = check.name;
-    entry.seconds = seconds_since(began);
-    out.checks.push_back(std::move(entry));
+    out.checks.push_back(std::move(*entry));
   }
   if (!session.candidate_trouble() && !session.reference_trouble()) {
     out.noise = session.noise().layers;

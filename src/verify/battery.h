@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/progress.h"
-#include "verify/session.h"
+#include "verify/check.h"
 
 namespace portwright::verify {
 
@@ -18,6 +18,13 @@ struct BatteryOptions {
 
 /// Names that no check has, for the usage error.
 std::vector<std::string> unknown_checks(const std::vector<std::string>& names);
+
+/// Whether the options ask for a check.
+bool is_chosen(const Check& check, const BatteryOptions& options);
+
+/// One check, an exception of either side's code being its answer. The Error is
+/// the world's.
+base::Result<CheckResult> judge_by(const Check& check, Session& session);
 
 /// Runs the checks on a started session. The Error is the world's: a worker
 /// that died or hung; a port that raises is a failed check instead.

@@ -263,6 +263,18 @@ std::vector<Pair> layer_pairs(Session& session) {
   return out;
 }
 
+/// A module of both sides that torch calls and the port has but does not call.
+std::optional<std::string> never_called(Session& session, const Scene& scene) {
+  const auto& called = scene.candidate->order;
+  for (const auto& key : scene.reference->order) {
+    if (session.candidate().modules().contains(key) &&
+        std::find(called.begin(), called.end(), key) == called.end()) {
+      return key;
+    }
+  }
+  return std::nullopt;
+}
+
 /// Nothing inside the layers is wrong: what feeds them, or what follows.
 Outcome<Place> locate_outside(Session& session, const Scene& scene) {
   const auto pairs = layer_pairs(session);
@@ -288,16 +300,22 @@ Outcome<Place> locate_outside(Session& session, const Scene& scene) {
       return out;
     }
   }
+  const auto is_outside = [&](const std::string& path) {
+    return std::none_of(pairs.begin(), pairs.end(), [&](const Pair& layer) {
+      return path == layer.candidate ||
+             path.starts_with(layer.candidate + ".") ||
+             layer.candidate.starts_with(path + ".");
+    });
+  };
+  if (const auto path = never_called(session, scene);
+      path && is_outside(*path)) {
+    return place_of(session, Found{{*path, *path}});
+  }
   std::vector<Pair> outside;
   for (const auto& key : scene.candidate->order) {
     const auto path = drop_call_number(key);
-    const bool related =
-        std::any_of(pairs.begin(), pairs.end(), [&](const Pair& layer) {
-          return path == layer.candidate ||
-                 path.starts_with(layer.candidate + ".") ||
-                 layer.candidate.starts_with(path + ".");
-        });
-    if (!related && scene.reference->has(scene.prefix + "out:" + path)) {
+    if (is_outside(path) &&
+        scene.reference->has(scene.prefix + "out:" + path)) {
       outside.push_back({path, path});
     }
   }

@@ -54,11 +54,26 @@ Outcome<json> WorkerParty::finish_load(int number) {
 }
 
 Outcome<json> WorkerParty::request(const std::string& op, json arguments) {
-  return process_.request(op, std::move(arguments), timeout_);
+  const auto key = op + arguments.dump();
+  if (const auto it = answers_.find(key); remembers_ && it != answers_.end()) {
+    return it->second;
+  }
+  auto answer = process_.request(op, std::move(arguments), timeout_);
+  if (remembers_ && answer) {
+    answers_[key] = *answer;
+  }
+  return answer;
 }
 
 Outcome<Run>
 WorkerParty::tensors(const std::string& op, json arguments, json* facts) {
+  const auto key = op + model_ + arguments.dump();
+  if (const auto it = runs_.find(key); remembers_ && it != runs_.end()) {
+    if (facts) {
+      *facts = it->second.second;
+    }
+    return it->second.first;
+  }
   const auto file =
       scratch_ / fmt::format("{}-{}.safetensors", name(), ++files_);
   arguments["model"] = model_;
@@ -71,6 +86,9 @@ WorkerParty::tensors(const std::string& op, json arguments, json* facts) {
   if (run) {
     run->order = reply->value("order", std::vector<std::string>());
     run->dtypes = reply->value("dtypes", std::map<std::string, std::string>());
+  }
+  if (run && remembers_) {
+    runs_[key] = {*run, *reply};
   }
   if (facts) {
     *facts = std::move(*reply);

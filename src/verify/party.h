@@ -73,6 +73,12 @@ class WorkerParty : public Party {
       nlohmann::json arguments,
       nlohmann::json* facts = nullptr);
 
+  /// Answers a request that was answered before from memory: for a side that
+  /// stays as it is while the other changes.
+  void remember() {
+    remembers_ = true;
+  }
+
   /// The model that `run` uses; several may be loaded.
   void select(const std::string& model) {
     model_ = model;
@@ -95,6 +101,9 @@ class WorkerParty : public Party {
   std::string model_ = "model";
   ModuleSources modules_;
   int files_ = 0;
+  bool remembers_ = false;
+  std::map<std::string, std::pair<Run, nlohmann::json>> runs_;
+  std::map<std::string, nlohmann::json> answers_;
 };
 
 /// The port in mlx_lm. Its modules' inputs can be replaced by another run's.

@@ -57,19 +57,35 @@ base::Result<std::unique_ptr<Session>> Session::open(
   return out;
 }
 
+json Session::load_request() const {
+  json out = {{"checkpoint", subject_.checkpoint.string()}};
+  if (subject_.port) {
+    out["port"] = subject_.port->string();
+  }
+  return out;
+}
+
+void Session::take_port(const Outcome<json>& loaded) {
+  candidate_trouble_.reset();
+  if (!loaded) {
+    candidate_trouble_ = loaded.error();
+    return;
+  }
+  candidate_layers_ = loaded->value("layers", candidate_layers_);
+  caches_ = loaded->value("caches", caches_);
+  const json file = loaded->value("file", json());
+  port_file_ = file.is_string() ? file.get<std::string>() : "";
+}
+
 Outcome<void> Session::load() {
   json reference = {
       {"folder", subject_.checkpoint.string()},
       {"trust_remote_code", subject_.trust_remote_code}};
-  json candidate = {{"checkpoint", subject_.checkpoint.string()}};
-  if (subject_.port) {
-    candidate["port"] = subject_.port->string();
-  }
   const auto first = reference_->begin_load("model", reference);
   if (!first) {
     return tl::unexpected(first.error());
   }
-  const auto second = candidate_->begin_load("model", candidate);
+  const auto second = candidate_->begin_load("model", load_request());
   if (!second) {
     return tl::unexpected(second.error());
   }
@@ -80,14 +96,7 @@ Outcome<void> Session::load() {
       return tl::unexpected(side->error());
     }
   }
-  if (port) {
-    candidate_layers_ = port->value("layers", candidate_layers_);
-    caches_ = port->value("caches", caches_);
-    const json file = port->value("file", json());
-    port_file_ = file.is_string() ? file.get<std::string>() : "";
-  } else {
-    candidate_trouble_ = port.error();
-  }
+  take_port(port);
   if (torch) {
     parameters_ = torch->value("parameters", int64_t{0});
     reference_layers_ =
@@ -98,6 +107,26 @@ Outcome<void> Session::load() {
   if (reference_layers_.size() != candidate_layers_.size()) {
     candidate_layers_.clear();
     reference_layers_.clear();
+  }
+  return {};
+}
+
+Outcome<void> Session::exchange_port(const fs::path& port) {
+  subject_.port = port;
+  runs_.erase("candidate-prefill");
+  runs_.erase("candidate-decode");
+  const bool matched = !reference_layers_.empty();
+  const auto number = candidate_->begin_load("model", load_request());
+  if (!number) {
+    return tl::unexpected(number.error());
+  }
+  const auto loaded = candidate_->finish_load(*number);
+  if (!loaded && loaded.error().where == Trouble::Where::World) {
+    return tl::unexpected(loaded.error());
+  }
+  take_port(loaded);
+  if (!matched) {
+    candidate_layers_.clear();
   }
   return {};
 }

@@ -47,6 +47,11 @@ class Session {
   /// see `reference_trouble` and `candidate_trouble`.
   Outcome<void> load();
 
+  /// Puts another file in the port's place. The reference, its runs and the
+  /// noise stay; `candidate_trouble` says whether the file loads. The Trouble
+  /// is the world's.
+  Outcome<void> exchange_port(const std::filesystem::path& port);
+
   WorkerParty& reference() {
     return *reference_;
   }
@@ -84,6 +89,10 @@ class Session {
     return port_file_;
   }
   std::map<std::string, std::string> versions();
+  /// For files of this session; gone with it.
+  const std::filesystem::path& scratch() const {
+    return scratch_->path();
+  }
 
   // Shared runs, computed when first asked for, with every module captured.
   Outcome<const Run*> reference_prefill();
@@ -107,6 +116,8 @@ class Session {
 
  private:
   Session() = default;
+  nlohmann::json load_request() const;
+  void take_port(const Outcome<nlohmann::json>& loaded);
   Outcome<const Run*>
   shared(const std::string& key, bool candidate, bool decode);
   void measure_noise();

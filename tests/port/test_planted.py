@@ -1,7 +1,11 @@
 """A bug planted into an emitted file is found, and its place named."""
 
+import json
+
 import pytest
 from verify.conftest import check_of
+
+from .conftest import answer
 
 WRONG_ROPE_BASE = [(r"base=args\.rope_theta", "base=args.rope_theta * 1.1")]
 LOST_CACHE_OFFSET = [
@@ -72,3 +76,22 @@ def test_verify_says_so(checkpoint, plant, portwright, tmp_path):
     )
     assert done.returncode == 1
     assert "layer 0, self_attn" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["llama", "mixtral"])
+def test_battery_proves_itself(kind, checkpoint, emitted, portwright, tmp_path):
+    """Every bug of the catalogue that has an effect is caught."""
+    port = tmp_path / f"{kind}.py"
+    port.write_text(emitted(kind))
+    done = portwright(
+        *("verify", checkpoint(kind), "--port", port, "--prove", "--json"),
+        *("-o", tmp_path / "o"),
+    )
+    assert done.returncode == 0, done.stderr
+    planted = answer(done)["planted"]
+    assert planted == json.loads((tmp_path / "o" / "planted.json").read_text())
+    caught = [b for b in planted["bugs"] if b["status"] == "caught"]
+    assert planted["summary"]["not caught"] == 0
+    assert len(caught) >= 24
+    assert {"logits", "decode", "weights", "batch"} <= {b["check"] for b in caught}
+    assert not [b["name"] for b in caught if b["placed"] is False]

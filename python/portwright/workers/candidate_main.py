@@ -113,6 +113,23 @@ class Service:
 
         return probes.lora(self._model(model).again, ids, steps)
 
+    def plant(self, file, folder):
+        """Every bug that can be planted into `file`, each a file in `folder`."""
+        from pathlib import Path
+
+        from . import planting
+
+        text = Path(file).read_text(encoding="utf-8")
+        out = []
+        for bug in planting.bugs(text):
+            changed = planting.planted(text, bug)
+            if changed is not None:
+                path = Path(folder) / f"{len(out):03}-{bug.name}.py"
+                path.write_text(changed, encoding="utf-8")
+                facts = {k: v for k, v in vars(bug).items() if k != "edits"}
+                out.append({**facts, "file": str(path)})
+        return {"bugs": out}
+
     def weights(self, checkpoint, port=None):
         """Needs no loaded model: it must answer when strict loading fails."""
         from pathlib import Path

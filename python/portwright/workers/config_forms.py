@@ -27,6 +27,27 @@ _NOT_COMPUTED = {
 }
 
 
+_SCALINGS = [
+    {"rope_type": "linear", "factor": 2.0},
+    {
+        "rope_type": "llama3",
+        "factor": 4.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 16,
+    },
+    {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
+]
+
+
+def _scalings(config):
+    """Scaled forms of a rope that has none."""
+    rope = config.get("rope_parameters")
+    if isinstance(rope, dict) and rope.get("rope_type") == "default":
+        for scaling in _SCALINGS:
+            yield scaling, {**config, "rope_parameters": {**rope, **scaling}}
+
+
 def _paths(config, above=()):
     """Every field, those inside nested objects too."""
     for key, value in config.items():
@@ -138,17 +159,23 @@ class ConfigForms:
         base = self.reference.forward(ids)[0]["logits"]
         largest = base.abs().max()
         out = []
+
+        def tried(field, value, form):
+            try:
+                logits = self._logits(form, ids)
+            except Exception:  # another shape, or no config at all
+                return False
+            moved = (logits - base).abs().max() / largest
+            if not (bool(self.torch.isfinite(logits).all()) and moved > _VISIBLE):
+                return False
+            entry = {"field": field, "value": value, "config": form}
+            out.append({**entry, "logits": logits})
+            return True
+
         for path, value in _paths(self.config):
             for other in _others(value, ACT2FN):
-                form = _with(self.config, path, other)
-                try:
-                    logits = self._logits(form, ids)
-                except Exception:  # another shape, or no config at all
-                    continue
-                moved = (logits - base).abs().max() / largest
-                if bool(self.torch.isfinite(logits).all()) and moved > _VISIBLE:
-                    field = ".".join(path)
-                    entry = {"field": field, "value": other, "config": form}
-                    out.append({**entry, "logits": logits})
+                if tried(".".join(path), other, _with(self.config, path, other)):
                     break
+        for scaling, form in _scalings(self.config):
+            tried("rope_parameters", scaling["rope_type"], form)
         return out

@@ -1,0 +1,182 @@
+#include "verify/proof.h"
+
+#include <limits>
+
+#include "base/paths.h"
+
+namespace portwright::verify {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+struct Sound {
+  const Results& results;
+  Run prefill;
+  Run decode;
+};
+
+base::Error error_of(const Trouble& trouble) {
+  return {trouble.message, trouble.detail};
+}
+
+/// Not about the port, or slow at saying what the others say.
+bool is_about_the_port(const Check& check) {
+  return check.name != "evaluator" && check.name != "layers";
+}
+
+bool notices(const CheckResult& found, const CheckResult* sound) {
+  switch (found.status) {
+    case Status::Fail:
+      return !sound || sound->status != Status::Fail;
+    case Status::Warn:
+      return !sound || sound->status != Status::Warn ||
+             sound->reason != found.reason;
+    default:
+      return false;
+  }
+}
+
+double distance(const Outcome<const Run*>& planted, const Run& sound) {
+  constexpr double kFar = std::numeric_limits<double>::infinity();
+  if (!planted) {
+    return kFar;
+  }
+  const auto a = (*planted)->find("logits");
+  const auto b = sound.find("logits");
+  const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+  return difference ? difference->relative : kFar;
+}
+
+double effect_of(Session& session, const Sound& sound) {
+  if (session.candidate_trouble()) {
+    return std::numeric_limits<double>::infinity();
+  }
+  return std::max(
+      distance(session.candidate_prefill(), sound.prefill),
+      distance(session.candidate_decode(), sound.decode));
+}
+
+/// The line lies in the changed class, or names it.
+std::optional<bool>
+is_placed(const Place& place, const json& bug, const std::string& file) {
+  if (!place.port_line) {
+    return std::nullopt;
+  }
+  const int line = *place.port_line;
+  if (line >= bug.value("first", 0) && line <= bug.value("last", 0)) {
+    return true;
+  }
+  const auto scope = bug.value("scope", std::string());
+  const auto made = scope.substr(0, scope.find('.')) + "(";
+  const auto text = base::read_file(file);
+  size_t at = 0;
+  for (int i = 1; text && i < line && at != std::string::npos; ++i) {
+    at = text->find('\n', at);
+    at = at == std::string::npos ? at : at + 1;
+  }
+  return text && at != std::string::npos &&
+         text->substr(at, text->find('\n', at) - at).find(made) !=
+             std::string::npos;
+}
+
+base::Result<PlantedBug> judge_bug(
+    Session& session,
+    const json& bug,
+    const Sound& sound,
+    const BatteryOptions& options) {
+  PlantedBug out;
+  out.name = bug.value("name", "");
+  out.scope = bug.value("scope", "");
+  out.line = bug.value("line", 0);
+  const auto file = bug.value("file", std::string());
+  if (auto loaded = session.exchange_port(file); !loaded) {
+    return tl::unexpected(error_of(loaded.error()));
+  }
+  for (const Check& check : all_checks()) {
+    if (!is_chosen(check, options) || !is_about_the_port(check)) {
+      continue;
+    }
+    const auto found = judge_by(check, session);
+    if (!found) {
+      return tl::unexpected(found.error());
+    }
+    if (notices(*found, sound.results.find(check.name))) {
+      out.status = Catch::Caught;
+      out.check = check.name;
+      out.reason = found->reason;
+      out.place = found->place;
+      out.placed = is_placed(found->place, bug, file);
+      break;
+    }
+  }
+  out.effect = effect_of(session, sound);
+  if (out.status != Catch::Caught && out.effect <= session.logits_threshold()) {
+    out.status = Catch::NoEffect;
+  }
+  return out;
+}
+
+base::Result<json> plant(Session& session) {
+  const fs::path folder = session.scratch() / "planted";
+  if (auto made = base::make_directories(folder); !made) {
+    return tl::unexpected(made.error());
+  }
+  const auto planted = session.candidate().request(
+      "plant", {{"file", session.port_file()}, {"folder", folder.string()}});
+  if (!planted) {
+    return tl::unexpected(error_of(planted.error()));
+  }
+  return planted->at("bugs");
+}
+
+}  // namespace
+
+std::string_view name(Catch status) {
+  switch (status) {
+    case Catch::Caught:
+      return "caught";
+    case Catch::NotCaught:
+      return "not caught";
+    case Catch::NoEffect:
+      return "no effect";
+  }
+  return "";
+}
+
+base::Result<std::vector<PlantedBug>> prove_battery(
+    Session& session,
+    const Results& sound,
+    const BatteryOptions& options,
+    base::Progress& progress) {
+  const auto bugs = plant(session);
+  if (!bugs) {
+    return tl::unexpected(bugs.error());
+  }
+  const auto prefill = session.candidate_prefill();
+  const auto decode = session.candidate_decode();
+  if (!prefill || !decode) {
+    return tl::unexpected(error_of((prefill ? decode : prefill).error()));
+  }
+  (void)session.noise();  // of the sound port
+  session.reference().remember();
+  const fs::path port = session.port_file();
+  const Sound kept{sound, **prefill, **decode};
+  std::vector<PlantedBug> out;
+  progress.begin("planting bugs");
+  for (const auto& bug : *bugs) {
+    auto judged = judge_bug(session, bug, kept, options);
+    if (!judged) {
+      return tl::unexpected(judged.error());
+    }
+    out.push_back(std::move(*judged));
+    progress.advance(out.size(), bugs->size());
+  }
+  progress.end();
+  if (auto back = session.exchange_port(port); !back) {
+    return tl::unexpected(error_of(back.error()));
+  }
+  return out;
+}
+
+}  // namespace portwright::verify

@@ -41,6 +41,16 @@ def test_a_model_that_keeps_no_cache_does_not_decode(reference, run):
     assert "keeps no cache" in done.stderr
 
 
+def test_random_numbers_are_refused_where_they_decide(made, run):
+    """Reformer hashes prompts longer than a chunk, and only these."""
+    folder = made("reformer", axial_pos_shape=[16, 9])
+    done, logits = run(folder, [IDS])
+    assert done.returncode == 0 and logits.shape[0] == len(IDS), done.stderr
+    done, logits = run(folder, [list(range(100))])
+    assert done.returncode == 3 and logits is None
+    assert "torch.randn() draws random numbers" in done.stderr
+
+
 def test_bfloat16_stays_near(reference, run, torch_logits):
     folder = reference("llama")
     wanted = torch_logits(folder.name, "forward", ids=[IDS])

@@ -87,6 +87,10 @@ void define_numpy(Interpreter& interp, ModuleObject& m) {
           return interp.call(interp.getattr(math, name), {a[0]});
         });
   }
+  m.def("lcm(x1, x2)", [](Interpreter& interp, std::span<Value> a) {
+    const Value math{interp.import_module("math")};
+    return interp.call(interp.getattr(math, "lcm"), {a[0], a[1]});
+  });
   m.set("pi", Value::real(std::numbers::pi));
 }
 

@@ -59,7 +59,8 @@ def _rotary_width(fields):
     heads = _heads(fields)
     width = fields.get("qk_rope_head_dim") or fields.get("head_dim")
     if not width and heads:
-        width = fields["hidden_size"] // heads
+        sizes = (fields.get(name) for name in ("hidden_size", "n_embd", "d_model"))
+        width = next((size for size in sizes if size), 0) // heads
     rope = fields.get("rope_parameters") or {}
     partial = rope.get("partial_rotary_factor", fields.get("partial_rotary_factor"))
     return int((width or 0) * (partial or 1))

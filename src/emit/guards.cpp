@@ -75,7 +75,7 @@ class Finder {
     }
     guard_layer_kinds();
     for (const auto& decided : decided_) {
-      if (!decided.mixed) {
+      if (!decided.mixed && !is_settled(decided.branch)) {
         consider(decided);
       }
     }
@@ -175,7 +175,11 @@ class Finder {
   }
 
   void note(const Branch& branch, const std::string& path) {
-    if (branch.span.file != file_ || !branch.condition) {
+    if (branch.span.file != file_) {
+      return;
+    }
+    if (!branch.condition) {
+      settled_.insert({branch.span.begin, branch.span.end, branch.outcome});
       return;
     }
     for (auto& d : decided_) {
@@ -235,6 +239,20 @@ class Finder {
            field.annotation.find("Optional") == std::string::npos;
   }
 
+  /// `a and <never>`: where a was false it decided, where it was true the rest
+  /// did, to the same end.
+  bool is_settled(const Branch& test) const {
+    return settled_.contains({test.span.begin, test.span.end, test.outcome}) &&
+           std::any_of(decided_.begin(), decided_.end(), [&](const auto& d) {
+             const Branch& part = d.branch;
+             return d.mixed && part.operand &&
+                    part.span.begin >= test.span.begin &&
+                    part.span.end <= test.span.end &&
+                    eval::to_string(part.condition) ==
+                        eval::to_string(test.condition);
+           });
+  }
+
   void consider(const Decided& decided) {
     const Branch& branch = decided.branch;
     const Reads reads = reads_of(branch.condition);
@@ -255,9 +273,11 @@ class Finder {
     std::string message = replaced(replaced(text, "\"", "'"), "args.", "");
     text = replaced(text, "args.", "self.");
     std::string refused = branch.outcome ? negated(text) : text;
-    const bool of_kinds = !context_.layer_kinds.empty() &&
-                          !decided.kinds.contains("") &&
-                          decided.kinds.size() < context_.layer_kinds.size();
+    // What a layer's construction decides is part of the model's as well.
+    auto kinds = decided.kinds;
+    kinds.erase("");
+    const bool of_kinds =
+        !kinds.empty() && kinds.size() < context_.layer_kinds.size();
     if (reads.loop && !context_.layer_kinds.empty() &&
         std::all_of(
             reads.fields.begin(), reads.fields.end(), [&](const auto& f) {
@@ -267,7 +287,7 @@ class Finder {
     }
     if (reads.loop) {
       if (of_kinds) {
-        refused = "self.layer_types[layer_idx] in " + tuple_of(decided.kinds) +
+        refused = "self.layer_types[layer_idx] in " + tuple_of(kinds) +
                   " and (" + refused + ")";
       }
       const std::string count = declared_name("num_hidden_layers");
@@ -308,6 +328,8 @@ class Finder {
   const std::set<std::string>& assured_;
   const base::SourceFile* file_ = nullptr;
   std::vector<Decided> decided_;
+  /// Tests that no config had a part in: where they stand, and their outcome.
+  std::set<std::tuple<uint32_t, uint32_t, bool>> settled_;
   std::vector<Guard> guards_;
 };
 

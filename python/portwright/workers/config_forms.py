@@ -105,6 +105,15 @@ def _others(value, activations):
     return []
 
 
+def _decoded(form):
+    """The config as transformers reads it from its file: floats that JSON lacks."""
+
+    def number(item):
+        return float(item["__float__"]) if set(item) == {"__float__"} else item
+
+    return json.loads(json.dumps(form), object_hook=number)
+
+
 class ConfigForms:
     """Forms of the config in `folder`, tried on the weights of `reference`."""
 
@@ -118,7 +127,7 @@ class ConfigForms:
     def _meaning(self, form):
         """What transformers makes of a form; None when it refuses."""
         try:
-            meaning = self.kind.from_dict(copy.deepcopy(form)).to_dict()
+            meaning = self.kind.from_dict(_decoded(form)).to_dict()
         except Exception:
             return None
         meaning.pop("transformers_version", None)
@@ -127,6 +136,8 @@ class ConfigForms:
     def equal(self):
         """[{what, config}]: absent and null fields, both forms of rope."""
         wanted = self._meaning(self.config)
+        if wanted is None:
+            return []
         forms = [("flat rope fields", _flat_rope(self.config))]
         for path, _ in _paths(self.config):
             name = ".".join(path)
@@ -140,7 +151,7 @@ class ConfigForms:
 
     def _logits(self, form, ids):
         torch = self.torch
-        config = self.kind.from_dict(copy.deepcopy(form))
+        config = self.kind.from_dict(_decoded(form))
         config._attn_implementation = "eager"
         if hasattr(self.model.config, "_experts_implementation"):
             config._experts_implementation = "eager"

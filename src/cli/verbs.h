@@ -12,14 +12,15 @@ namespace portwright::cli {
 /// Every verb: its name and what `portwright --help` says of it, in the order
 /// shown there. A new verb is a line here and a file verb_<name>.cpp, which
 /// defines `Run verb_<name>(CLI::App&, const Common&)`.
-#define PW_VERBS(X)                                            \
-  X(port, "port a model to mlx-lm and prove it")               \
-  X(compile, "write the model file only")                      \
-  X(verify, "prove a port against transformers")               \
-  X(run, "evaluate a model natively and write its logits")     \
-  X(sweep, "try every model type and print a table")           \
-  X(synth, "make a tiny random checkpoint of a model type")    \
-  X(doctor, "check that everything portwright needs is there") \
+#define PW_VERBS(X)                                             \
+  X(port, "port a model to mlx-lm and prove it")                \
+  X(compile, "write the model file only")                       \
+  X(verify, "prove a port against transformers")                \
+  X(run, "evaluate a model natively and write its logits")      \
+  X(sweep, "try every model type and print a table")            \
+  X(audit, "hold the models of an mlx-lm against transformers") \
+  X(synth, "make a tiny random checkpoint of a model type")     \
+  X(doctor, "check that everything portwright needs is there")  \
   X(completion, "print a completion script for a shell")
 
 /// Does the work of a verb once its options are parsed.

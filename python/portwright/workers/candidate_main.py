@@ -113,6 +113,19 @@ class Service:
 
         return probes.lora(self._model(model).again, ids, steps)
 
+    def types(self):
+        """The model types that mlx_lm has files for, remapped ones too."""
+        from pathlib import Path
+
+        import mlx_lm.models
+        from mlx_lm import utils
+
+        out = set(getattr(utils, "MODEL_REMAPPING", {}))
+        for file in Path(mlx_lm.models.__path__[0]).glob("*.py"):
+            if "\nclass Model(" in file.read_text(encoding="utf-8"):
+                out.add(file.stem)
+        return {"types": sorted(out)}
+
     def plant(self, file, folder):
         """Every bug that can be planted into `file`, each a file in `folder`."""
         from pathlib import Path

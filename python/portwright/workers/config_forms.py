@@ -161,32 +161,56 @@ class ConfigForms:
         with torch.no_grad():
             return model(torch.tensor(ids), use_cache=False).logits.float()
 
+    def _tried(self, out, base, field, value, form, ids):
+        """Adds the form to `out` if it computes, and otherwise than `base`."""
+        try:
+            logits = self._logits(form, ids)
+        except Exception:  # another shape, or no config at all
+            return False
+        moved = (logits - base).abs().max() / base.abs().max()
+        if not (bool(self.torch.isfinite(logits).all()) and moved > _VISIBLE):
+            return False
+        entry = {"field": field, "value": value, "config": form}
+        out.append({**entry, "logits": logits})
+        return True
+
     def altered(self, ids):
         """[{field, value, config, logits}] of fields that move the logits."""
         from transformers.activations import ACT2FN
 
-        if self.reference.parameters > _LARGEST:
-            return []
-        base = self.reference.forward(ids)[0]["logits"]
-        largest = base.abs().max()
         out = []
-
-        def tried(field, value, form):
-            try:
-                logits = self._logits(form, ids)
-            except Exception:  # another shape, or no config at all
-                return False
-            moved = (logits - base).abs().max() / largest
-            if not (bool(self.torch.isfinite(logits).all()) and moved > _VISIBLE):
-                return False
-            entry = {"field": field, "value": value, "config": form}
-            out.append({**entry, "logits": logits})
-            return True
-
+        if self.reference.parameters > _LARGEST:
+            return out
+        base = self.reference.forward(ids)[0]["logits"]
         for path, value in _paths(self.config):
             for other in _others(value, ACT2FN):
-                if tried(".".join(path), other, _with(self.config, path, other)):
+                form = _with(self.config, path, other)
+                if self._tried(out, base, ".".join(path), other, form, ids):
                     break
         for scaling, form in _scalings(self.config):
-            tried("rope_parameters", scaling["rope_type"], form)
+            kind = scaling["rope_type"]
+            self._tried(out, base, "rope_parameters", kind, form, ids)
+        return out
+
+    def without(self, ids):
+        """As `altered`: each field absent, null, off, or without effect, which is
+        how a port computes that ignores it."""
+        out = []
+        if self.reference.parameters > _LARGEST:
+            return out
+        base = self.reference.forward(ids)[0]["logits"]
+        paths = [((k,), v) for k, v in self.config.items() if isinstance(v, dict)]
+        for path, value in [*paths, *_paths(self.config)]:
+            field = ".".join(path)
+            absent = _without(self.config, path)
+            self._tried(out, base, field, "absent", absent, ids)
+            neutral = (
+                [None, False] if not isinstance(value, float) else [None, 0.0, 1.0]
+            )
+            if isinstance(value, str):
+                neutral = ["relu", "silu", "gelu", "gelu_pytorch_tanh"]
+            for other in neutral:
+                if other != value:
+                    form = _with(self.config, path, other)
+                    self._tried(out, base, field, other, form, ids)
         return out

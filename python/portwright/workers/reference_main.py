@@ -88,11 +88,11 @@ class Service:
     def generate(self, model, ids, tokens):
         return {"ids": self._model(model).generate(ids, tokens)}
 
-    def config_forms(self, model, folder, ids, out):
+    def config_forms(self, model, folder, ids, out, without=False):
         from .config_forms import ConfigForms
 
         forms = ConfigForms(self._model(model), folder)
-        altered = forms.altered(ids)
+        altered = forms.without(ids) if without else forms.altered(ids)
         tensors = {f"logits/{i}": a.pop("logits") for i, a in enumerate(altered)}
         tensors["logits"] = self._model(model).forward(ids)[0]["logits"]
         written = self._write(tensors, [], out)

@@ -111,7 +111,48 @@ void judge_altered(const Answers& answers, CheckResult& out) {
   }
 }
 
+std::string said(const json& form) {
+  const auto& value = form["value"];
+  return fmt::format(
+      "{} {}",
+      form["field"].get<std::string>(),
+      value == "absent" ? "absent" : "= " + value.dump());
+}
+
+/// A port that differs may compute what torch does with a field left out.
+Outcome<CheckResult> explain(Session& session, const Array& port) {
+  json facts;
+  const auto torch = session.reference().tensors(
+      "config_forms",
+      {{"folder", session.subject().checkpoint.string()},
+       {"ids", {session.plan().ids}},
+       {"without", true}},
+      &facts);
+  if (!torch) {
+    return tl::unexpected(torch.error());
+  }
+  const auto& forms = facts["altered"];
+  for (size_t i = 0; i < forms.size(); ++i) {
+    const auto form = torch->find(fmt::format("logits/{}", i));
+    if (near(port, form, kNeverAbove)) {
+      return failed(
+          "the port computes what torch computes with " + said(forms[i]));
+    }
+  }
+  return skipped(
+      "the port differs, and leaving out no single field explains it");
+}
+
 Outcome<CheckResult> run(Session& session) {
+  const auto torch = session.reference_prefill();
+  const auto port = session.candidate_prefill();
+  if (!torch || !port) {
+    return tl::unexpected((torch ? port : torch).error());
+  }
+  const auto a = (*port)->find("logits");
+  if (a && !near(a, (*torch)->find("logits"), kNeverAbove)) {
+    return explain(session, *a);
+  }
   const auto answers = ask(session);
   if (!answers) {
     return tl::unexpected(answers.error());

@@ -1,0 +1,77 @@
+#include "report/audit.h"
+
+#include <gtest/gtest.h>
+
+#include "base/paths.h"
+
+namespace portwright::report {
+namespace {
+
+using verify::CheckResult;
+using verify::Results;
+using verify::Status;
+
+CheckResult check(std::string name, Status status, std::string reason = "") {
+  CheckResult out;
+  out.name = std::move(name);
+  out.status = status;
+  out.reason = std::move(reason);
+  return out;
+}
+
+AuditRow judged(std::vector<CheckResult> checks) {
+  Results results;
+  results.checks = std::move(checks);
+  AuditRow row;
+  judge_row(results, row);
+  return row;
+}
+
+TEST(Audit, MatchesWithWhatIsWarnedOf) {
+  const auto row = judged(
+      {check("logits", Status::Pass),
+       check("config", Status::Warn, "the port ignores eps")});
+  EXPECT_EQ(row.status, "match");
+  EXPECT_EQ(row.reason, "config: the port ignores eps");
+}
+
+TEST(Audit, LeavesOtherFormsToTheirRows) {
+  const auto row = judged(
+      {check("logits", Status::Pass),
+       check("config", Status::Fail, "with a absent logits differ")});
+  EXPECT_EQ(row.status, "match");
+  EXPECT_EQ(row.reason, "config: with a absent logits differ");
+}
+
+TEST(Audit, NamesTheFieldFirst) {
+  auto logits = check("logits", Status::Fail, "differ");
+  logits.value = 0.1;
+  const auto row = judged(
+      {logits, check("config", Status::Fail, "the port computes without a")});
+  EXPECT_EQ(row.status, "differs");
+  EXPECT_EQ(row.reason, "the port computes without a; logits: differ");
+  EXPECT_EQ(row.failing, (std::vector<std::string>{"logits", "config"}));
+}
+
+TEST(Audit, DoesNotLoad) {
+  auto logits = check("logits", Status::Fail, "the port raised KeyError");
+  logits.detail = "Traceback";
+  EXPECT_EQ(judged({logits}).status, "does not load");
+}
+
+TEST(Audit, SurvivesItsFile) {
+  const auto folder = base::TemporaryDirectory::create("audit");
+  ASSERT_TRUE(folder);
+  Audit audit;
+  audit.rows = {
+      {"b", "v5", "match", "", {}}, {"a", "v4", "differs", "why", {"logits"}}};
+  ASSERT_TRUE(write_audit(audit, folder->path()));
+  const auto read = read_audit(folder->path());
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(read->has("a", "v4"));
+  EXPECT_FALSE(read->has("a", "v5"));
+  EXPECT_EQ(to_json(*read), to_json(audit));
+}
+
+}  // namespace
+}  // namespace portwright::report

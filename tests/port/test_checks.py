@@ -114,3 +114,19 @@ def test_check_names_it(check, checkpoint, plant, bench):
     assert found["status"] == "fail", found
     assert re.search(words, found["reason"]), found
     assert found["place"]["layer"] == 0
+
+
+def test_a_predicate_of_its_own_is_sound(checkpoint, plant, bench):
+    """Bits by module, and groups that do not fit the rows of a tiny model."""
+    predicate = (
+        "    @property\n"
+        "    def quant_predicate(self):\n"
+        "        def predicate(path, _):\n"
+        '            group = 64 if "mlp" in path else 32\n'
+        '            return {"group_size": group, "bits": 8}\n\n'
+        "        return predicate\n\n"
+        r"    @property\n    def layers(self):"
+    )
+    port = plant("llama", [(r"    @property\n    def layers\(self\):", predicate)])
+    results = bench(checkpoint=checkpoint("llama"), port=port, checks=["quantized"])
+    assert check_of(results, "quantized")["status"] == "pass", results

@@ -84,15 +84,28 @@ def prompt_cache(candidate, ids, prefill, extra):
     return out
 
 
-def _fake_quantized(mx, model, chosen, bits):
+def _fitting(model):
+    """The port's own predicate, but where its groups do not fit a tiny row."""
+    predicate = getattr(model, "quant_predicate", None)
+
+    def fits(path, module):
+        answer = predicate(path, module) if predicate is not None else True
+        group = answer.get("group_size", 1) if isinstance(answer, dict) else 1
+        return answer if module.weight.shape[-1] % group == 0 else False
+
+    return fits
+
+
+def _fake_quantized(mx, model, chosen):
     """Weights of the chosen modules as they are after a round of quantization."""
     for path, module in model.named_modules():
         if path in chosen and "weight" in module:
-            packed = mx.quantize(module.weight, _GROUP, bits)
-            module.weight = mx.dequantize(*packed, _GROUP, bits)
+            group, bits = chosen[path]
+            packed = mx.quantize(module.weight, group, bits)
+            module.weight = mx.dequantize(*packed, group, bits)
 
 
-def _unreached(before, chosen):
+def _unreached(before):
     """Large matrices that no module able to be quantized holds."""
     from mlx.utils import tree_flatten
 
@@ -122,14 +135,20 @@ def quantized(candidate, fresh, ids, prefill, bits):
 
     mx = candidate.mx
     twin = fresh()
-    chosen = {}
-    model, config = utils.quantize_model(twin.model, twin.config, _GROUP, bits)
-    chosen = {p for p, m in model.named_modules() if hasattr(m, "bits")}
+    model, config = utils.quantize_model(
+        *(twin.model, twin.config, _GROUP, bits),
+        quant_predicate=_fitting(twin.model),
+    )
+    chosen = {
+        path: (module.group_size, module.bits)
+        for path, module in model.named_modules()
+        if hasattr(module, "bits")
+    }
     twin.model = model
     tensors = {"quantized": twin.decode(ids, prefill)[0]["logits"]}
     rounded = fresh()
-    unreached = _unreached(rounded.model, chosen)
-    _fake_quantized(mx, rounded.model, chosen, bits)
+    unreached = _unreached(rounded.model)
+    _fake_quantized(mx, rounded.model, chosen)
     tensors["rounded"] = rounded.decode(ids, prefill)[0]["logits"]
     with tempfile.TemporaryDirectory(prefix="portwright-quantized-") as folder:
         folder = Path(folder)

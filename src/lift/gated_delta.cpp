@@ -1,5 +1,6 @@
 #include "lift/gated_delta.h"
 
+#include <array>
 #include <cmath>
 
 #include "lift/proof.h"
@@ -201,6 +202,10 @@ class Search {
   const Recurrence& recurrence_;
 };
 
+std::array<ValueId*, 5> roles_of(GatedDelta& form) {
+  return {&form.queries, &form.keys, &form.values, &form.decay, &form.beta};
+}
+
 /// What a value is made of when followed along its one data input, nearest
 /// first; the parameters met on the way are added.
 std::vector<ValueId> lineage(
@@ -327,13 +332,48 @@ void lift_decay(
 
 }  // namespace
 
+namespace {
+
+/// The search, once for calls that are one function.
+std::optional<GatedDelta> find_form(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Flows& flows,
+    const Recurrence& recurrence) {
+  // Values by their place among the inputs.
+  static thread_local std::map<RecurrenceKey, std::optional<GatedDelta>> known;
+  const auto& inputs = recurrence.call->inputs;
+  const auto key = key_of(interp, trace, recurrence);
+  auto it = known.find(key);
+  if (it == known.end()) {
+    auto found = Search(interp, trace, flows, recurrence).run();
+    if (found) {
+      for (ValueId* id : roles_of(*found)) {
+        *id = static_cast<ValueId>(
+            std::find(inputs.begin(), inputs.end(), *id) - inputs.begin());
+      }
+    }
+    it = known.emplace(key, found).first;
+  }
+  auto out = it->second;
+  if (out) {
+    for (ValueId* id : roles_of(*out)) {
+      *id = inputs[*id];
+    }
+    out->output = recurrence.output;
+  }
+  return out;
+}
+
+}  // namespace
+
 std::optional<GatedDelta> lift_gated_delta(
     eval::Interpreter& interp,
     const Trace& trace,
     const Flows& flows,
     const Graph& graph,
     const Recurrence& recurrence) {
-  auto found = Search(interp, trace, flows, recurrence).run();
+  auto found = find_form(interp, trace, flows, recurrence);
   if (found) {
     try {
       lift_beta(interp, trace, flows, graph, *found);

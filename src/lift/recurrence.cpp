@@ -63,6 +63,27 @@ std::vector<StateUpdate> find_state_updates(const Graph& graph) {
   return out;
 }
 
+RecurrenceKey key_of(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Recurrence& recurrence) {
+  std::string text = std::to_string(recurrence.state) + ":";
+  for (ValueId id : recurrence.call->inputs) {
+    const auto& shape = trace.info(id).shape;
+    text += std::to_string(shape.size()) + "(";
+    for (size_t i = 2; i < shape.size(); ++i) {
+      text += std::to_string(shape[i]) + ",";
+    }
+    text += ")";
+  }
+  for (const Value& arg : recurrence.call->args) {
+    const bool scalar = !arg.is_object() || arg.is_str();
+    text += !arg.defined() ? "-" : scalar ? interp.repr(arg) : "*";
+    text += ";";
+  }
+  return {recurrence.call->function->code, text};
+}
+
 ValueId unconverted(const Graph& graph, ValueId id) {
   for (;;) {
     const auto it = graph.producers.find(id);

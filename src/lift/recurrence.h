@@ -44,6 +44,16 @@ struct Recurrence {
       bool with_state) const;
 };
 
+/// What decides which function of its tensors a call is: the source's function
+/// (kept alive) and its other arguments, with the sizes of the tensors past
+/// batch and length. Layers and drafts of a model share most of theirs.
+using RecurrenceKey =
+    std::pair<std::shared_ptr<const eval::FunctionCode>, std::string>;
+RecurrenceKey key_of(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Recurrence& recurrence);
+
 /// The call that makes what `update` keeps from what was kept before; nothing
 /// when no function does.
 std::optional<Recurrence> find_recurrence(

@@ -70,7 +70,7 @@ class Comparison {
   Comparison(Interpreter& interp, Value source, Value port, Proof& proof)
       : interp_(interp), source_(source), port_(port), proof_(proof) {}
 
-  void run();
+  void run(Port::Depth depth);
   /// What ended run() came from the source, not from the port.
   bool source_failed = false;
   /// The first layer whose output differs, in words; "" where none is found.
@@ -226,7 +226,7 @@ std::vector<int> Comparison::windows() {
   return out;
 }
 
-void Comparison::run() {
+void Comparison::run(Port::Depth depth) {
   constexpr int kLength = 14, kSteps = 3, kLongestWindow = 48;
   const Value config = interp_.getattr(source_, "config");
   const Value text = interp_.call_method(config, "get_text_config");
@@ -240,16 +240,23 @@ void Comparison::run() {
   }
   ids_ = ids_for(vocabulary_, 1, length);
   gold_ = gold(*ids_);
-  decode("prefill", length, length, length);
-  const Value plain =
-      interp_.call(port_, {array_value(interp_, mx::astype(*ids_, mx::int32))});
-  judge("no cache", array_of(interp_, plain), *gold_);
+  const bool full = depth == Port::Depth::Full;
+  if (full) {
+    decode("prefill", length, length, length);
+    const Value plain = interp_.call(
+        port_, {array_value(interp_, mx::astype(*ids_, mx::int32))});
+    judge("no cache", array_of(interp_, plain), *gold_);
+  }
   decode("chunks, then single steps", kLength - kSteps, 5, kLength);
   if (window > 0) {
-    decode("past the window, one by one", 3, 3, std::min(length, window + 6));
+    if (full) {
+      decode("past the window, one by one", 3, 3, std::min(length, window + 6));
+    }
     decode("past the window, in chunks", length - 2, window - 1, length);
   }
-  batch();
+  if (full) {
+    batch();
+  }
   settle();
 }
 
@@ -379,7 +386,8 @@ Value source_model(Interpreter& interp, const nlohmann::json& config) {
 Proof prove_config(
     Interpreter& interp,
     const Value& module,
-    const nlohmann::json& config) {
+    const nlohmann::json& config,
+    Port::Depth depth) {
   Proof proof;
   const Quiet quiet(interp);
   const Value fields = library::to_value(config);
@@ -415,7 +423,7 @@ Proof prove_config(
   }
   Comparison comparison(interp, *source, *port, proof);
   const auto ran = library::guarded(interp, [&] {
-    comparison.run();
+    comparison.run(depth);
     return true;
   });
   if (!ran) {
@@ -481,10 +489,10 @@ Evaluated<Port> Port::load(
   });
 }
 
-Proof Port::prove(const nlohmann::json& config) const {
+Proof Port::prove(const nlohmann::json& config, Depth depth) const {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
-  Proof out = prove_config(*interp_, module_, config);
+  Proof out = prove_config(*interp_, module_, config, depth);
   if (out.fault) {
     name_port_line(out, file_);
   }

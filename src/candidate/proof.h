@@ -53,11 +53,17 @@ class Port {
       const std::string& text,
       const std::string& file = "port.py");
 
+  enum class Depth : uint8_t {
+    Full,
+    Brief,  // chunked prefill and decode, past the window: what differs by
+            // config, where the same file has passed in full
+  };
+
   /// Builds both models for a config.json's fields, gives the source random
   /// weights (the same every time) and the port the checkpoint they make, and
   /// compares logits: prefill, decode, chunked prefill, rotating caches past
   /// their window, rows padded on the left. Milliseconds for a tiny model.
-  Proof prove(const nlohmann::json& config) const;
+  Proof prove(const nlohmann::json& config, Depth depth = Depth::Full) const;
 
  private:
   Port(eval::Interpreter& interp, eval::Value module, std::string file)

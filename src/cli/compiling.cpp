@@ -41,23 +41,24 @@ bool prove(
   if (!out.emitted.holes.empty()) {
     return true;
   }
+  using candidate::Port;
   using candidate::Verdict;
   const auto start = std::chrono::steady_clock::now();
-  const auto port = candidate::Port::load(interp, out.emitted.text);
+  const auto port = Port::load(interp, out.emitted.text);
   bool served = true;
   if (port) {
     out.proof = port->prove(config);
     auto all = config;
     for (const auto& variant : out.emitted.variants) {
       all.update(difference(variant, config));
-      if (port->prove(variant).verdict != Verdict::Passed) {
+      if (port->prove(variant, Port::Depth::Brief).verdict != Verdict::Passed) {
         compilation.leave_out(variant);
         served = false;
       }
     }
     // Each for itself is not all at once.
     if (served && out.emitted.variants.size() > 1 &&
-        port->prove(all).verdict == Verdict::Failed) {
+        port->prove(all, Port::Depth::Brief).verdict == Verdict::Failed) {
       compilation.leave_out(out.emitted.variants.back());
       served = false;
     }

@@ -68,7 +68,9 @@ void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
     return;
   }
   const std::string as_array =
-      context.needs_mask_array ? ", return_array=True" : "";
+      context.needs_mask_array || context.takes_mask_array
+          ? ", return_array=True"
+          : "";
   if (!masks.any_sliding && !masks.window_or_none) {
     w.statement("mask = create_attention_mask(h, cache[0]" + as_array + ")");
     return;

@@ -199,6 +199,20 @@ double since(Clock::time_point start) {
       .count();
 }
 
+/// The first one, and those of the variants.
+void keep_only(
+    std::vector<Recording>& recordings,
+    const std::vector<nlohmann::json>& variants) {
+  const auto gone = [&](const Recording& recording) {
+    return std::find(
+               variants.begin(), variants.end(), recording.evaluation.json) ==
+           variants.end();
+  };
+  recordings.erase(
+      std::remove_if(recordings.begin() + 1, recordings.end(), gone),
+      recordings.end());
+}
+
 }  // namespace
 
 struct Compilation::State {
@@ -232,20 +246,32 @@ library::Evaluated<Compilation> Compilation::start(
 
 library::Evaluated<Emitted> Compilation::write() {
   const auto start = Clock::now();
-  std::vector<const Evaluation*> evaluations;
-  for (const Recording& recording : state_->recordings) {
-    evaluations.push_back(&recording.evaluation);
+  auto& recordings = state_->recordings;
+  library::Evaluated<Emitted> out;
+  for (bool all = false; !all;) {
+    std::vector<const Evaluation*> evaluations;
+    for (const Recording& recording : recordings) {
+      evaluations.push_back(&recording.evaluation);
+    }
+    const auto& numbers = state_->numbers;
+    out = library::guarded(state_->interp, [&] {
+      return emit_model(
+          state_->interp,
+          state_->predicates,
+          evaluations,
+          numbers ? &numbers->evaluation : nullptr);
+    });
+    // What could not be served has left its traces in how the rest is written.
+    all = !out || !out->holes.empty() ||
+          out->variants.size() + 1 == recordings.size();
+    if (!all) {
+      const size_t before = recordings.size();
+      keep_only(recordings, out->variants);
+      all = recordings.size() == before;
+    }
   }
-  const auto& numbers = state_->numbers;
-  auto emitted = library::guarded(state_->interp, [&] {
-    return emit_model(
-        state_->interp,
-        state_->predicates,
-        evaluations,
-        numbers ? &numbers->evaluation : nullptr);
-  });
   state_->timings.emit += since(start);
-  return emitted;
+  return out;
 }
 
 void Compilation::leave_out(const nlohmann::json& variant) {

@@ -53,6 +53,14 @@ std::optional<std::string> rope_field(
 
 }  // namespace
 
+std::string declared_name(const Context& context, const std::string& name) {
+  const eval::Value map =
+      context.interp.try_getattr(context.evaluation.config, "attribute_map");
+  const eval::Value* field =
+      map.is(eval::Kind::Dict) ? map.get<eval::Dict>()->find(name) : nullptr;
+  return field && field->is_str() ? field->str() : name;
+}
+
 /// `getattr(config, "x", y)`, `config.x if config.x is not None else y` and
 /// `config.x or y` are the field x of ModelArgs, to which __post_init__ gives
 /// its default.
@@ -91,7 +99,7 @@ std::optional<std::string> Context::default_field(const Provenance& p) {
       field->name.str().find('.') != std::string::npos) {
     return {};
   }
-  const std::string& name = field->name.str();
+  const std::string name = declared_name(*this, field->name.str());
   if (is_always_given(*evaluation.config.object()->cls, name)) {
     fields.insert(name);
     return "args." + name;

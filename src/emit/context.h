@@ -111,6 +111,8 @@ class Context {
   bool head_keeps_weight = false;
   /// Kinds of layers that the file serves, where the config names them.
   std::set<std::string> layer_kinds;
+  /// Where the tests stand that the drafts of the file decide differently.
+  std::set<uint32_t> open_tests;
   /// Kinds of masks that any draft of the file reads.
   std::set<std::string> mask_kinds;
   /// What layer_types calls the layers that keep states in any draft, and how
@@ -120,6 +122,7 @@ class Context {
   std::set<std::string> uncached_kinds;  // ... that keep nothing
   /// Model-level facts found on the way.
   bool needs_mask_array = false;
+  bool takes_mask_array = false;  // another draft of the file needs it
   /// Fields by which the file looks up an activation, and fields of which it
   /// has one value built in; both: the latter.
   std::set<std::string> looked_up, specialised;
@@ -157,6 +160,9 @@ class Context {
   std::optional<std::string> default_field(const eval::Provenance& p);
   std::map<std::string, eval::Value> modules_;
 };
+
+/// The field that a name is another name of, by the config's attribute_map.
+std::string declared_name(const Context& context, const std::string& name);
 
 /// House names for the source's: hidden_states -> h, query_states -> queries.
 std::string house_name(const std::string& source_name);

@@ -139,17 +139,84 @@ void gather(const std::vector<Context*>& drafts) {
   }
 }
 
+/// The hole that ended it, if one did.
+std::optional<diagnostics::Diagnostic> write_draft(Context& context) {
+  try {
+    write_model(context);
+    return {};
+  } catch (const Hole& hole) {
+    return hole.diagnostic;
+  }
+}
+
+/// A draft with holes is for the first config, or for none.
+bool serves(const Context& draft, size_t index) {
+  return index == 0 || draft.holes.empty();
+}
+
+/// Notes in each draft the tests that are decided both ways.
+void share_open_tests(const std::vector<Context*>& drafts) {
+  std::map<uint32_t, bool> decided;
+  std::set<uint32_t> open;
+  for (const Context* draft : drafts) {
+    for (const auto& branch : all_branches(draft->evaluation)) {
+      const auto at = static_cast<uint32_t>(branch.span.begin);
+      if (decided.try_emplace(at, branch.outcome).first->second !=
+          branch.outcome) {
+        open.insert(at);
+      }
+    }
+  }
+  for (Context* draft : drafts) {
+    draft->open_tests = open;
+  }
+}
+
+/// What the drafts of a file know of each other.
+void take_shared(const Context& from, Context& to) {
+  to.mask_kinds = from.mask_kinds;
+  to.recurrent_kind = from.recurrent_kind;
+  to.recurrent_states = from.recurrent_states;
+  to.uncached_kinds = from.uncached_kinds;
+  to.open_tests = from.open_tests;
+  to.activation_tables = from.activation_tables;
+  to.takes_mask_array = from.takes_mask_array;
+}
+
+/// Where one draft needs its masks as arrays, all take them so: the others are
+/// written anew.
+void share_mask_arrays(
+    std::vector<Context*>& drafts,
+    std::vector<std::unique_ptr<Context>>& contexts) {
+  auto needs = [](const Context* draft) { return draft->needs_mask_array; };
+  if (std::none_of(drafts.begin(), drafts.end(), needs)) {
+    return;
+  }
+  for (Context*& draft : drafts) {
+    if (draft->needs_mask_array) {
+      continue;
+    }
+    const auto owner =
+        std::find_if(contexts.begin(), contexts.end(), [&](const auto& c) {
+          return c.get() == draft;
+        });
+    auto fresh = std::make_unique<Context>(draft->interp, draft->evaluation);
+    take_shared(*draft, *fresh);
+    fresh->takes_mask_array = true;
+    if (!write_draft(*fresh)) {
+      draft = fresh.get();
+      *owner = std::move(fresh);
+    }
+  }
+}
+
 /// Writes a config of other numbers, and holds every line against the draft's.
 std::vector<diagnostics::Diagnostic> built_in_numbers(
     const Context& draft,
     const Evaluation& numbers) {
   std::vector<diagnostics::Diagnostic> out;
   Context other(draft.interp, numbers);
-  other.mask_kinds = draft.mask_kinds;
-  other.recurrent_kind = draft.recurrent_kind;
-  other.recurrent_states = draft.recurrent_states;
-  other.uncached_kinds = draft.uncached_kinds;
-  other.activation_tables = draft.activation_tables;
+  take_shared(draft, other);
   try {
     write_model(other);
   } catch (const Hole&) {
@@ -243,19 +310,15 @@ Emitted emit_model(
     all.push_back(contexts.back().get());
   }
   share_mask_kinds(all);
-  for (Context* draft : all) {
-    try {
-      write_model(*draft);
-      if (draft->holes.empty() || draft == all.front()) {
-        drafts.push_back(draft);
-      }
-    } catch (const Hole& hole) {
-      if (draft == all.front()) {
-        out.holes.push_back(hole.diagnostic);
-        break;
-      }
+  share_open_tests(all);
+  for (size_t i = 0; i < all.size() && out.holes.empty(); ++i) {
+    if (auto hole = write_draft(*all[i]); !hole && serves(*all[i], i)) {
+      drafts.push_back(all[i]);
+    } else if (hole && i == 0) {
+      out.holes.push_back(std::move(*hole));
     }
   }
+  share_mask_arrays(drafts, contexts);
   Context& context = *contexts.front();
   if (drafts.empty()) {
     drafts = {&context};

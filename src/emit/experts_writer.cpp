@@ -35,12 +35,16 @@ std::string size_text(
           "the size {} of '{}' is no field of the config", size, experts.path));
 }
 
-/// True when the source computes a value in float32, whatever its inputs.
-bool is_computed_in_float32(const Trace& trace, ValueId id) {
+/// True when a module computes a value in float32, whatever its inputs.
+bool is_computed_in_float32(
+    const Trace& trace,
+    const lift::Graph& graph,
+    ValueId id) {
   std::set<ValueId> seen;
   std::function<bool(ValueId)> visit = [&](ValueId v) {
     const auto& info = trace.info(v);
-    if (!seen.insert(v).second || !info.producer) {
+    if (!seen.insert(v).second || !info.producer ||
+        !graph.producers.contains(v)) {
       return false;
     }
     const std::string& name = info.producer->op->name;
@@ -168,7 +172,7 @@ Expression ModuleWriter::call_experts(
   Expression sum{
       fmt::format("({} * {}[..., None]).sum(axis=-2)", y, scores.at(kPrimary)),
       kPrimary};
-  if (is_computed_in_float32(context_.trace, experts.weights)) {
+  if (is_computed_in_float32(context_.trace, graph_, experts.weights)) {
     sum.text += fmt::format(".astype({}.dtype)", y);
   }
   if (!rows) {

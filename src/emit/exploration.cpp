@@ -77,26 +77,30 @@ class Explorer {
     }
     const bool wanted = !seen.sides[true];
     const json near = recordings_[seen.first].evaluation.json;
-    for (const json& candidate : flips(
-             interp_,
-             predicates_,
-             near,
-             predicate,
-             wanted ? Truth::True : Truth::False)) {
+    const auto take = [&](const json& candidate) {
       if (recordings_.size() >= kMostRecordings) {
-        return;
+        return true;
       }
       if (!tried_.insert(candidate.dump()).second) {
-        continue;
+        return false;
       }
-      if (auto recording = record(interp_, candidate)) {
-        add(std::move(*recording));
-        if (seen_[predicate].sides[wanted]) {
-          return;
-        }
+      auto recording = record(interp_, candidate);
+      if (!recording) {
+        return false;
+      }
+      add(std::move(*recording));
+      if (!seen_[predicate].sides[wanted]) {
         recordings_.pop_back();
       }
-    }
+      return seen_[predicate].sides[wanted];
+    };
+    flips(
+        interp_,
+        predicates_,
+        near,
+        predicate,
+        wanted ? Truth::True : Truth::False,
+        take);
   }
 
   /// All changes at once: what they do in different places must not mix.

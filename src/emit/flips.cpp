@@ -55,10 +55,10 @@ class Search {
         predicate_(predicate),
         wanted_(wanted) {}
 
-  std::vector<json> run() {
+  void run(const std::function<bool(const json&)>& take) {
     auto loaded = library::load_config(interp_, config_);
     if (!loaded) {
-      return {};
+      return;
     }
     loaded_ = *loaded;
     const Predicate& predicate = predicates_.at(predicate_);
@@ -71,17 +71,17 @@ class Search {
       }
     }
     add_companions(predicate.reads.fields, edits);
-    std::vector<json> out;
+    size_t tried = 0;
     for (const Edit& edit : edits) {
       json candidate = config_;
       for (const auto& [field, value] : edit) {
         candidate[field] = value;
       }
-      if (out.size() < kEnough && candidate != config_ && fits(candidate)) {
-        out.push_back(std::move(candidate));
+      if (candidate != config_ && fits(candidate) &&
+          (take(candidate) || ++tried == kEnough)) {
+        return;
       }
     }
-    return out;
   }
 
  private:
@@ -307,13 +307,14 @@ class Search {
 
 }  // namespace
 
-std::vector<json> flips(
+void flips(
     eval::Interpreter& interp,
     Predicates& predicates,
     const json& config,
     int predicate,
-    Truth wanted) {
-  return Search(interp, predicates, config, predicate, wanted).run();
+    Truth wanted,
+    const std::function<bool(const json&)>& take) {
+  Search(interp, predicates, config, predicate, wanted).run(take);
 }
 
 }  // namespace portwright::emit

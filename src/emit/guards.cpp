@@ -290,7 +290,7 @@ class Finder {
         refused = "self.layer_types[layer_idx] in " + tuple_of(kinds) +
                   " and (" + refused + ")";
       }
-      const std::string count = declared_name("num_hidden_layers");
+      const std::string count = declared_name(context_, "num_hidden_layers");
       context_.fields.insert(count);
       refused =
           "any(" + refused + " for layer_idx in range(self." + count + "))";
@@ -302,15 +302,6 @@ class Finder {
     add(refused,
         branch.outcome ? "\"only configs with " + message + " are supported\""
                        : "\"configs with " + message + " are not supported\"");
-  }
-
-  /// The field that a common name is another name of.
-  std::string declared_name(const std::string& name) const {
-    const eval::Value map = context_.interp.try_getattr(
-        context_.evaluation.config, "attribute_map");
-    const eval::Value* field =
-        map.is(eval::Kind::Dict) ? map.get<eval::Dict>()->find(name) : nullptr;
-    return field && field->is_str() ? field->str() : name;
   }
 
   void add(std::string refused, std::string message) {

@@ -36,6 +36,7 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
     : context_(context),
       frame_(frame),
       graph_(lift::make_graph(context.trace, frame)),
+      reassigned_(find_reassigned(context, graph_)),
       attention_(*this),
       recurrent_(*this) {
   used_names_ = {
@@ -186,6 +187,7 @@ std::vector<ValueId> ModuleWriter::dependencies(ValueId id) {
 void ModuleWriter::count_uses(const std::vector<ValueId>& outputs) {
   std::set<ValueId> seen;
   std::vector<ValueId> pending(outputs);
+  outputs_ = outputs;
   for (ValueId id : outputs) {
     ++uses_[id];
   }
@@ -219,14 +221,38 @@ Expression ModuleWriter::value(ValueId id) {
   }
   const bool trivial = e.precedence == kPrimary &&
                        e.text.find_first_of("( ") == std::string::npos;
-  if ((uses_[id] > 1 && !trivial) || (e.text.size() > kInlineLength &&
-                                      !context_.trace.info(id).names.empty())) {
-    const std::string name = fresh(house_of(id));
+  const bool named = !context_.trace.info(id).names.empty();
+  const bool own = uses_[id] > 1 || reassigned_.values.contains(id);
+  if ((own && !trivial) || (named && e.text.size() > kInlineLength)) {
+    const std::string name = name_for(id);
     statement(name + " = " + e.text);
     names_[id] = name;
     return {name, kPrimary};
   }
   return e;
+}
+
+/// What an `if` gives anew keeps its name, where nothing else reads the old.
+std::string ModuleWriter::name_for(ValueId id) {
+  const auto before = reassigned_.before.find(id);
+  if (before == reassigned_.before.end() || !names_.contains(before->second)) {
+    return fresh(house_of(id));
+  }
+  std::set<ValueId> seen{id};
+  std::vector<ValueId> pending(outputs_);
+  while (!pending.empty()) {
+    const ValueId v = pending.back();
+    pending.pop_back();
+    if (!seen.insert(v).second) {
+      continue;
+    }
+    if (v == before->second) {
+      return fresh(house_of(id));
+    }
+    const auto inputs = dependencies(v);
+    pending.insert(pending.end(), inputs.begin(), inputs.end());
+  }
+  return names_.at(before->second);
 }
 
 const Frame* ModuleWriter::activation(ValueId id) {

@@ -12,6 +12,7 @@
 #include "emit/context.h"
 #include "emit/expression.h"
 #include "emit/members.h"
+#include "emit/reassigned.h"
 #include "emit/recurrent_writer.h"
 #include "lift/experts.h"
 
@@ -162,6 +163,7 @@ class ModuleWriter {
   std::string weight_owner(ValueId weight) const;
   eval::Value buffer_scalar(ValueId id) const;
   std::vector<ValueId> dependencies(ValueId id);
+  std::string name_for(ValueId id);
 
   Context& context_;
   const Frame& frame_;
@@ -174,6 +176,8 @@ class ModuleWriter {
   std::set<std::string> used_names_;
   std::map<ValueId, std::string> names_;
   std::map<ValueId, int> uses_;
+  std::vector<ValueId> outputs_;  // what was counted from
+  Reassigned reassigned_;
   Members members_;
   std::vector<std::string> late_init_;  // after all attributes
   std::vector<ValueId> data_inputs_;

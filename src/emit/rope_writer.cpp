@@ -77,6 +77,9 @@ class Finder {
     }
     const Value parameters = context_.interp.try_getattr(
         context_.evaluation.config, "rope_parameters");
+    if (auto maker = from_layers()) {
+      return maker;
+    }
     if (auto maker = from(parameters, "")) {
       return maker;
     }
@@ -184,6 +187,34 @@ class Finder {
   }
 
   /// A base that the source raises to the powers of the frequencies.
+  /// A field that lists the base of every layer, whatever else has the same
+  /// value.
+  std::optional<Maker> from_layers() {
+    const int64_t layer = layer_of(context_, frame_);
+    if (!rope_.steady || std::abs(rope_.rotation.magnitude - 1) > 1e-6) {
+      return {};
+    }
+    for (const auto& [name, value] :
+         context_.evaluation.config.object()->attrs->entries()) {
+      if (layer < 0 || !value.is(eval::Kind::List) ||
+          layer >= std::ssize(value.get<eval::List>()->items)) {
+        continue;
+      }
+      const Value& base = value.get<eval::List>()->items[layer];
+      if (!base.is_number() || base.as_double() <= 1) {
+        continue;
+      }
+      RopeParameters p;
+      p.theta = base.as_double();
+      if (agree(rope_.rotation, *shared_rotation(p, rope_.dims))) {
+        context_.fields.insert(name.str());
+        return Maker{
+            Maker::Form::Base, "", "", "args." + name.str() + "[layer_idx]"};
+      }
+    }
+    return {};
+  }
+
   std::optional<Maker> from_power(const Frame& frame) {
     if (!rope_.steady || std::abs(rope_.rotation.magnitude - 1) > 1e-6) {
       return {};

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import TYPES
-from .test_planted import PLANTED, planted
+from .conftest import TYPES, planted
+from .test_planted import PLANTED
 
 GOLDENS = Path(__file__).parent / "testdata"
 

@@ -203,7 +203,6 @@ class Gemma2Model(nn.Module):
         self.factor = args.hidden_size**0.5
         self.sliding_window = args.sliding_window
         self.layer_types = args.layer_types
-        self.softcap = args.attn_logit_softcapping
         self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
         self.layers = [DecoderLayer(args) for i in range(args.num_hidden_layers)]
         self.norm = RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
@@ -225,12 +224,9 @@ class Gemma2Model(nn.Module):
                 window_size = (
                     self.sliding_window if kind == "sliding_attention" else None
                 )
-                if self.softcap is not None:
-                    masks[kind] = create_attention_mask(
-                        h, c, window_size=window_size, return_array=True
-                    )
-                else:
-                    masks[kind] = create_attention_mask(h, c, window_size=window_size)
+                masks[kind] = create_attention_mask(
+                    h, c, window_size=window_size, return_array=True
+                )
 
         for layer, c, kind in zip(self.layers, cache, self.layer_types):
             h = layer(h, masks[kind], c)
@@ -257,11 +253,10 @@ class Model(nn.Module):
         else:
             out = self.lm_head(out)
         if self.final_logit_softcapping is not None:
-            out2 = (
+            out = (
                 mx.tanh(out / self.final_logit_softcapping)
                 * self.final_logit_softcapping
             )
-            return out2
         return out
 
     def sanitize(self, weights):

@@ -142,15 +142,13 @@ class Layer(nn.Module):
     def __call__(
         self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
     ) -> mx.array:
+        output = self.attention(self.input_layernorm(x), mask, cache)
         if self.use_parallel_residual:
-            h = (
-                self.mlp(self.post_attention_layernorm(x))
-                + self.attention(self.input_layernorm(x), mask, cache)
-                + x
-            )
-            return h
-        output = self.attention(self.input_layernorm(x), mask, cache) + x
-        return self.mlp(self.post_attention_layernorm(output)) + output
+            x = self.mlp(self.post_attention_layernorm(x)) + output + x
+        else:
+            output = output + x
+            x = self.mlp(self.post_attention_layernorm(output)) + output
+        return x
 
 
 class GPTNeoXModel(nn.Module):

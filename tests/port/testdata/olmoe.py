@@ -166,19 +166,10 @@ class SparseMoeBlock(nn.Module):
             ..., : self.top_k
         ]
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
-        y = self.switch_mlp(h, inds)
         if self.norm_topk_prob:
-            final_hidden_states = (
-                (y * (scores / scores.sum(axis=-1, keepdims=True))[..., None])
-                .sum(axis=-2)
-                .astype(y.dtype)
-                .reshape(B, L, D)
-            )
-        else:
-            final_hidden_states = (
-                (y * scores[..., None]).sum(axis=-2).astype(y.dtype).reshape(B, L, D)
-            )
-        return final_hidden_states
+            scores = scores / scores.sum(axis=-1, keepdims=True)
+        y = self.switch_mlp(h, inds)
+        return (y * scores[..., None]).sum(axis=-2).reshape(B, L, D)
 
 
 class DecoderLayer(nn.Module):

@@ -70,10 +70,11 @@ std::optional<std::string> literal_text(std::string pattern) {
 /// One renaming of all keys, as a statement; "" when it has no translation.
 std::string renaming(Context& context, const KeyRule& rule) {
   const std::string& source = rule.sources[0];
-  const std::string& target = rule.targets[0];
-  if (!literal_text(target)) {
+  const auto literal_target = literal_text(rule.targets[0]);
+  if (!literal_target) {
     return "";
   }
+  const std::string& target = *literal_target;
   if (source.starts_with("^")) {
     if (const auto prefix = literal_text(source.substr(1))) {
       return "    weights = {(\"" + target + "\" + k[" +

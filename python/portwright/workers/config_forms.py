@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 _VISIBLE = 1e-3  # of the largest logit: what a changed field must move at least
+_EXPLAINS = 2e-4  # as far as a port is wrong at least
 _LARGEST = 50_000_000  # parameters; every form is a model of its own
 # Of the file and of generation, not of the computation on given weights; ties
 # and sizes of vocabularies decide what a checkpoint holds.
@@ -161,14 +162,14 @@ class ConfigForms:
         with torch.no_grad():
             return model(torch.tensor(ids), use_cache=False).logits.float()
 
-    def _tried(self, out, base, field, value, form, ids):
+    def _tried(self, out, base, field, value, form, ids, least=_VISIBLE):
         """Adds the form to `out` if it computes, and otherwise than `base`."""
         try:
             logits = self._logits(form, ids)
         except Exception:  # another shape, or no config at all
             return False
         moved = (logits - base).abs().max() / base.abs().max()
-        if not (bool(self.torch.isfinite(logits).all()) and moved > _VISIBLE):
+        if not (bool(self.torch.isfinite(logits).all()) and moved > least):
             return False
         entry = {"field": field, "value": value, "config": form}
         out.append({**entry, "logits": logits})
@@ -203,7 +204,7 @@ class ConfigForms:
         for path, value in [*paths, *_paths(self.config)]:
             field = ".".join(path)
             absent = _without(self.config, path)
-            self._tried(out, base, field, "absent", absent, ids)
+            self._tried(out, base, field, "absent", absent, ids, _EXPLAINS)
             neutral = (
                 [None, False] if not isinstance(value, float) else [None, 0.0, 1.0]
             )
@@ -212,5 +213,5 @@ class ConfigForms:
             for other in neutral:
                 if other != value:
                     form = _with(self.config, path, other)
-                    self._tried(out, base, field, other, form, ids)
+                    self._tried(out, base, field, other, form, ids, _EXPLAINS)
         return out

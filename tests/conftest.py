@@ -13,6 +13,7 @@ def pytest_addoption(parser):
     parser.addoption("--all-types", action="store_true", help="not a sample of them")
     parser.addoption("--configs", type=int, help="how many configs to draw")
     parser.addoption("--seed", type=int, default=1, help="of what is drawn")
+    parser.addoption("--from-nothing", action="store_true", help="the whole wheel")
 
 
 def pytest_configure(config):

@@ -1,13 +1,16 @@
-"""The wheel: what is in it, and that it runs where it is installed.
+"""The wheel: that it is built from the sdist alone, and runs where it is installed.
 
-The wheel here is made around the binary that is already built; the release
-workflow builds one from nothing."""
+With ccache the binary in it is compiled from nothing, as `pip wheel .` does, and
+so it is with `./test --from-nothing`, which also leaves the build requirements to
+pip; without either it is made around the binary that is already there."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -16,20 +19,39 @@ import pytest
 from conftest import ROOT
 
 SITE = Path(sysconfig.get_paths()["purelib"])
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q"]
-    command += ["--no-build-isolation", "-w", folder, ROOT]
-    binary = ROOT / "build" / "bin" / "portwright"
-    command += [f"-Ccmake.define.PORTWRIGHT_PREBUILT={binary}"]
-    command += [f"-Cbuild-dir={folder / 'build'}"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(command, check=True, env=dict(os.environ, PATH=path))
-    (made,) = folder.glob("*.whl")
+def sdist(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sdist")
+    build = "import sys, scikit_build_core.build as b; b.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, folder], check=True, cwd=ROOT)
+    (made,) = folder.glob("*.tar.gz")
     return made
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist, tmp_path_factory, pytestconfig):
+    from_nothing = pytestconfig.getoption("--from-nothing")
+    # Always at the same place, where ccache knows the sources again.
+    folder = ROOT / "build" / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    with tarfile.open(sdist) as tar:
+        tar.extractall(folder, filter="data")
+    (source,) = folder.iterdir()
+    made = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", made]
+    if not from_nothing:
+        command += ["--no-build-isolation", f"-Cbuild-dir={source / 'build'}"]
+        if not shutil.which("ccache", path=PATH):
+            binary = ROOT / "build" / "bin" / "portwright"
+            command += [f"-Ccmake.define.PORTWRIGHT_PREBUILT={binary}"]
+    subprocess.run([*command, source], check=True, env=dict(os.environ, PATH=PATH))
+    shutil.rmtree(folder)
+    (file,) = made.glob("*.whl")
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +72,28 @@ def installed(wheel, tmp_path_factory):
     return folder / "bin"
 
 
-def call(*command):
+def call(*command, cwd="/"):
     # Nothing of a checkout around it.
     environment = {k: v for k, v in os.environ.items() if "PORTWRIGHT" not in k}
     return subprocess.run(
-        command, capture_output=True, text=True, cwd="/", env=environment
+        command, capture_output=True, text=True, cwd=cwd, env=environment
     )
+
+
+def test_the_sdist_holds_what_git_holds_but_its_own_machinery(sdist):
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True)
+    if tracked.returncode:
+        pytest.skip("not a checkout")
+    with tarfile.open(sdist) as tar:
+        files = {m.name.split("/", 1)[1] for m in tar if m.isfile()}
+    ours = {
+        name
+        for name in tracked.stdout.decode().split()
+        if not name.startswith((".ci/", ".github/")) and (ROOT / name).exists()
+    }
+    assert sorted(ours - files) == []
+    extra = {name for name in files - ours if not (ROOT / name).is_file()}
+    assert extra == {"PKG-INFO"}
 
 
 def test_it_holds_the_binary_and_the_workers(wheel):
@@ -77,3 +115,18 @@ def test_it_finds_everything_around_it(installed):
     assert called.returncode == 0, called.stderr + called.stdout
     workers = [c for c in json.loads(called.stdout)["checks"] if c["name"] == "workers"]
     assert str(installed.parent) in workers[0]["detail"]
+
+
+def test_it_compiles(installed, tmp_path):
+    called = call(
+        installed / "portwright", "compile", "llama", "-o", "f.py", cwd=tmp_path
+    )
+    assert called.returncode == 0, called.stderr + called.stdout
+    assert "class Model(nn.Module):" in (tmp_path / "f.py").read_text()
+
+
+def test_it_ports(installed, tmp_path):
+    called = call(installed / "portwright", "port", "qwen3", "-o", "out", cwd=tmp_path)
+    assert called.returncode == 0, called.stderr + called.stdout
+    assert (tmp_path / "out" / "report.html").exists()
+    assert (tmp_path / "out" / "checkpoint" / "config.json").exists()

@@ -1,4 +1,5 @@
 #include "base/paths.h"
+#include "candidate/source_map.h"
 #include "cli/compiling.h"
 #include "cli/environment.h"
 #include "cli/model_argument.h"
@@ -18,6 +19,7 @@ struct Options {
   std::string file;
   std::string dump;  // "ast", "trace", "lifted" or empty
   bool fast = false;
+  bool map = false;
 };
 
 bool has_weights(const fs::path& directory) {
@@ -59,6 +61,24 @@ base::Result<verify::Results> prove_in_mlx_lm(
   verify::BatteryOptions battery;
   battery.mode = verify::Mode::Quick;
   return prove(*workers, subject, battery, transformers, console);
+}
+
+/// FILE.map.json: the lines of the source that each line stands for.
+base::Result<void> write_map(
+    eval::Interpreter& interp,
+    const Compiled& compiled,
+    const fs::path& checkpoint,
+    const fs::path& file) {
+  const auto config = library::read_config(checkpoint);
+  const auto map =
+      config ? candidate::map_sources(interp, compiled.emitted.text, *config)
+             : tl::unexpected(config.error());
+  if (!map) {
+    return base::fail("no source map: " + map.error().message);
+  }
+  fs::path beside = file;
+  beside += ".map.json";
+  return base::write_file(beside, to_json(*map).dump(1) + "\n");
 }
 
 /// Tells what a stage before the file made of the model.
@@ -152,6 +172,12 @@ run_compile(const Options& options, const Common& common, Console& console) {
   if (auto written = base::write_file(file, compiled->emitted.text); !written) {
     return console.fail(written.error());
   }
+  if (options.map) {
+    if (auto mapped = write_map(interp, *compiled, directory->path, file);
+        !mapped) {
+      return console.fail(mapped.error());
+    }
+  }
   console.say(fmt::format(
       "{}: {} in {:.0f} ms, {}{}",
       options.file,
@@ -193,6 +219,8 @@ Run verb_compile(CLI::App& app, const Common& common) {
          "instead of a file: the source as read, what it did, or what is "
          "recognised in that")
       ->check(CLI::IsMember({"ast", "trace", "lifted"}));
+  app.add_flag(
+      "--map", options->map, "also FILE.py.map.json: each line's source lines");
   app.add_flag("--fast", options->fast, "prove in process only, not in mlx_lm");
   return [options, &common](Console& console) {
     return run_compile(*options, common, console);

@@ -2,11 +2,13 @@
 
 #include "base/interrupt.h"
 #include "base/paths.h"
+#include "candidate/source_map.h"
 #include "cli/compiling.h"
 #include "cli/environment.h"
 #include "cli/proving.h"
 #include "cli/refusal.h"
 #include "cli/verbs.h"
+#include "library/install.h"
 
 namespace portwright::cli {
 namespace {
@@ -143,6 +145,30 @@ base::Result<void> install_model_file(
   return base::write_file(checkpoint / "config.json", config.dump(2) + "\n");
 }
 
+/// For the report: what each line of the port stands for. It goes without where
+/// the evaluator cannot tell.
+std::vector<report::SourceLink> source_links(
+    eval::Interpreter& interp,
+    const Compiled& compiled,
+    const fs::path& checkpoint) {
+  std::vector<report::SourceLink> out;
+  const auto config = library::read_config(checkpoint);
+  if (!config) {
+    return out;
+  }
+  const auto map =
+      candidate::map_sources(interp, compiled.emitted.text, *config);
+  if (!map) {
+    return out;
+  }
+  for (const auto& [line, sources] : *map) {
+    for (const auto& source : sources) {
+      out.push_back({line, source.file, source.line});
+    }
+  }
+  return out;
+}
+
 ExitCode
 run_port(const Options& options, const Common& common, Console& console) {
   const fs::path out = fs::absolute(options.directory);
@@ -206,7 +232,8 @@ run_port(const Options& options, const Common& common, Console& console) {
   if (!results) {
     return console.fail(results.error());
   }
-  const report::Report report{std::move(*results), {}};
+  const report::Report report{
+      std::move(*results), source_links(interp, *compiled, checkpoint)};
   if (auto written = report::write_report(report, out); !written) {
     return console.fail(written.error());
   }

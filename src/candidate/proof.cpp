@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "candidate/core_module.h"
+#include "candidate/half.h"
+#include "candidate/proving.h"
 #include "library/config_json.h"
 #include "library/guarded.h"
 #include "torch/torch.h"
@@ -16,13 +18,6 @@ using eval::Value;
 using library::Evaluated;
 
 namespace {
-
-/// Beyond that a proof would take seconds; such a config is to be shrunk.
-constexpr int64_t kMostElements = 64'000'000;
-
-Value function(Interpreter& interp, const char* module, const char* name) {
-  return interp.getattr(Value(interp.import_module(module)), name);
-}
 
 std::string one_line(const diagnostics::Diagnostic& d) {
   std::string out = d.message.substr(0, d.message.find('\n'));
@@ -40,28 +35,6 @@ mx::array columns(const mx::array& a, int from, int to) {
   start[1] = from;
   stop[1] = to;
   return mx::slice(a, start, stop);
-}
-
-/// Ids that differ from their neighbours, the same every time, none of them
-/// small: special tokens are.
-mx::array ids_for(int64_t vocabulary, int batch, int length) {
-  std::vector<int64_t> out;
-  uint32_t state = 12345;
-  const auto lowest = std::min<int64_t>(8, vocabulary / 2);
-  for (int i = 0; i < batch * length; ++i) {
-    state = state * 1664525u + 1013904223u;
-    out.push_back(lowest + (state >> 8) % (vocabulary - lowest));
-  }
-  return mx::array(out.data(), {batch, length}, mx::int64);
-}
-
-/// Throws what ended the evaluation of the source.
-template <typename T>
-T value_or_throw(Evaluated<T> value) {
-  if (!value) {
-    throw eval::Refusal{value.error()};
-  }
-  return std::move(*value);
 }
 
 /// One proof under way: both models, and what was found so far.
@@ -99,7 +72,6 @@ class Comparison {
   Interpreter& interp_;
   Value source_, port_;
   Proof& proof_;
-  int64_t vocabulary_ = 0;
   std::optional<mx::array> ids_, gold_;
   /// A check whose numbers are not yet computed, and what it ran on one row.
   struct Pending {
@@ -228,9 +200,7 @@ std::vector<int> Comparison::windows() {
 
 void Comparison::run(Port::Depth depth) {
   constexpr int kLength = 14, kSteps = 3, kLongestWindow = 48;
-  const Value config = interp_.getattr(source_, "config");
-  const Value text = interp_.call_method(config, "get_text_config");
-  vocabulary_ = interp_.getattr(text, "vocab_size").as_int();
+  const int64_t vocabulary = vocabulary_of(interp_, source_);
   int length = kLength, window = 0;
   for (int w : windows()) {
     if (w <= kLongestWindow) {
@@ -238,7 +208,7 @@ void Comparison::run(Port::Depth depth) {
       length = std::max(length, 2 * w + 5);
     }
   }
-  ids_ = ids_for(vocabulary_, 1, length);
+  ids_ = ids_for(vocabulary, 1, length);
   gold_ = gold(*ids_);
   const bool full = depth == Port::Depth::Full;
   if (full) {
@@ -331,7 +301,7 @@ Verdict verdict_of(const diagnostics::Diagnostic& fault) {
 
 Proof ended(Proof proof, Verdict verdict, diagnostics::Diagnostic fault) {
   proof.verdict = verdict;
-  proof.reason = one_line(fault);
+  proof.reason += one_line(fault);
   proof.fault = std::move(fault);
   return proof;
 }
@@ -363,24 +333,6 @@ void conclude(Proof& proof, Comparison& comparison, Interpreter& interp) {
     }
   }
   proof.verdict = Verdict::Passed;
-}
-
-/// Builds the source's model with random weights; throws a Refusal.
-Value source_model(Interpreter& interp, const nlohmann::json& config) {
-  const Value object = value_or_throw(library::load_config(interp, config));
-  const Value model = value_or_throw(library::build_model(interp, object));
-  const Value size = interp.call(
-      function(interp, "portwright.source_weights", "size"), {model});
-  if (size.as_int() > kMostElements) {
-    interp.refuse(
-        diagnostics::Kind::LimitExceeded,
-        fmt::format("the model has {} elements", size.as_int()),
-        "a model with smaller sizes can be proven in process");
-  }
-  interp.call_method(model, "eval");
-  interp.call(
-      function(interp, "portwright.source_weights", "randomize"), {model});
-  return model;
 }
 
 Proof prove_config(
@@ -432,6 +384,19 @@ Proof prove_config(
     return ended(std::move(proof), verdict, ran.error());
   }
   conclude(proof, comparison, interp);
+  if (proof.verdict == Verdict::Passed && depth == Port::Depth::Full) {
+    const auto check = library::guarded(
+        interp, [&] { return check_half(interp, module, config, *source); });
+    if (!check) {
+      proof.reason = "in bfloat16: ";
+      return ended(std::move(proof), verdict_of(check.error()), check.error());
+    }
+    proof.checks.push_back(*check);
+    if (!check->skipped && !check->reason.empty()) {
+      proof.verdict = Verdict::Failed;
+      proof.reason = check->name + ": " + check->reason;
+    }
+  }
   return proof;
 }
 

@@ -62,7 +62,8 @@ class Port {
   /// Builds both models for a config.json's fields, gives the source random
   /// weights (the same every time) and the port the checkpoint they make, and
   /// compares logits: prefill, decode, chunked prefill, rotating caches past
-  /// their window, rows padded on the left. Milliseconds for a tiny model.
+  /// their window, rows padded on the left; in full once more in bfloat16
+  /// (candidate/half.h). Milliseconds for a tiny model.
   Proof prove(const nlohmann::json& config, Depth depth = Depth::Full) const;
 
  private:

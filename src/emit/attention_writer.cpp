@@ -383,6 +383,14 @@ std::string AttentionWriter::mask_text(const lift::Attention& a) {
   return bias + ".astype(" + w_.name(a.queries) + ".dtype)";
 }
 
+/// In the dtype of the output, as the fused form wants them.
+std::string AttentionWriter::sinks_text(const lift::Attention& a) {
+  const Expression sinks = w_.value(a.sinks);
+  return w_.is_wide(a.sinks)
+             ? method(sinks, "astype", {w_.name(a.queries) + ".dtype"}).text
+             : sinks.text;
+}
+
 void AttentionWriter::write_fused(
     const lift::Attention& a,
     const std::string& output) {
@@ -393,7 +401,7 @@ void AttentionWriter::write_fused(
   const std::string scale = scale_text(a);
   const std::string mask = mask_text(a);
   const std::string sinks =
-      a.sinks ? ", sinks=" + w_.value(a.sinks).text : std::string();
+      a.sinks ? ", sinks=" + sinks_text(a) : std::string();
   w_.statement(
       output + " = scaled_dot_product_attention(" + queries + ", " + keys +
       ", " + values + ", cache=cache, scale=" + scale + ", mask=" + mask +

@@ -45,6 +45,7 @@ class AttentionWriter {
 
   std::string offset();
   std::string scale_text(const lift::Attention& a);
+  std::string sinks_text(const lift::Attention& a);
   std::string mask_text(const lift::Attention& a);
   void add_mask(const std::string& scores);
   Expression key_bias(const lift::KeyBias& bias);

@@ -128,6 +128,34 @@ Value value_or_throw(library::Evaluated<Value> v) {
 
 namespace {
 
+/// Builds a model and records it: a cached prefix goes before what is recorded.
+std::unique_ptr<trace::Trace> record_model(
+    eval::Interpreter& interp,
+    torch::Dtype dtype,
+    bool masked,
+    Evaluation& e) {
+  trace::Recorder recorder(interp);
+  e.model = value_or_throw(library::build_model(interp, e.config, dtype));
+  interp.call_method(e.model, "eval");
+  Value cache;
+  {
+    Pause pause(interp);
+    cache = value_or_throw(library::make_cache(interp, e.model));
+    call_model(interp, e.model, cache, 0, e.offset, e.batch, masked, nullptr);
+  }
+  recorder.built(e.model);
+  call_model(
+      interp,
+      e.model,
+      cache,
+      e.offset,
+      e.offset + e.length,
+      e.batch,
+      masked,
+      &e);
+  return recorder.finish();
+}
+
 library::Evaluated<Recording> record_with(
     eval::Interpreter& interp,
     const nlohmann::json& config_json,
@@ -141,26 +169,7 @@ library::Evaluated<Recording> record_with(
     e.offset = primes[2];
     e.json = config_json;
     e.config = value_or_throw(library::load_config(interp, config_json));
-    trace::Recorder recorder(interp);
-    e.model = value_or_throw(library::build_model(interp, e.config));
-    interp.call_method(e.model, "eval");
-    Value cache;
-    {
-      Pause pause(interp);
-      cache = value_or_throw(library::make_cache(interp, e.model));
-      call_model(interp, e.model, cache, 0, e.offset, e.batch, masked, nullptr);
-    }
-    recorder.built(e.model);
-    call_model(
-        interp,
-        e.model,
-        cache,
-        e.offset,
-        e.offset + e.length,
-        e.batch,
-        masked,
-        &e);
-    out.trace = recorder.finish();
+    out.trace = record_model(interp, torch::Dtype::Float32, masked, e);
     e.trace = out.trace.get();
     return out;
   });
@@ -178,6 +187,31 @@ library::Evaluated<Recording> record(
   // Some take a mask of the new ids alone, which then hides none.
   auto unmasked = record_with(interp, config, false);
   return unmasked ? std::move(unmasked) : std::move(out);
+}
+
+void record_half(
+    eval::Interpreter& interp,
+    Recording& recording,
+    const Recording& like) {
+  Evaluation& e = recording.evaluation;
+  if (like.half) {
+    auto twin = trace::match(*recording.trace, like.half->trace);
+    if (twin.complete) {
+      recording.half = std::make_unique<trace::Twin>(std::move(twin));
+      e.half = recording.half.get();
+      return;
+    }
+  }
+  auto half = library::guarded(interp, [&] {
+    Evaluation other = e;  // building writes the dtype into the config
+    other.config = value_or_throw(library::load_config(interp, e.json));
+    return record_model(interp, torch::Dtype::BFloat16, e.mask != 0, other);
+  });
+  if (half) {
+    recording.half = std::make_unique<trace::Twin>(
+        trace::match(*recording.trace, std::move(*half)));
+    e.half = recording.half.get();
+  }
 }
 
 library::Evaluated<std::string> print_lifted(
@@ -238,8 +272,14 @@ library::Evaluated<Compilation> Compilation::start(
     return tl::unexpected(recordings.error());
   }
   state->recordings = std::move(*recordings);
+  for (Recording& recording : state->recordings) {
+    record_half(interp, recording, state->recordings.front());
+  }
   state->numbers = record_other_numbers(
       interp, state->predicates, state->recordings.front());
+  if (state->numbers) {
+    record_half(interp, *state->numbers, state->recordings.front());
+  }
   state->timings.record = since(start);
   return Compilation(std::move(state));
 }

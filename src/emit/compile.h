@@ -13,6 +13,7 @@ namespace portwright::emit {
 /// One recorded evaluation with what keeps it alive.
 struct Recording {
   std::unique_ptr<trace::Trace> trace;
+  std::unique_ptr<trace::Twin> half;  // null until record_half()
   Evaluation evaluation;
 };
 
@@ -21,6 +22,13 @@ struct Recording {
 library::Evaluated<Recording> record(
     eval::Interpreter& interp,
     const nlohmann::json& config);
+
+/// Puts the same in bfloat16 beside it, where the source runs in that: what
+/// `like` has, if that does the same, else a recording of its own.
+void record_half(
+    eval::Interpreter& interp,
+    Recording& recording,
+    const Recording& like);
 
 /// The recording's module-call tree with the idioms found in it, as text.
 library::Evaluated<std::string> print_lifted(

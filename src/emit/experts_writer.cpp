@@ -172,7 +172,9 @@ Expression ModuleWriter::call_experts(
   Expression sum{
       fmt::format("({} * {}[..., None]).sum(axis=-2)", y, scores.at(kPrimary)),
       kPrimary};
-  if (is_computed_in_float32(context_.trace, graph_, experts.weights)) {
+  if (context_.evaluation.half
+          ? is_wide(experts.weights)
+          : is_computed_in_float32(context_.trace, graph_, experts.weights)) {
     sum.text += fmt::format(".astype({}.dtype)", y);
   }
   if (!rows) {

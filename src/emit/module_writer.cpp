@@ -270,6 +270,11 @@ Expression ModuleWriter::call_activation(const Frame& frame) {
 }
 
 Expression ModuleWriter::produce(ValueId id) {
+  const Expression e = make(id);
+  return !is_named(id) && narrows(id) && is_made_wide(id) ? narrowed(e) : e;
+}
+
+Expression ModuleWriter::make(ValueId id) {
   const auto& info = context_.trace.info(id);
   if (const Frame* selected = activation(id)) {
     return call_activation(*selected);
@@ -344,9 +349,12 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   }
   const Expression called = member(child_name(child.path), made);
   std::vector<std::string> args;
-  for (ValueId id : child.inputs) {
+  const trace::Twin* half = context_.evaluation.half;
+  for (size_t i = 0; i < child.inputs.size(); ++i) {
+    const ValueId id = child.inputs[i];
     if (is_handed(context_, child, id)) {
-      std::string text = value(id).text;
+      const auto dtype = half ? half->input_dtype(child, i) : std::nullopt;
+      std::string text = converted(value(id), id, dtype).text;
       if (std::find(args.begin(), args.end(), text) == args.end()) {
         args.push_back(std::move(text));
       }
@@ -546,8 +554,15 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
   }
   count_uses(outputs);
   std::vector<std::string> results;
+  const trace::Twin* half = context_.evaluation.half;
   for (ValueId id : outputs) {
-    results.push_back(value(id).text);
+    const auto at =
+        std::find(frame_.outputs.begin(), frame_.outputs.end(), id) -
+        frame_.outputs.begin();
+    const auto dtype = half
+                           ? half->output_dtype(frame_, static_cast<size_t>(at))
+                           : std::nullopt;
+    results.push_back(converted(value(id), id, dtype).text);
   }
   statement("return " + join(results));
   for (ValueId id : frame_.outputs) {

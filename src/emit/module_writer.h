@@ -95,6 +95,19 @@ class ModuleWriter {
   /// The same, never -1.
   Expression size(const eval::Value& value);
   ValueId input_of(const OpNode& op, size_t parameter) const;
+  /// The i-th input of an operation, in the dtype the source hands it over.
+  Expression read(const OpNode& op, size_t i);
+  /// The same of a tensor among its arguments.
+  Expression operand_value(const OpNode& op, size_t parameter);
+  /// An expression of a value, in the dtype that the source's bfloat16 model
+  /// has it in where it is used.
+  Expression converted(
+      const Expression& e,
+      ValueId id,
+      std::optional<torch::Dtype> wanted);
+  /// In the dtype of the activations.
+  Expression narrowed(const Expression& e);
+  bool is_wide(ValueId id);
   const lift::Graph& graph() const {
     return graph_;
   }
@@ -131,6 +144,12 @@ class ModuleWriter {
 
  private:
   friend class Operations;
+
+  bool is_read_wide(const OpNode& op, size_t i);
+  std::optional<torch::Dtype> half_dtype(ValueId id) const;
+  bool narrows(ValueId id) const;
+  Expression make(ValueId id);
+  bool is_made_wide(ValueId id);
 
   void classify_inputs();
   void order_init();
@@ -178,6 +197,7 @@ class ModuleWriter {
   std::map<ValueId, int> uses_;
   std::vector<ValueId> outputs_;  // what was counted from
   Reassigned reassigned_;
+  std::map<ValueId, bool> wide_;  // what is_wide() knows
   Members members_;
   std::vector<std::string> late_init_;  // after all attributes
   std::vector<ValueId> data_inputs_;

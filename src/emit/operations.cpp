@@ -19,13 +19,13 @@ bool given(const OpNode& op, std::string_view name) {
 
 Expression operand(ModuleWriter& w, const OpNode& op, size_t i) {
   if (torch::as_tensor(op.args[i])) {
-    return w.value(w.input_of(op, i));
+    return w.operand_value(op, i);
   }
   return w.scalar(op.args[i]);
 }
 
 Expression input(ModuleWriter& w, const OpNode& op) {
-  return w.value(w.input_of(op, 0));
+  return w.operand_value(op, 0);
 }
 
 namespace {
@@ -104,16 +104,17 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
     if (dim == rank - 1) {
       dim = -1;
     }
-    return {
-        call(
-            "mx.split",
-            {w_.value(input).text, sections(op), "axis=" + std::to_string(dim)})
-            .text};
+    return {call(
+                "mx.split",
+                {w_.operand_value(op, 0).text,
+                 sections(op),
+                 "axis=" + std::to_string(dim)})
+                .text};
   }
   if (name == "unbind") {
     const ValueId input = w_.input_of(op, 0);
     std::vector<std::string> out;
-    const Expression x = w_.value(input);
+    const Expression x = w_.operand_value(op, 0);
     const int64_t rank = static_cast<int64_t>(w_.rank(input));
     int64_t dim = argument(op, "dim").as_int();
     dim = dim < 0 ? dim + rank : dim;
@@ -130,7 +131,7 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
     return topk(op);
   }
   if (name == "max" || name == "min") {  // along an axis: values, indices
-    const Expression x = w_.value(w_.input_of(op, 0));
+    const Expression x = w_.operand_value(op, 0);
     std::vector<std::string> args{axis_argument(w_, op)};
     if (argument(op, "keepdim").as_bool()) {
       args.emplace_back("keepdims=True");
@@ -156,7 +157,7 @@ std::vector<std::string> Operations::topk(const OpNode& op) {
       }
     }
   }
-  const Expression x = w_.value(w_.input_of(op, 0));
+  const Expression x = w_.operand_value(op, 0);
   const std::string k = w_.scalar(argument(op, "k")).text;
   if (!w_.uses_.contains(op.outputs[1])) {
     return {"mx.topk(" + x.text + ", " + k + ", axis=-1)", ""};

@@ -72,8 +72,8 @@ Expression multiply(Writer& w, const OpNode& op) {
           it->second.op->op->name == "silu") {
         take_for_good(w.context(), op.inputs[gate]);
         w.context().imports.insert("activations:swiglu");
-        const std::string a = w.value(it->second.op->inputs[0]).text;
-        return call("swiglu", {a, w.value(op.inputs[1 - gate]).text});
+        const std::string a = w.read(*it->second.op, 0).text;
+        return call("swiglu", {a, w.read(op, 1 - gate).text});
       }
     }
   }
@@ -226,6 +226,10 @@ Expression to(Writer& w, const OpNode& op) {
   const auto name = dtype_text(into);
   if (!name) {
     w.context().hole(op.span, "this conversion of dtypes has no translation");
+  }
+  const trace::Twin* half = w.context().evaluation.half;
+  if (half && half->dtype(op.outputs[0]) == Dtype::BFloat16) {
+    return w.narrowed(w.value(from_id));
   }
   return method(w.value(from_id), "astype", {*name});
 }

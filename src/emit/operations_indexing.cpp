@@ -166,9 +166,7 @@ Expression setitem(Writer& w, const OpNode& op) {
 Expression gather(Writer& w, const OpNode& op) {
   return call(
       "mx.take_along_axis",
-      {input(w, op).text,
-       w.value(w.input_of(op, 2)).text,
-       axis_argument(w, op)});
+      {input(w, op).text, w.operand_value(op, 2).text, axis_argument(w, op)});
 }
 
 Expression index_select(Writer& w, const OpNode& op) {
@@ -178,7 +176,7 @@ Expression index_select(Writer& w, const OpNode& op) {
       call(
           "mx.take",
           {input(w, op).text,
-           w.value(w.input_of(op, 2)).text,
+           w.operand_value(op, 2).text,
            axis_argument(w, op)}));
 }
 
@@ -195,7 +193,7 @@ Expression scatter(Writer& w, const OpNode& op) {
   return call(
       "mx.put_along_axis",
       {input(w, op).text,
-       w.value(w.input_of(op, 2)).text,
+       w.operand_value(op, 2).text,
        values,
        axis_argument(w, op)});
 }
@@ -211,8 +209,8 @@ Expression index_add(Writer& w, const OpNode& op) {
   for (int64_t i = axis_of(dim, w.rank(w.input_of(op, 0))); i > 0; --i) {
     index += ":, ";
   }
-  index += w.value(w.input_of(op, 2)).text;
-  const std::string rows = w.value(w.input_of(op, 3)).text;
+  index += w.operand_value(op, 2).text;
+  const std::string rows = w.operand_value(op, 3).text;
   return call(x.at(kPrimary) + ".at[" + index + "].add", {rows});
 }
 

@@ -16,8 +16,9 @@ Expression linear(Writer& w, const OpNode& op) {
   if (const auto name = w.linear_module(op)) {
     return call("self." + *name, {operand(w, op, 0).text});
   }
+  // A weight joins products of float32 as it is.
   const Expression product =
-      infix(operand(w, op, 0), "@", attribute(operand(w, op, 1), "T"));
+      infix(operand(w, op, 0), "@", attribute(w.value(w.input_of(op, 1)), "T"));
   return given(op, "bias") ? infix(product, "+", operand(w, op, 2)) : product;
 }
 
@@ -41,8 +42,8 @@ Expression added_product(Writer& w, const OpNode& op) {
 Expression einsum(Writer& w, const OpNode& op) {
   std::vector<std::string> args{
       w.context().interp.repr(argument(op, "equation"))};
-  for (ValueId id : op.inputs) {
-    args.push_back(w.value(id).text);
+  for (size_t i = 0; i < op.inputs.size(); ++i) {
+    args.push_back(w.read(op, i).text);
   }
   std::replace(args[0].begin(), args[0].end(), '\'', '"');
   return call("mx.einsum", std::move(args));

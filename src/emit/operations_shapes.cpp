@@ -98,7 +98,7 @@ Expression unflatten(Writer& w, const OpNode& op) {
 Expression transposed(Writer& w, const OpNode& op, int64_t a, int64_t b) {
   const ValueId id = w.input_of(op, 0);
   const size_t rank = w.rank(id);
-  const Expression x = w.value(id);
+  const Expression x = w.operand_value(op, 0);
   if (rank == 4) {
     std::vector<std::string> order{"0", "1", "2", "3"};
     std::swap(order[a], order[b]);
@@ -174,7 +174,7 @@ Expression expand(Writer& w, const OpNode& op) {
   const ValueId id = w.input_of(op, 0);
   const auto& from = w.context().trace.info(id).shape;
   const auto& into = w.context().trace.info(op.outputs[0]).shape;
-  Expression x = w.value(id);
+  Expression x = w.operand_value(op, 0);
   if (from == into) {
     return x;
   }
@@ -228,8 +228,8 @@ Expression repeat_interleave(Writer& w, const OpNode& op) {
 
 Expression concatenate(Writer& w, const OpNode& op) {
   std::vector<std::string> parts;
-  for (ValueId id : op.inputs) {
-    parts.push_back(w.value(id).text);
+  for (size_t i = 0; i < op.inputs.size(); ++i) {
+    parts.push_back(w.read(op, i).text);
   }
   return call(
       "mx.concatenate", {"[" + join(parts) + "]", axis_argument(w, op)});
@@ -237,8 +237,8 @@ Expression concatenate(Writer& w, const OpNode& op) {
 
 Expression stack(Writer& w, const OpNode& op) {
   std::vector<std::string> parts;
-  for (ValueId id : op.inputs) {
-    parts.push_back(w.value(id).text);
+  for (size_t i = 0; i < op.inputs.size(); ++i) {
+    parts.push_back(w.read(op, i).text);
   }
   return call("mx.stack", {"[" + join(parts) + "]", axis_argument(w, op)});
 }

@@ -3,7 +3,8 @@
 #include <regex>
 
 #include "emit/expression.h"
-#include "library/model.h"
+#include "library/config_json.h"
+#include "library/guarded.h"
 
 namespace portwright::emit {
 
@@ -47,7 +48,13 @@ class Reader {
   /// rope_parameters of a config; of one kind of layer, when that is given.
   /// Undefined when the class refuses the config or has no such set.
   Value parameters(const json& config, const std::string& kind = "") const {
-    const auto made = library::load_config(context_.interp, config);
+    const auto made = library::guarded(context_.interp, [&] {
+      return context_.interp.call_method(
+          Value(static_cast<eval::Object*>(
+              context_.evaluation.config.object()->cls)),
+          "from_dict",
+          {library::to_value(config)});
+    });
     if (!made) {
       return {};
     }

@@ -6,6 +6,35 @@ namespace portwright::lift {
 
 using eval::Value;
 
+namespace {
+
+/// A product with the weight, transposed or not, in the dtype of both.
+bool agrees_in_half(
+    eval::Interpreter& interp,
+    const Value& module,
+    const mx::array& x,
+    bool transposed) {
+  const auto literal = [&](mx::Dtype dtype) {
+    RandomParameters parameters(interp, module, dtype);
+    return call_module(interp, module, {rounded(x, dtype)});
+  };
+  const auto lifted = [&](mx::Dtype dtype) {
+    RandomParameters parameters(interp, module, dtype);
+    const auto weight =
+        torch::array_of(*torch::as_tensor(interp.getattr(module, "weight")));
+    auto y = mx::matmul(
+        rounded(x, dtype), transposed ? mx::transpose(weight) : weight);
+    const Value bias = interp.try_getattr(module, "bias");
+    if (const auto* b = torch::as_tensor(bias)) {
+      y = mx::add(y, torch::array_of(*b));
+    }
+    return y;
+  };
+  return agree_in_half(literal, lifted);
+}
+
+}  // namespace
+
 Affine lift_affine(eval::Interpreter& interp, const Value& module) {
   std::optional<Value> weight, bias;
   bool others = false;
@@ -22,7 +51,7 @@ Affine lift_affine(eval::Interpreter& interp, const Value& module) {
   }
   RandomParameters randomised(interp, module);
   const mx::array w = torch::array_of(*torch::as_tensor(*weight));
-  auto agrees = [&](const mx::array& map) {
+  auto agrees = [&](const mx::array& map, bool transposed) {
     if (bias && torch::as_tensor(*bias)->sizes != torch::Sizes{map.shape(1)}) {
       return false;
     }
@@ -33,15 +62,16 @@ Affine lift_affine(eval::Interpreter& interp, const Value& module) {
         expected = mx::add(expected, torch::array_of(*torch::as_tensor(*bias)));
       }
       return relative_error(call_module(interp, module, {x}), expected) <
-             kTolerance;
+                 kTolerance &&
+             agrees_in_half(interp, module, x, transposed);
     } catch (const eval::PythonError&) {
       return false;  // it is no map of these shapes
     }
   };
-  if (agrees(mx::transpose(w))) {
+  if (agrees(mx::transpose(w), true)) {
     return Affine::Linear;
   }
-  return agrees(w) ? Affine::Transposed : Affine::None;
+  return agrees(w, false) ? Affine::Transposed : Affine::None;
 }
 
 }  // namespace portwright::lift

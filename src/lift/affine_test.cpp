@@ -60,5 +60,11 @@ TEST_F(AffineTest, LeavesWhatDoesMoreAlone) {
       Affine::None);
 }
 
+TEST_F(AffineTest, LeavesProductsOfFloat32InABfloat16Model) {
+  EXPECT_EQ(
+      lift("6, 6", "6", "x.float() @ self.weight.float() + self.bias"),
+      Affine::None);
+}
+
 }  // namespace
 }  // namespace portwright::lift

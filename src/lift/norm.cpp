@@ -52,7 +52,8 @@ mx::array apply(const Norm& norm, const mx::array& x, const Parameters& p) {
     case Norm::Kind::Rms:
       return mx::fast::rms_norm(x, p.weight, eps);
     case Norm::Kind::RmsPlusOne:
-      return mx::fast::rms_norm(x, mx::add(*p.weight, mx::array(1.0f)), eps);
+      return mx::fast::rms_norm(
+          x, mx::add(*p.weight, mx::array(1.0f, p.weight->dtype())), eps);
     case Norm::Kind::RmsPlain:
       return mx::fast::rms_norm(x, std::nullopt, eps);
     case Norm::Kind::Layer:
@@ -76,6 +77,22 @@ bool agrees(
     }
   }
   return true;
+}
+
+bool agrees_in_half(
+    eval::Interpreter& interp,
+    const Value& module,
+    const Norm& norm) {
+  const auto x = random({3, 5, norm.dims}, 6);
+  return agree_in_half(
+      [&](mx::Dtype dtype) {
+        RandomParameters parameters(interp, module, dtype);
+        return call_module(interp, module, {rounded(x, dtype)});
+      },
+      [&](mx::Dtype dtype) {
+        RandomParameters parameters(interp, module, dtype);
+        return apply(norm, rounded(x, dtype), parameters_of(interp, module));
+      });
 }
 
 }  // namespace
@@ -103,7 +120,8 @@ lift_norm(eval::Interpreter& interp, const Value& module, int dims) {
     for (Norm::Kind kind : kinds) {
       Norm norm{kind, p.bias.has_value(), name, eps, dims};
       if (agrees(interp, module, norm, p)) {
-        return norm;
+        return agrees_in_half(interp, module, norm) ? std::optional(norm)
+                                                    : std::nullopt;
       }
     }
   }

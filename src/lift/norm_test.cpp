@@ -90,5 +90,22 @@ TEST_F(NormTest, LeavesTheParametersAsTheyWere) {
   EXPECT_TRUE(mlx::core::array_equal(array, mlx::core::ones({6})).item<bool>());
 }
 
+TEST_F(NormTest, KnowsOneThatComputesInFloat32) {
+  EXPECT_TRUE(
+      lift("        y = x.float()\n"
+           "        y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + "
+           "self.eps)\n"
+           "        return self.weight * y.to(x.dtype)"));
+}
+
+TEST_F(NormTest, LeavesOneThatAnswersInFloat32) {
+  // mx.fast.rms_norm would answer a bfloat16 model in bfloat16.
+  EXPECT_FALSE(
+      lift("        y = x.float()\n"
+           "        y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + "
+           "self.eps)\n"
+           "        return self.weight.float() * y"));
+}
+
 }  // namespace
 }  // namespace portwright::lift

@@ -33,9 +33,43 @@ mx::array random(const mx::Shape& shape, uint64_t seed, float scale) {
       mx::array(scale));
 }
 
+namespace {
+
+/// Root mean square of a - b over that of b.
+double distance(const mx::array& a, const mx::array& b) {
+  const auto wide = mx::astype(a, mx::float32);
+  return mx::sqrt(mx::divide(
+                      mx::mean(mx::square(mx::subtract(wide, b))),
+                      mx::mean(mx::square(b))))
+      .item<float>();
+}
+
+}  // namespace
+
+mx::array rounded(const mx::array& x, mx::Dtype dtype) {
+  return mx::astype(mx::astype(x, mx::bfloat16), dtype);
+}
+
+bool agree_in_half(const Form& literal, const Form& lifted) {
+  // What rounding the result alone costs; no form is asked to be better.
+  constexpr double kRounding = 1.0 / 512;
+  constexpr double kMargin = 2;  // another order of as many roundings
+  try {
+    const auto exact = mx::astype(literal(mx::float32), mx::float32);
+    const auto theirs = literal(mx::bfloat16);
+    const auto ours = lifted(mx::bfloat16);
+    return ours.dtype() == theirs.dtype() && ours.shape() == exact.shape() &&
+           distance(ours, exact) <=
+               kMargin * std::max(distance(theirs, exact), kRounding);
+  } catch (const eval::PythonError&) {
+    return true;
+  }
+}
+
 RandomParameters::RandomParameters(
     eval::Interpreter& interp,
-    const eval::Value& module) {
+    const eval::Value& module,
+    std::optional<mx::Dtype> half) {
   uint64_t seed = 71;
   interp.for_each(
       interp.call_method(module, "parameters"), [&](eval::Value parameter) {
@@ -43,11 +77,11 @@ RandomParameters::RandomParameters(
         const mx::array old = torch::array_of(*t);
         saved_.emplace_back(parameter, old);
         const int fan_in = old.ndim() > 1 ? old.shape().back() : 1;
+        const auto values =
+            random(old.shape(), ++seed, 1.0f / std::sqrt(float(fan_in)));
         torch::load_data(
             *t,
-            mx::astype(
-                random(old.shape(), ++seed, 1.0f / std::sqrt(float(fan_in))),
-                old.dtype()));
+            half ? rounded(values, *half) : mx::astype(values, old.dtype()));
       });
 }
 

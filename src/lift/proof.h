@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 
 #include <mlx/mlx.h>
@@ -22,10 +24,27 @@ constexpr double kTolerance = 2e-5;
 /// Normal random values from a fixed seed.
 mx::array random(const mx::Shape& shape, uint64_t seed, float scale = 1);
 
-/// Replaces the values of a module's parameters for the time of its life.
+/// One form of a computation, on inputs and parameters of that dtype whose
+/// values are numbers of bfloat16.
+using Form = std::function<mx::array(mx::Dtype)>;
+
+/// True when `lifted` may stand for `literal` in a bfloat16 model: it answers
+/// in the same dtype, and errs no more. Errors are measured against the literal
+/// form in float32, and its own in bfloat16 are the noise floor. Also true
+/// where the source itself raises in bfloat16.
+bool agree_in_half(const Form& literal, const Form& lifted);
+
+/// Values of bfloat16 as `dtype`.
+mx::array rounded(const mx::array& x, mx::Dtype dtype);
+
+/// Replaces the values of a module's parameters for the time of its life: in
+/// their own dtype, or rounded and in another.
 class RandomParameters {
  public:
-  RandomParameters(eval::Interpreter& interp, const eval::Value& module);
+  RandomParameters(
+      eval::Interpreter& interp,
+      const eval::Value& module,
+      std::optional<mx::Dtype> half = {});
   ~RandomParameters();
 
  private:

@@ -72,3 +72,13 @@ def test_refused_config_is_told_apart(checkpoint, prove, tmp_path):
     assert first["verdict"] == "passed"
     assert second["verdict"] == "guarded"
     assert "hidden_act gelu is not supported" in second["reason"]
+
+
+def test_float32_that_leaks_is_found(checkpoint, prove, tmp_path):
+    file = tmp_path / "llama.py"
+    text = (GOLDENS / "llama.py").read_text()
+    leak = "h = x.astype(mx.float32) + self.self_attn("
+    file.write_text(text.replace("h = x + self.self_attn(", leak))
+    (proof,) = prove(file, checkpoint("llama") / "config.json")
+    assert proof["verdict"] == "failed"
+    assert "model.layers.0 answers float32, in the source bfloat16" in proof["reason"]

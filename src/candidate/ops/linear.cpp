@@ -48,13 +48,18 @@ Value attention(Call& c) {
       c.optional_array(5)));
 }
 
+/// MLX's CPU backend has it in float32 alone: the half types are computed so,
+/// and rounded.
 Value gather_mm(Call& c) {
-  return c.make(mx::gather_mm(
-      c.array(0),
-      c.array(1),
-      c.optional_array(2),
-      c.optional_array(3),
-      c.boolean(4)));
+  const mx::Dtype dtype = mx::result_type(c.array(0), c.array(1));
+  return c.make(mx::astype(
+      mx::gather_mm(
+          mx::astype(c.array(0), mx::float32),
+          mx::astype(c.array(1), mx::float32),
+          c.optional_array(2),
+          c.optional_array(3),
+          c.boolean(4)),
+      dtype));
 }
 
 Value gather_qmm(Call& c) {

@@ -1,6 +1,7 @@
 """An emitted model file built, loaded and run as mlx_lm does it."""
 
 import mlx.core as mx
+import mlx.nn as nn
 from mlx_lm.models import cache as caches
 
 
@@ -85,3 +86,41 @@ def record_layers(model):
     for i, layer in enumerate(layers):
         layers[i] = _Recorded(layer, outputs)
     return outputs
+
+
+class _Watched:
+    """A module that tells the dtype of the one array it answers."""
+
+    def __init__(self, module, path, seen):
+        self.module = module
+        self.path = path
+        self.seen = seen
+
+    def __call__(self, *args, **kwargs):
+        result = self.module(*args, **kwargs)
+        if isinstance(result, mx.array):
+            self.seen[self.path] = str(result.dtype).split(".")[-1]
+        return result
+
+    def __getattr__(self, name):
+        return getattr(self.module, name)
+
+
+def _watch(held, items, path, seen):
+    for key, value in items:
+        below = f"{path}{key}"
+        if isinstance(value, nn.Module):
+            _watch(value, list(value.items()), f"{below}.", seen)
+            held[key] = _Watched(value, below, seen)
+        elif isinstance(value, dict):
+            _watch(value, list(value.items()), f"{below}.", seen)
+        elif isinstance(value, list):
+            _watch(value, list(enumerate(value)), f"{below}.", seen)
+
+
+def watch_dtypes(model):
+    """By path, what dtype each module answers from now on, in order of their calls'
+    ends. The model is of no other use then."""
+    seen = {}
+    _watch(model, list(model.items()), "", seen)
+    return seen

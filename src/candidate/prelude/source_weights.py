@@ -67,6 +67,13 @@ def randomize(model):
     model.tie_weights()
 
 
+def copy_weights(source, target):
+    """Each in the target's dtype."""
+    wanted = target.state_dict()
+    for name, tensor in source.state_dict().items():
+        wanted[name].copy_(tensor)
+
+
 def _without_aliases(model, tensors):
     """One name for each storage: that which the library keeps on saving."""
     tied = getattr(model, "all_tied_weights_keys", None) or {}
@@ -102,3 +109,20 @@ def record_layers(model, path):
     for layer in model.get_submodule(path):
         layer.register_forward_hook(keep)
     return outputs
+
+
+def watch_dtypes(model):
+    """By path, the dtype of each module that answers one tensor, in order of their
+    calls' ends. Of what answers several, the port may hold a part under its path."""
+    seen = {}
+
+    def keep(module, inputs, result):
+        if isinstance(result, torch.Tensor):
+            seen[paths[module]] = str(result.dtype).split(".")[-1]
+
+    paths = {}
+    for path, module in model.named_modules():
+        paths[module] = path
+        if path:
+            module.register_forward_hook(keep)
+    return seen

@@ -1,0 +1,104 @@
+#include "candidate/half.h"
+
+#include <mlx/mlx.h>
+
+#include "candidate/core_module.h"
+#include "candidate/proving.h"
+#include "library/config_json.h"
+
+namespace portwright::candidate {
+
+namespace mx = mlx::core;
+using eval::Interpreter;
+using eval::Value;
+
+namespace {
+
+constexpr const char* kOurs = "portwright.proving";
+constexpr const char* kTheirs = "portwright.source_weights";
+/// Enough ids for a mask, few enough for a millisecond.
+constexpr int kLength = 7;
+
+/// The source in bfloat16 and what it answered.
+struct Gold {
+  Value model, dtypes;
+  std::optional<mx::array> logits, exact;  // exact: the same weights, float32
+};
+
+Gold evaluate_source(
+    Interpreter& interp,
+    const nlohmann::json& config,
+    const Value& source,
+    const mx::array& ids) {
+  Gold out;
+  out.model = source_model(interp, config, torch::Dtype::BFloat16);
+  interp.call(function(interp, kTheirs, "copy_weights"), {out.model, source});
+  out.exact = value_or_throw(library::forward(interp, source, ids));
+  out.dtypes =
+      interp.call(function(interp, kTheirs, "watch_dtypes"), {out.model});
+  out.logits = value_or_throw(library::forward(interp, out.model, ids));
+  return out;
+}
+
+/// Root mean square of a - b over that of b at each position of (1, T, V), the
+/// median of all: a token that is routed otherwise says nothing of the rest.
+double distance(const mx::array& a, const mx::array& b) {
+  const mx::array wide = mx::astype(a, mx::float32);
+  const mx::array at_each = mx::sqrt(
+      mx::mean(mx::square(wide - b), -1) / mx::mean(mx::square(b), -1));
+  return mx::median(mx::reshape(at_each, {-1})).item<float>();
+}
+
+std::string differing_dtypes(const Value& got, const Value& wanted) {
+  std::string out;
+  for (const auto& e : got.get<eval::Dict>()->entries()) {
+    const Value* other =
+        e.key.defined() ? wanted.get<eval::Dict>()->find(e.key.str()) : nullptr;
+    if (other && other->str() != e.value.str()) {
+      out += (out.empty() ? "" : ", ") + e.key.str() + " answers " +
+             e.value.str() + ", in the source " + other->str();
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+ProofCheck check_half(
+    Interpreter& interp,
+    const Value& module,
+    const nlohmann::json& config,
+    const Value& source) {
+  ProofCheck out{"bfloat16", 0, "", false};
+  const mx::array ids = ids_for(vocabulary_of(interp, source), 1, kLength);
+  const auto gold = library::guarded(
+      interp, [&] { return evaluate_source(interp, config, source, ids); });
+  if (!gold) {
+    out.skipped = true;
+    out.reason = "the source does not run in bfloat16: " + gold.error().message;
+    return out;
+  }
+  const Value port = interp.call(
+      function(interp, kOurs, "load"),
+      {module,
+       library::to_value(config),
+       interp.call(function(interp, kTheirs, "checkpoint"), {gold->model})});
+  const Value dtypes =
+      interp.call(function(interp, kOurs, "watch_dtypes"), {port});
+  const mx::array logits = array_of(
+      interp,
+      interp.call(port, {array_value(interp, mx::astype(ids, mx::int32))}));
+  out.value = distance(logits, *gold->exact);
+  const double floor = distance(*gold->logits, *gold->exact);
+  out.reason = differing_dtypes(dtypes, gold->dtypes);
+  if (out.value > 3 * floor) {
+    out.reason += fmt::format(
+        "{}is {:.2g} from float32, the source in bfloat16 {:.2g}",
+        out.reason.empty() ? "" : "; ",
+        out.value,
+        floor);
+  }
+  return out;
+}
+
+}  // namespace portwright::candidate

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "library/guarded.h"
+#include "library/model.h"
+
+namespace portwright::candidate {
+
+/// What the proofs share. All of it throws what ends an evaluation.
+
+eval::Value
+function(eval::Interpreter& interp, const char* module, const char* name);
+
+/// Throws what ended the evaluation of the source.
+template <typename T>
+T value_or_throw(library::Evaluated<T> value) {
+  if (!value) {
+    throw eval::Refusal{value.error()};
+  }
+  return std::move(*value);
+}
+
+/// Ids that differ from their neighbours, the same every time, none of them
+/// small: special tokens are.
+mlx::core::array ids_for(int64_t vocabulary, int batch, int length);
+
+/// The source's model with random weights, the same every time.
+eval::Value source_model(
+    eval::Interpreter& interp,
+    const nlohmann::json& config,
+    torch::Dtype dtype = torch::Dtype::Float32);
+
+/// The number of token ids that the source's model knows.
+int64_t vocabulary_of(eval::Interpreter& interp, const eval::Value& source);
+
+}  // namespace portwright::candidate

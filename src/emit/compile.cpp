@@ -255,6 +255,32 @@ struct Compilation::State {
   std::vector<Recording> recordings;  // of the config itself, then of others
   std::optional<Recording> numbers;
   Timings timings;
+
+  library::Evaluated<Emitted> write() {
+    std::vector<const Evaluation*> evaluations;
+    for (const Recording& recording : recordings) {
+      evaluations.push_back(&recording.evaluation);
+    }
+    return library::guarded(interp, [&] {
+      return emit_model(
+          interp,
+          predicates,
+          evaluations,
+          numbers ? &numbers->evaluation : nullptr);
+    });
+  }
+
+  /// False when there was none.
+  bool forget_half() {
+    const bool had = recordings.front().evaluation.half;
+    for (Recording& recording : recordings) {
+      recording.evaluation.half = nullptr;
+    }
+    if (numbers) {
+      numbers->evaluation.half = nullptr;
+    }
+    return had;
+  }
 };
 
 Compilation::Compilation(std::unique_ptr<State> state)
@@ -287,27 +313,29 @@ library::Evaluated<Compilation> Compilation::start(
 library::Evaluated<Emitted> Compilation::write() {
   const auto start = Clock::now();
   auto& recordings = state_->recordings;
-  library::Evaluated<Emitted> out;
-  for (bool all = false; !all;) {
-    std::vector<const Evaluation*> evaluations;
-    for (const Recording& recording : recordings) {
-      evaluations.push_back(&recording.evaluation);
+  const auto attempt = [&] {
+    library::Evaluated<Emitted> out;
+    for (bool all = false; !all;) {
+      out = state_->write();
+      // What could not be served has left its traces in how the rest is
+      // written.
+      all = !out || !out->holes.empty() ||
+            out->variants.size() + 1 == recordings.size();
+      if (!all) {
+        const size_t before = recordings.size();
+        keep_only(recordings, out->variants);
+        all = recordings.size() == before;
+      }
     }
-    const auto& numbers = state_->numbers;
-    out = library::guarded(state_->interp, [&] {
-      return emit_model(
-          state_->interp,
-          state_->predicates,
-          evaluations,
-          numbers ? &numbers->evaluation : nullptr);
-    });
-    // What could not be served has left its traces in how the rest is written.
-    all = !out || !out->holes.empty() ||
-          out->variants.size() + 1 == recordings.size();
-    if (!all) {
-      const size_t before = recordings.size();
-      keep_only(recordings, out->variants);
-      all = recordings.size() == before;
+    return out;
+  };
+  auto out = attempt();
+  if (out && !out->holes.empty() && state_->forget_half()) {
+    // Layers that differ in what they convert alone (the first is given no
+    // float32 residuals yet) are one class without the conversions.
+    auto plain = attempt();
+    if (plain && plain->holes.empty()) {
+      out = std::move(plain);
     }
   }
   state_->timings.emit += since(start);

@@ -1,12 +1,11 @@
 """The wheel: that it is built from the sdist alone, and runs where it is installed.
 
-With ccache the binary in it is compiled from nothing, as `pip wheel .` does, and
-so it is with `./test --from-nothing`, which also leaves the build requirements to
-pip; without either it is made around the binary that is already there."""
+`./test --from-nothing wheel` compiles the binary in it and leaves the build
+requirements to pip, as `pip wheel .` does; otherwise it is made around the binary
+that is already there."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -34,22 +33,17 @@ def sdist(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wheel(sdist, tmp_path_factory, pytestconfig):
-    from_nothing = pytestconfig.getoption("--from-nothing")
-    # Always at the same place, where ccache knows the sources again.
-    folder = ROOT / "build" / "wheel"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(sdist) as tar:
         tar.extractall(folder, filter="data")
     (source,) = folder.iterdir()
     made = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", made]
-    if not from_nothing:
-        command += ["--no-build-isolation", f"-Cbuild-dir={source / 'build'}"]
-        if not shutil.which("ccache", path=PATH):
-            binary = ROOT / "build" / "bin" / "portwright"
-            command += [f"-Ccmake.define.PORTWRIGHT_PREBUILT={binary}"]
+    if not pytestconfig.getoption("--from-nothing"):
+        binary = ROOT / "build" / "bin" / "portwright"
+        command += ["--no-build-isolation"]
+        command += [f"-Ccmake.define.PORTWRIGHT_PREBUILT={binary}"]
     subprocess.run([*command, source], check=True, env=dict(os.environ, PATH=PATH))
-    shutil.rmtree(folder)
     (file,) = made.glob("*.whl")
     return file
 
@@ -57,7 +51,7 @@ def wheel(sdist, tmp_path_factory, pytestconfig):
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
     """The bin folder of a new environment with the wheel. The other packages are
-    those of ours, lent by a path file; mlx is linked to where it would be."""
+    those of ours, lent by a path file; what we look for is linked to its place."""
     folder = tmp_path_factory.mktemp("clean")
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / "bin" / "python"
@@ -68,7 +62,8 @@ def installed(wheel, tmp_path_factory):
         check=True,
     )
     (site / "lent.pth").write_text(str(SITE))
-    (site / "mlx").symlink_to(SITE / "mlx")
+    for name in ("mlx", "mlx_lm"):
+        (site / name).symlink_to(SITE / name)
     return folder / "bin"
 
 

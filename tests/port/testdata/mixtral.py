@@ -116,7 +116,7 @@ class SparseMoeBlock(nn.Module):
         B, L, D = x.shape
 
         h = x.reshape(-1, D)
-        router_probs = mx.softmax(self.gate(h), axis=-1)
+        router_probs = mx.softmax(self.gate(h).astype(mx.float32), axis=-1)
         inds = mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
             ..., : self.top_k
         ]

@@ -228,12 +228,13 @@ run_port(const Options& options, const Common& common, Console& console) {
   battery.mode = options.quick  ? verify::Mode::Quick
                  : options.full ? verify::Mode::Full
                                 : verify::Mode::Normal;
+  // Before the battery, which has an evaluator of its own: one at a time.
+  auto links = source_links(interp, *compiled, checkpoint);
   auto results = prove(*workers, subject, battery, *transformers, console);
   if (!results) {
     return console.fail(results.error());
   }
-  const report::Report report{
-      std::move(*results), source_links(interp, *compiled, checkpoint)};
+  const report::Report report{std::move(*results), std::move(links)};
   if (auto written = report::write_report(report, out); !written) {
     return console.fail(written.error());
   }

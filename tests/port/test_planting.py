@@ -1,7 +1,6 @@
 """Bugs are planted by what code does, one edit a function, and stay Python."""
 
 import pytest
-from portwright.workers import planting
 
 PORT = """
 class Block(nn.Module):

@@ -243,7 +243,9 @@ void AttentionWriter::write_rope_call(const lift::Rope& rope) {
   const std::string x = rope_input(rope).text;
   const std::string from = offset();
   const std::string name = w_.fresh(w_.house_of(rope.output));
-  w_.statement(name + " = self.rope(" + x + ", offset=" + from + ")");
+  w_.statement(
+      name + " = self.rope(" + x + ", offset=" + from + ")" +
+      (rope.output_heads_last ? ".transpose(0, 2, 1, 3)" : ""));
   w_.bind(rope.output, name);
 }
 

@@ -62,6 +62,43 @@ layer_constructor(Context& context, const Roles& roles, const Masks& masks) {
   return out;
 }
 
+/// Chunks of the text attend within themselves; their keys are kept all.
+void write_chunked_masks(
+    ModuleWriter& w,
+    const Masks& masks,
+    const std::string& as_array) {
+  Context& context = w.context();
+  context.chunked_masks = true;
+  context.fields.insert("attention_chunk_size");
+  w.initialise("attention_chunk_size", "args.attention_chunk_size");
+  if (!masks.mixed()) {
+    w.statement(
+        "mask = create_chunked_mask(h, cache[0], self.attention_chunk_size)");
+    return;
+  }
+  context.fields.insert("layer_types");
+  w.initialise("layer_types", "args.layer_types");
+  w.statement("masks = {}");
+  w.statement("for kind, c in zip(self.layer_types, cache):");
+  w.statement("    if kind in masks:");
+  w.statement("        continue");
+  w.statement("    if kind == \"chunked_attention\":");
+  w.statement("        masks[kind] = create_chunked_mask(h, c, "
+              "self.attention_chunk_size)");
+  if (masks.any_sliding) {
+    context.fields.insert("sliding_window");
+    w.initialise("sliding_window", "args.sliding_window");
+    w.statement("    elif kind == \"sliding_attention\":");
+    w.statement(
+        "        masks[kind] = create_attention_mask(h, c, "
+        "window_size=self.sliding_window" +
+        as_array + ")");
+  }
+  w.statement("    else:");
+  w.statement(
+      "        masks[kind] = create_attention_mask(h, c" + as_array + ")");
+}
+
 void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
   if (!masks.recurrent.empty()) {
     write_recurrent_masks(w, context, masks);
@@ -71,6 +108,10 @@ void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
       context.needs_mask_array || context.takes_mask_array
           ? ", return_array=True"
           : "";
+  if (masks.any_chunked) {
+    write_chunked_masks(w, masks, as_array);
+    return;
+  }
   if (!masks.any_sliding && !masks.window_or_none) {
     w.statement("mask = create_attention_mask(h, cache[0]" + as_array + ")");
     return;
@@ -299,7 +340,7 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
       "[" + layer + " for i in range(" + layer_count(context, roles) + ")]");
   w.statement("");
   give_cache();
-  if (masks.any_full || masks.any_sliding) {
+  if (masks.any_full || masks.any_sliding || masks.any_chunked) {
     context.imports.insert("base:create_attention_mask");
   }
   write_masks(w, context, masks);

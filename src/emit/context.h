@@ -135,6 +135,7 @@ class Context {
   std::shared_ptr<std::map<const eval::Object*, ActivationTable>>
       activation_tables =
           std::make_shared<std::map<const eval::Object*, ActivationTable>>();
+  bool chunked_masks = false;
   bool rope_by_kind = false;  // rope_parameters holds one set a layer kind
   std::set<std::string> rope_kinds;  // these kinds
   std::set<std::string> rope_types;  // the types of rope met

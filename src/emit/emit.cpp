@@ -1,6 +1,7 @@
 #include "emit/emit.h"
 
 #include "emit/activations.h"
+#include "emit/mask_functions.h"
 #include "emit/model_writer.h"
 #include "emit/operations.h"
 #include "emit/variants.h"
@@ -129,6 +130,7 @@ void gather(const std::vector<Context*>& drafts) {
     if (!all.activations.defined()) {
       all.activations = draft->activations;
     }
+    all.chunked_masks = all.chunked_masks || draft->chunked_masks;
     all.rope_by_kind = all.rope_by_kind || draft->rope_by_kind;
     all.rope_kinds.insert(draft->rope_kinds.begin(), draft->rope_kinds.end());
     all.rope_types.insert(draft->rope_types.begin(), draft->rope_types.end());
@@ -356,6 +358,7 @@ Emitted emit_model(
   });
   out.holes.insert(
       out.holes.begin(), context.holes.begin(), context.holes.end());
+  body += write_mask_functions(context);
   body += write_rope_classes(context);
   for (const auto& c : context.classes) {
     body += class_source(c);

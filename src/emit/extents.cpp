@@ -55,7 +55,9 @@ Expression ModuleWriter::own_extent(const Provenance& dim) {
       return *keys;
     }
   }
-  if (context_.flows.of(dim.value_id) == lift::Flow::Parameter) {
+  // A quantized matrix has other sizes; its rows stay.
+  if (context_.flows.of(dim.value_id) == lift::Flow::Parameter &&
+      (axis != 0 || !weight_owner(dim.value_id).empty())) {
     return scalar(Value::integer(shape[axis]));
   }
   if (!data_inputs_.empty() && axis + 1 == rank) {

@@ -104,6 +104,8 @@ Masks find_masks(Context& context, const Roles& roles) {
           kinds[id] = "full_attention";
         } else if (name == "create_sliding_window_causal_mask") {
           kinds[id] = "sliding_attention";
+        } else if (name == "create_chunked_causal_mask") {
+          kinds[id] = "chunked_attention";
         } else if (!kinds.contains(id)) {
           kinds[id] = name;
         }
@@ -138,7 +140,8 @@ Masks find_masks(Context& context, const Roles& roles) {
         kind = kind_of(id);
       }
     }
-    if (kind != "full_attention" && kind != "sliding_attention") {
+    if (kind != "full_attention" && kind != "sliding_attention" &&
+        kind != "chunked_attention") {
       context.hole(
           layer->call,
           "'" + layer->path + "' attends by a mask of no known kind" +
@@ -152,9 +155,14 @@ Masks find_masks(Context& context, const Roles& roles) {
     }
     out.any_full = out.any_full || kind == "full_attention";
     out.any_sliding = out.any_sliding || kind == "sliding_attention";
+    out.any_chunked = out.any_chunked || kind == "chunked_attention";
     out.kinds.push_back(kind);
   }
-  if (!out.recurrent.empty() && out.mixed() && !names_layer_kinds(context)) {
+  if (!out.recurrent.empty() && out.any_chunked) {
+    context.hole(roles.backbone->call, "layers keep states beside chunks");
+  }
+  if ((!out.recurrent.empty() || out.any_chunked) && out.mixed() &&
+      !names_layer_kinds(context)) {
     context.hole(
         roles.backbone->call, "the config does not name the kinds of layers");
   }
@@ -179,7 +187,7 @@ void write_make_cache(ClassText& model, const Masks& masks, Context& context) {
   }
   context.fields.insert("sliding_window");
   context.imports.insert("cache:RotatingKVCache");
-  if (!masks.any_full) {
+  if (!masks.any_full && !masks.any_chunked) {
     model.methods.push_back(
         "def make_cache(self):\n"
         "    return [RotatingKVCache(max_size=self.args.sliding_window) for _ "
@@ -298,6 +306,8 @@ void widen(Context& context, Masks& masks) {
         masks.any_full || context.mask_kinds.contains("full_attention");
     masks.any_sliding =
         masks.any_sliding || context.mask_kinds.contains("sliding_attention");
+    masks.any_chunked =
+        masks.any_chunked || context.mask_kinds.contains("chunked_attention");
     if (masks.recurrent.empty()) {
       masks.recurrent = context.recurrent_kind;
       masks.states = context.recurrent_states;

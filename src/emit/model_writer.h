@@ -21,6 +21,7 @@ struct Masks {
   std::vector<std::string> kinds;  // one per layer
   bool any_sliding = false;
   bool any_full = false;
+  bool any_chunked = false;
   bool window_or_none = false;  // full here; a window where it is set
   /// What layer_types calls the layers that keep states; "" without such.
   std::string recurrent;
@@ -30,7 +31,7 @@ struct Masks {
 
   /// True when layers of several kinds are told apart by layer_types.
   bool mixed() const {
-    return any_sliding + any_full + !recurrent.empty() > 1;
+    return any_sliding + any_full + any_chunked + !recurrent.empty() > 1;
   }
 };
 

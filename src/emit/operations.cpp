@@ -164,8 +164,8 @@ std::vector<std::string> Operations::topk(const OpNode& op) {
   }
   const std::string inds = w_.fresh("inds");
   w_.statement(
-      inds + " = mx.argpartition(-" + x.at(kUnary) + ", kth=" + k +
-      " - 1, axis=-1)[..., :" + k + "]");
+      inds + " = mx.stop_gradient(mx.argpartition(-" + x.at(kUnary) +
+      ", kth=" + k + " - 1, axis=-1)[..., :" + k + "])");
   return {"mx.take_along_axis(" + x.text + ", " + inds + ", axis=-1)", inds};
 }
 

@@ -207,11 +207,13 @@ Expression expand_as(Writer& w, const OpNode& op) {
 }
 
 Expression repeat(Writer& w, const OpNode& op) {
-  return call(
-      "mx.tile",
-      {input(w, op).text,
-       tuple_text(extents(
-           w, argument(op, op.op->name == "tile" ? "dims" : "repeats")))});
+  const Value& counts =
+      argument(op, op.op->name == "tile" ? "dims" : "repeats");
+  std::vector<std::string> texts;
+  for (const Value& v : counts.get<eval::Tuple>()->items) {
+    texts.push_back(w.size(v).text);
+  }
+  return call("mx.tile", {input(w, op).text, tuple_text(texts)});
 }
 
 Expression repeat_interleave(Writer& w, const OpNode& op) {

@@ -149,7 +149,7 @@ class Source {
     return shape_;
   }
 
-  /// The output for input `x` at positions from `offset` on.
+  /// The output, heads first, for input `x` at positions from `offset` on.
   mx::array operator()(const mx::array& x, int offset) {
     trace::Replay replay(interp_, trace_);
     mx::Shape shape;
@@ -164,7 +164,8 @@ class Source {
     for (const Frame* frame : deciding_) {
       call_anew(*frame, replay);
     }
-    return replay.compute(rope_.output);
+    const auto out = replay.compute(rope_.output);
+    return rope_.output_heads_last ? mx::transpose(out, {0, 2, 1, 3}) : out;
   }
 
   /// False when the source has no such positions (a table that ends).
@@ -316,10 +317,13 @@ class Probe {
       return;
     }
     const int64_t length = source_.length();
-    rope.heads_last =
-        in != out && in[1] == length && out[2] == length && in[2] == out[1];
-    usable_ =
-        in[3] == out[3] && (rope.heads_last || in == out) && out[2] == length;
+    rope.output_heads_last = out[1] == length && out[2] != length;
+    rope.heads_last = in[1] == length && in[2] != length;
+    const int64_t heads = in[rope.heads_last ? 2 : 1];
+    usable_ = in[3] == out[3] && in[0] == out[0] &&
+              in[rope.heads_last ? 1 : 2] == length &&
+              out[rope.output_heads_last ? 1 : 2] == length &&
+              out[rope.output_heads_last ? 2 : 1] == heads;
     depth_ = static_cast<int>(out[3]);
   }
 

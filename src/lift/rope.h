@@ -21,10 +21,11 @@ bool agree(const Rotation& a, const Rotation& b);
 /// A rotary position embedding of the first `dims` channels.
 struct Rope {
   ValueId input = 0;   // (B, H, L, D), or (B, L, H, D) with heads_last
-  ValueId output = 0;  // (B, H, L, D)
+  ValueId output = 0;  // (B, H, L, D), or (B, L, H, D) with output_heads_last
   int dims = 0;
   bool traditional = false;  // pairs (2i, 2i+1), else (i, i + dims / 2)
   bool heads_last = false;
+  bool output_heads_last = false;
   /// The even channels of the rotated ones come first, then the odd ones: of
   /// no matter to the product of two such outputs.
   bool deinterleaved = false;

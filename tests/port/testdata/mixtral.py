@@ -117,9 +117,11 @@ class SparseMoeBlock(nn.Module):
 
         h = x.reshape(-1, D)
         router_probs = mx.softmax(self.gate(h).astype(mx.float32), axis=-1)
-        inds = mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
-            ..., : self.top_k
-        ]
+        inds = mx.stop_gradient(
+            mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
+                ..., : self.top_k
+            ]
+        )
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         y = self.switch_mlp(h, inds)
         h2 = (

@@ -162,9 +162,11 @@ class SparseMoeBlock(nn.Module):
 
         h = x.reshape(-1, D)
         router_probs = mx.softmax(self.gate(h), axis=-1, precise=True)
-        inds = mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
-            ..., : self.top_k
-        ]
+        inds = mx.stop_gradient(
+            mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
+                ..., : self.top_k
+            ]
+        )
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         if self.norm_topk_prob:
             scores = scores / scores.sum(axis=-1, keepdims=True)

@@ -1,0 +1,42 @@
+"""`sweep`: every decoder-only model, ported and proven in process or refused.
+
+`./test --all-types port` takes all of them; PORTWRIGHT_REGENERATE=1 with it writes
+down anew what each one came to."""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+STATUS = Path(__file__).parent / "statuses.json"
+KNOWN = json.loads(STATUS.read_text())
+SAMPLE = 10
+
+
+@pytest.fixture(scope="module")
+def table(portwright, tmp_path_factory, request):
+    """The sweep's table of all types, or of some that a fixed seed picks."""
+    types = sorted(KNOWN)
+    if not request.config.getoption("--all-types"):
+        ported = [name for name in types if KNOWN[name] == "ported"]
+        types = sorted(random.Random(7).sample(ported, SAMPLE))
+    folder = tmp_path_factory.mktemp("sweep")
+    done = portwright("sweep", *types, "-o", folder, timeout=3600)
+    assert done.returncode in (0, 1, 3), done.stderr
+    return json.loads((folder / "sweep.json").read_text())["types"]
+
+
+def test_each_comes_to_what_is_known(table):
+    found = {name: row["status"] for name, row in table.items()}
+    if os.environ.get("PORTWRIGHT_REGENERATE") == "1" and len(found) == len(KNOWN):
+        STATUS.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
+        return
+    assert found == {name: KNOWN[name] for name in found}
+
+
+def test_a_refusal_names_its_construct(table):
+    for name, row in table.items():
+        if row["status"] == "refused":
+            assert row["reason"] or row["holes"], name

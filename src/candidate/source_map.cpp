@@ -326,10 +326,19 @@ class Plain {
 library::Evaluated<SourceMap> map_sources(
     Interpreter& interp,
     const std::string& text,
-    const nlohmann::json& config) {
+    const std::vector<nlohmann::json>& configs) {
   const Plain plain(interp);
-  return library::guarded(
-      interp, [&] { return Mapper(interp, text, config).run(); });
+  SourceMap out;
+  for (const auto& config : configs) {
+    auto map = library::guarded(
+        interp, [&] { return Mapper(interp, text, config).run(); });
+    if (map) {
+      out.merge(*map);  // what is known stays
+    } else if (&config == &configs.front()) {
+      return map;
+    }
+  }
+  return out;
 }
 
 nlohmann::ordered_json to_json(const SourceMap& map) {

@@ -24,12 +24,13 @@ using SourceMap = std::map<int, std::set<SourceLine>>;
 /// statement of the port's forwards the lines of the source that made the same
 /// numbers, whatever their layout. What has none of its own stands for what is
 /// inside it, or for the forward it belongs to. Statements of __init__ stand
-/// for the attribute of that name, fields of ModelArgs for the config's. The
-/// interpreter has both libraries installed.
+/// for the attribute of that name, fields of ModelArgs for the config's. Lines
+/// that the first config does not reach are looked for with the next ones. The
+/// interpreter has both libraries installed; no other was made after it.
 library::Evaluated<SourceMap> map_sources(
     eval::Interpreter& interp,
     const std::string& text,
-    const nlohmann::json& config);
+    const std::vector<nlohmann::json>& configs);
 
 /// {"schema", "files", "lines": {"12": [[file, line], ...]}}, a file as an
 /// index into "files".

@@ -110,6 +110,15 @@ library::Evaluated<Compiled> compile_checkpoint(
   return out;
 }
 
+std::vector<nlohmann::json> configs_of(
+    const nlohmann::json& config,
+    const Compiled& compiled) {
+  std::vector<nlohmann::json> out{config};
+  const auto& variants = compiled.emitted.variants;
+  out.insert(out.end(), variants.begin(), variants.end());
+  return out;
+}
+
 nlohmann::ordered_json holes_json(
     const std::vector<diagnostics::Diagnostic>& holes) {
   auto out = nlohmann::ordered_json::array();

@@ -43,6 +43,11 @@ library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
     const Sources& sources);
 
+/// What the file is to serve: the config, and its variants.
+std::vector<nlohmann::json> configs_of(
+    const nlohmann::json& config,
+    const Compiled& compiled);
+
 /// {"kind", "message", "file", "line", ...} for each.
 nlohmann::ordered_json holes_json(
     const std::vector<diagnostics::Diagnostic>& holes);

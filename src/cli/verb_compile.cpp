@@ -71,7 +71,8 @@ base::Result<void> write_map(
     const fs::path& file) {
   const auto config = library::read_config(checkpoint);
   const auto map =
-      config ? candidate::map_sources(interp, compiled.emitted.text, *config)
+      config ? candidate::map_sources(
+                   interp, compiled.emitted.text, configs_of(*config, compiled))
              : tl::unexpected(config.error());
   if (!map) {
     return base::fail("no source map: " + map.error().message);

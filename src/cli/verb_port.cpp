@@ -156,8 +156,8 @@ std::vector<report::SourceLink> source_links(
   if (!config) {
     return out;
   }
-  const auto map =
-      candidate::map_sources(interp, compiled.emitted.text, *config);
+  const auto map = candidate::map_sources(
+      interp, compiled.emitted.text, configs_of(*config, compiled));
   if (!map) {
     return out;
   }

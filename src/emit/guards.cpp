@@ -327,9 +327,12 @@ class Finder {
 }  // namespace
 
 bool matters(const Reads& reads) {
+  // What rope's own class reads is held against initialize_rope instead.
+  static const std::set<std::string> kRope = {
+      "rope_theta", "rope_scaling", "rope_parameters", "rope_type"};
   return std::any_of(
       reads.fields.begin(), reads.fields.end(), [](const auto& f) {
-        return !is_inert(f) && !f.starts_with("rope_");
+        return !is_inert(f) && !kRope.contains(f);
       });
 }
 

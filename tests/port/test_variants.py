@@ -101,3 +101,12 @@ def test_drawn_variants_are_served(kind, checkpoint, prove, tmp_path):  # noqa: 
         files[-1].write_text(json.dumps(drawn(kind, dict(base), seed)))
     for file, proof in zip(files, prove(GOLDENS / f"{kind}.py", *files)):
         assert proof["verdict"] == "passed", f"{proof['reason']}\n{file.read_text()}"
+
+
+def test_how_pairs_are_rotated_is_a_choice_of_the_file(
+    checkpoint, portwright, tmp_path
+):
+    file = tmp_path / "port.py"
+    done = portwright("compile", checkpoint("deepseek_v3"), "-o", file, "--fast")
+    assert done.returncode == 0, done.stderr
+    assert "rope_interleave" in file.read_text()

@@ -264,9 +264,11 @@ Expression ModuleWriter::call_activation(const Frame& frame) {
   context_.fields.insert(selection.field);
   context_.looked_up.insert(selection.field);
   context_.activations = selection.registry;
-  const std::string name = frame.path.substr(frame.path.rfind('.') + 1);
-  initialise(name, "ACTIVATIONS[args." + selection.field + "]");
-  return call("self." + name, {value(frame.inputs.front()).text});
+  // The functions of mlx.nn are no members: a model is copied and pickled.
+  initialise(selection.field, "args." + selection.field);
+  return call(
+      "ACTIVATIONS[self." + selection.field + "]",
+      {value(frame.inputs.front()).text});
 }
 
 Expression ModuleWriter::produce(ValueId id) {

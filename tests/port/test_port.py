@@ -33,8 +33,11 @@ def test_port_proves(kind, ported):
     done, out = ported(kind)
     assert done.returncode == 0, done.stdout + done.stderr
     results = answer(done)
-    assert results["verdict"] == "pass"
     checks = {c["name"]: c for c in results["checks"]}
+    # A form of the config that the file refuses, as its guards say, is told.
+    warned = {c["name"] for c in results["checks"] if c["status"] == "warn"}
+    assert warned <= {"config"}, results
+    assert results["verdict"] == ("warn" if warned else "pass")
     assert PROVEN <= set(checks)
     for name in PROVEN:
         assert checks[name]["status"] == "pass", checks[name]
@@ -42,7 +45,8 @@ def test_port_proves(kind, ported):
         assert checks[name]["value"] < 1e-4, checks[name]
     for name in (f"{kind}.py", "report.html", "report.md"):
         assert (out / name).stat().st_size > 200, name
-    assert json.loads((out / "results.json").read_text())["verdict"] == "pass"
+    stored = json.loads((out / "results.json").read_text())
+    assert stored["verdict"] == results["verdict"]
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -161,13 +161,16 @@ class Attention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.hidden_activation = args.hidden_activation
         self.gate_proj = nn.Linear(args.hidden_size, args.intermediate_size, bias=False)
         self.up_proj = nn.Linear(args.hidden_size, args.intermediate_size, bias=False)
         self.down_proj = nn.Linear(args.intermediate_size, args.hidden_size, bias=False)
-        self.act_fn = ACTIVATIONS[args.hidden_activation]
 
     def __call__(self, x: mx.array) -> mx.array:
-        return self.down_proj(self.act_fn(self.gate_proj(x)) * self.up_proj(x))
+        down_proj = self.down_proj(
+            ACTIVATIONS[self.hidden_activation](self.gate_proj(x)) * self.up_proj(x)
+        )
+        return down_proj
 
 
 class DecoderLayer(nn.Module):

@@ -70,16 +70,17 @@ class ModelArgs(BaseModelArgs):
 class MLP(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.hidden_act = args.hidden_act
         self.dense_h_to_4h = nn.Linear(
             args.hidden_size, args.intermediate_size, bias=True
         )
         self.dense_4h_to_h = nn.Linear(
             args.intermediate_size, args.hidden_size, bias=True
         )
-        self.act = ACTIVATIONS[args.hidden_act]
 
     def __call__(self, x: mx.array) -> mx.array:
-        return self.dense_4h_to_h(self.act(self.dense_h_to_4h(x)))
+        h = self.dense_4h_to_h(ACTIVATIONS[self.hidden_act](self.dense_h_to_4h(x)))
+        return h
 
 
 class Attention(nn.Module):

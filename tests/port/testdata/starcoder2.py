@@ -118,16 +118,16 @@ class Attention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.hidden_act = args.hidden_act
         self.c_fc = nn.Linear(
             args.hidden_size, args.intermediate_size, bias=args.use_bias
         )
         self.c_proj = nn.Linear(
             args.intermediate_size, args.hidden_size, bias=args.use_bias
         )
-        self.act = ACTIVATIONS[args.hidden_act]
 
     def __call__(self, x: mx.array) -> mx.array:
-        return self.c_proj(self.act(self.c_fc(x)))
+        return self.c_proj(ACTIVATIONS[self.hidden_act](self.c_fc(x)))
 
 
 class DecoderLayer(nn.Module):

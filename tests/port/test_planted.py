@@ -14,8 +14,8 @@ LOST_CACHE_OFFSET = [
 ]
 SWAPPED_GATE_AND_UP = [
     (
-        r"(\w+\()self\.gate_proj\(x\)(\)? ?[*,] ?)self\.up_proj\(x\)",
-        r"\1self.up_proj(x)\2self.gate_proj(x)",
+        r"self\.gate_proj\(x\)(\)? ?[*,] ?)self\.up_proj\(x\)",
+        r"self.up_proj(x)\1self.gate_proj(x)",
     )
 ]
 DROPPED_NORM_OFFSET = [(r"1\.0 \+ self\.weight", "self.weight")]

@@ -77,9 +77,6 @@ class Finder {
     }
     const Value parameters = context_.interp.try_getattr(
         context_.evaluation.config, "rope_parameters");
-    if (auto maker = from_layers()) {
-      return maker;
-    }
     if (auto maker = from(parameters, "")) {
       return maker;
     }
@@ -146,9 +143,6 @@ class Finder {
 
   /// The base in what this rotation's own frequencies are computed by.
   std::optional<Maker> from_makers() {
-    if (!rope_.steady || std::abs(rope_.rotation.magnitude - 1) > 1e-6) {
-      return {};
-    }
     std::set<ValueId> seen{rope_.input};
     std::vector<ValueId> pending{rope_.output};
     while (!pending.empty()) {
@@ -159,12 +153,8 @@ class Finder {
       }
       const auto& info = context_.trace.info(id);
       if (const OpNode* op = info.producer) {
-        if (op->op->name == "pow" || op->op->name == "rpow") {
-          for (const Value& arg : op->args) {
-            if (auto maker = from_base(arg)) {
-              return maker;
-            }
-          }
+        if (auto maker = from_op(*op)) {
+          return maker;
         }
         pending.insert(pending.end(), op->inputs.begin(), op->inputs.end());
       } else if (!info.parameter.empty()) {
@@ -187,46 +177,11 @@ class Finder {
   }
 
   /// A base that the source raises to the powers of the frequencies.
-  /// A field that lists the base of every layer, whatever else has the same
-  /// value.
-  std::optional<Maker> from_layers() {
-    const int64_t layer = layer_of(context_, frame_);
-    if (!rope_.steady || std::abs(rope_.rotation.magnitude - 1) > 1e-6) {
-      return {};
-    }
-    for (const auto& [name, value] :
-         context_.evaluation.config.object()->attrs->entries()) {
-      if (layer < 0 || !value.is(eval::Kind::List) ||
-          layer >= std::ssize(value.get<eval::List>()->items)) {
-        continue;
-      }
-      const Value& base = value.get<eval::List>()->items[layer];
-      if (!base.is_number() || base.as_double() <= 1) {
-        continue;
-      }
-      RopeParameters p;
-      p.theta = base.as_double();
-      if (agree(rope_.rotation, *shared_rotation(p, rope_.dims))) {
-        context_.fields.insert(name.str());
-        return Maker{
-            Maker::Form::Base, "", "", "args." + name.str() + "[layer_idx]"};
-      }
-    }
-    return {};
-  }
-
   std::optional<Maker> from_power(const Frame& frame) {
-    if (!rope_.steady || std::abs(rope_.rotation.magnitude - 1) > 1e-6) {
-      return {};
-    }
     for (const auto& item : frame.items) {
       if (const auto* op = std::get_if<OpNode>(&item)) {
-        if (op->op->name == "pow" || op->op->name == "rpow") {
-          for (const Value& arg : op->args) {
-            if (auto maker = from_base(arg)) {
-              return maker;
-            }
-          }
+        if (auto maker = from_op(*op)) {
+          return maker;
         }
       } else if (
           const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
@@ -238,8 +193,22 @@ class Finder {
     return {};
   }
 
+  /// By the base of a power, if the op is one.
+  std::optional<Maker> from_op(const OpNode& op) {
+    if (op.op->name == "pow" || op.op->name == "rpow") {
+      for (const Value& arg : op.args) {
+        if (auto maker = from_base(arg)) {
+          return maker;
+        }
+      }
+    }
+    return {};
+  }
+
   std::optional<Maker> from_base(const Value& base) {
-    if (!base.is_number() || base.as_double() <= 1) {
+    const bool plain =
+        rope_.steady && std::abs(rope_.rotation.magnitude - 1) <= 1e-6;
+    if (!plain || !base.is_number() || base.as_double() <= 1) {
       return {};
     }
     RopeParameters p;

@@ -284,14 +284,6 @@ class Search {
   bool grouped_ = true;
 };
 
-mx::Shape shape_of(const Trace& trace, ValueId id) {
-  mx::Shape out;
-  for (int64_t size : trace.info(id).shape) {
-    out.push_back(static_cast<int>(size));
-  }
-  return out;
-}
-
 /// softmax(cap * tanh(q k^T * scale / cap) + mask) v, written out.
 mx::array capped(
     const Attention& a,

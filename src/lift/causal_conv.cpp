@@ -98,11 +98,6 @@ mx::array convolved(
   return bias ? sum + mx::reshape(*bias, {1, -1, 1}) : sum;
 }
 
-mx::Shape shape_of(const Trace& trace, ValueId id) {
-  const auto& sizes = trace.info(id).shape;
-  return mx::Shape(sizes.begin(), sizes.end());
-}
-
 }  // namespace
 
 std::optional<CausalConv> lift_causal_conv(

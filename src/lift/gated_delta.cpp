@@ -180,20 +180,17 @@ class Search {
           : i == r.beta ? mx::sigmoid(x)
                         : x);
     }
-    const auto got = recurrence_(interp_, given, with_state);
-    if (!got) {
-      return false;
-    }
-    const auto wanted = by_steps(
-        form,
-        given[r.q],
-        given[r.k],
-        given[r.v],
-        given[r.g],
-        given[r.beta],
-        with_state ? std::optional(given[recurrence_.state]) : std::nullopt);
-    return relative_error(got->output, wanted.output) < kTolerance &&
-           relative_error(got->state, wanted.state) < kTolerance;
+    return recurrence_.follows(
+        interp_, given, with_state, [&](const auto& state) {
+          return by_steps(
+              form,
+              given[r.q],
+              given[r.k],
+              given[r.v],
+              given[r.g],
+              given[r.beta],
+              state);
+        });
   }
 
   eval::Interpreter& interp_;
@@ -251,11 +248,6 @@ std::vector<ValueId> lineage(
     }
     id = data;
   }
-}
-
-mx::Shape shape_of(const Trace& trace, ValueId id) {
-  const auto& sizes = trace.info(id).shape;
-  return mx::Shape(sizes.begin(), sizes.end());
 }
 
 /// b where beta = sigmoid(b), or twice that.

@@ -79,11 +79,7 @@ std::optional<KeyBias> lift_key_bias(
     return {};
   }
   trace::Replay replay(interp, trace);
-  mx::Shape sizes;
-  for (int64_t size : trace.info(mask).shape) {
-    sizes.push_back(static_cast<int>(size));
-  }
-  replay.replace(mask, mx::ones(sizes, mx::int64));
+  replay.replace(mask, mx::ones(shape_of(trace, mask), mx::int64));
   const auto slopes = slopes_of(replay.compute(output));
   const auto batch =
       static_cast<std::ptrdiff_t>(trace.info(mask).shape.front());

@@ -27,6 +27,11 @@ double relative_error(const mx::array& a, const mx::array& b) {
   return s == 0 ? d : d / s;
 }
 
+mx::Shape shape_of(const Trace& trace, ValueId id) {
+  const auto& sizes = trace.info(id).shape;
+  return mx::Shape(sizes.begin(), sizes.end());
+}
+
 mx::array random(const mx::Shape& shape, uint64_t seed, float scale) {
   return mx::multiply(
       mx::random::normal(shape, mx::float32, mx::random::key(seed)),

@@ -7,6 +7,7 @@
 #include <mlx/mlx.h>
 
 #include "eval/interpreter.h"
+#include "lift/graph.h"
 #include "torch/torch.h"
 
 namespace portwright::lift {
@@ -20,6 +21,9 @@ double relative_error(const mx::array& a, const mx::array& b);
 /// Idioms must agree to this in float32; it covers a reordered sum, and no
 /// wrong constant that matters.
 constexpr double kTolerance = 2e-5;
+
+/// The shape that what stands for a value must have.
+mx::Shape shape_of(const Trace& trace, ValueId id);
 
 /// Normal random values from a fixed seed.
 mx::array random(const mx::Shape& shape, uint64_t seed, float scale = 1);

@@ -1,6 +1,7 @@
 #include "lift/recurrence.h"
 
 #include "eval/code.h"
+#include "lift/proof.h"
 #include "torch/torch.h"
 
 namespace portwright::lift {
@@ -168,6 +169,21 @@ std::optional<Recurrence::Answer> Recurrence::operator()(
   } catch (const eval::Refusal&) {
     return {};
   }
+}
+
+bool Recurrence::follows(
+    eval::Interpreter& interp,
+    const std::vector<mx::array>& inputs,
+    bool with_state,
+    const Law& law) const {
+  const auto got = (*this)(interp, inputs, with_state);
+  if (!got) {
+    return false;
+  }
+  const auto wanted =
+      law(with_state ? std::optional(inputs[state]) : std::nullopt);
+  return relative_error(got->output, wanted.output) < kTolerance &&
+         relative_error(got->state, wanted.state) < kTolerance;
 }
 
 }  // namespace portwright::lift

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -42,6 +43,15 @@ struct Recurrence {
       eval::Interpreter& interp,
       const std::vector<mx::array>& inputs,
       bool with_state) const;
+
+  /// What a definition makes of the same inputs, from a state or from none.
+  using Law = std::function<Answer(const std::optional<mx::array>& state)>;
+  /// True when the function answers as `law` says for `inputs`.
+  bool follows(
+      eval::Interpreter& interp,
+      const std::vector<mx::array>& inputs,
+      bool with_state,
+      const Law& law) const;
 };
 
 /// What decides which function of its tensors a call is: the source's function

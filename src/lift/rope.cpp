@@ -134,9 +134,7 @@ class Source {
       ValueId positions,
       const Rope& rope)
       : interp_(interp), trace_(trace), positions_(positions), rope_(rope) {
-    for (int64_t size : trace.info(rope.input).shape) {
-      shape_.push_back(static_cast<int>(size));
-    }
+    shape_ = shape_of(trace, rope.input);
     length_ = static_cast<int>(trace.info(positions).shape.back());
     find_deciding(trace.root);
   }
@@ -152,14 +150,11 @@ class Source {
   /// The output, heads first, for input `x` at positions from `offset` on.
   mx::array operator()(const mx::array& x, int offset) {
     trace::Replay replay(interp_, trace_);
-    mx::Shape shape;
-    for (int64_t size : trace_.info(positions_).shape) {
-      shape.push_back(static_cast<int>(size));
-    }
     replay.replace(
         positions_,
         mx::broadcast_to(
-            mx::arange(offset, offset + length_, mx::int64), shape));
+            mx::arange(offset, offset + length_, mx::int64),
+            shape_of(trace_, positions_)));
     replay.replace(rope_.input, x);
     for (const Frame* frame : deciding_) {
       call_anew(*frame, replay);

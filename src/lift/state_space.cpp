@@ -185,17 +185,10 @@ class Search {
       mx::array v = random(sizes, 71 + i, i == r.dt ? 3 : 1);
       given.push_back(i == r.a ? -mx::exp(v) : v);
     }
-    const auto got = recurrence_(interp_, given, with_state);
-    if (!got) {
-      return false;
-    }
-    const auto wanted = by_steps(
-        r,
-        given,
-        with_state ? std::optional(given[recurrence_.state]) : std::nullopt,
-        limits);
-    return relative_error(got->output, wanted.output) < kTolerance &&
-           relative_error(got->state, wanted.state) < kTolerance;
+    return recurrence_.follows(
+        interp_, given, with_state, [&](const auto& state) {
+          return by_steps(r, given, state, limits);
+        });
   }
 
   eval::Interpreter& interp_;

@@ -64,12 +64,18 @@ class Slot {
     auto results = results_of(row, flat);
     if (results) {
       report::judge_row(*results, row);
+      versions_ = results->versions;
     } else if (row.status.empty()) {
       row.status = "failed";
       row.reason = one_line(results.error().message);
       workers_.reset();
     }
     return row;
+  }
+
+  /// Of what the last audited type ran on.
+  const std::map<std::string, std::string>& versions() const {
+    return versions_;
   }
 
  private:
@@ -112,6 +118,7 @@ class Slot {
   const verify::Environment& environment_;
   const Options& options_;
   std::shared_ptr<verify::Workers> workers_;
+  std::map<std::string, std::string> versions_;
 };
 
 base::Result<std::vector<std::string>> types_of(Slot& slot) {
@@ -163,6 +170,8 @@ base::Result<void> audit_all(
     console.progress().begin("auditing");
     console.progress().advance(++finished, missing.size());
     table.rows.push_back(std::move(row));
+    table.versions.insert(
+        slots[slot].versions().begin(), slots[slot].versions().end());
     if (result) {
       result = report::write_audit(table, options.directory);
     }
@@ -196,6 +205,7 @@ ExitCode audit(Options options, const Common& common, Console& console) {
   Audit table;
   if (options.resume) {
     table = report::read_audit(options.directory).value_or(table);
+    table.forget_failed();
   }
   if (auto done = audit_all(options.types, options, slots, table, console);
       !done) {
@@ -221,7 +231,10 @@ Run verb_audit(CLI::App& app, const Common& common) {
   app.add_option("--mlx-lm", options->mlx_lm, "an mlx-lm to audit instead")
       ->type_name("DIR");
   app.add_flag(
-      "--resume", options->resume, "keep what audit.json in DIR has already");
+      "--resume",
+      options->resume,
+      "keep what audit.json in DIR has already, but what failed for reasons "
+      "outside the models");
   app.add_option("--jobs", options->jobs, "types at once; by cores and memory")
       ->type_name("N");
   app.add_option("--limit", options->limit, "seconds that a request may take")

@@ -35,14 +35,27 @@ std::string cell(std::string text) {
   return text;
 }
 
-/// What a check says, and where.
 std::string said(const verify::CheckResult& check) {
-  const auto place = place_text(check.place);
-  return fmt::format(
-      "{}: {}{}",
-      check.name,
-      check.reason,
-      place.empty() ? "" : fmt::format(" (at {})", place));
+  return fmt::format("{}: {}", check.name, check.reason);
+}
+
+/// Of the first failing check that names one.
+std::string place_of(const verify::Results& results) {
+  for (const auto& check : results.checks) {
+    const auto place = place_text(check.place);
+    if (check.status == Status::Fail && !place.empty()) {
+      return place;
+    }
+  }
+  return "";
+}
+
+std::string versions_text(const Audit& audit) {
+  std::string out;
+  for (const auto& [name, version] : audit.versions) {
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, version);
+  }
+  return out;
 }
 
 }  // namespace
@@ -51,6 +64,11 @@ bool Audit::has(const std::string& type, const std::string& form) const {
   return std::any_of(rows.begin(), rows.end(), [&](const AuditRow& row) {
     return row.type == type && row.form == form;
   });
+}
+
+void Audit::forget_failed() {
+  std::erase_if(
+      rows, [](const AuditRow& row) { return row.status == "failed"; });
 }
 
 void judge_row(const verify::Results& results, AuditRow& row) {
@@ -79,9 +97,11 @@ void judge_row(const verify::Results& results, AuditRow& row) {
       logits && logits->status == Status::Fail && !logits->value &&
       !logits->detail.empty()) {
     row.status = "does not load";
+    row.place = place_of(results);
     row.reason = cell(said(*first));
   } else {
     row.status = "differs";
+    row.place = place_of(results);
     // A field left out that gives the port's own numbers is the cause itself.
     const bool named = config && config->status == Status::Fail;
     row.reason = cell(
@@ -110,9 +130,14 @@ Json to_json(const Audit& audit) {
          {"form", row.form},
          {"status", row.status},
          {"reason", row.reason},
+         {"place", row.place},
          {"failing", row.failing}});
   }
-  return {{"schema", 1}, {"summary", counts(audit)}, {"rows", rows}};
+  return {
+      {"schema", 1},
+      {"versions", audit.versions},
+      {"summary", counts(audit)},
+      {"rows", rows}};
 }
 
 std::string to_markdown(const Audit& audit) {
@@ -121,16 +146,19 @@ std::string to_markdown(const Audit& audit) {
       "Written by `portwright audit`. Tiny random checkpoints, the whole "
       "battery; v5 is the config as transformers saves it today, v4 has the "
       "flat rope fields of older checkpoints too.\n\n"
-      "{}.\n\n"
-      "| Type | Config | | Failing checks | Cause |\n|---|---|---|---|---|\n",
-      audit_sentence(audit));
+      "{}.\n{}.\n\n"
+      "| Type | Config | | Failing checks | Place | Cause |\n"
+      "|---|---|---|---|---|---|\n",
+      audit_sentence(audit),
+      versions_text(audit));
   for (const auto& row : in_order(audit.rows)) {
     out += fmt::format(
-        "| {} | {} | {} | {} | {} |\n",
+        "| {} | {} | {} | {} | {} | {} |\n",
         row.type,
         row.form,
         row.status,
         fmt::join(row.failing, ", "),
+        cell(row.place),
         cell(row.reason));
   }
   return out;
@@ -147,12 +175,14 @@ base::Result<Audit> read_audit(const std::filesystem::path& directory) {
     return base::fail("audit.json is not an audit");
   }
   Audit out;
+  out.versions = json.value("versions", out.versions);
   for (const auto& row : json["rows"]) {
     out.rows.push_back(
         {row.value("type", ""),
          row.value("form", ""),
          row.value("status", ""),
          row.value("reason", ""),
+         row.value("place", ""),
          row.value("failing", std::vector<std::string>())});
   }
   return out;

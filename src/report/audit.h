@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -19,14 +20,20 @@ struct AuditRow {
   std::string status;
   /// The cause, as far as the battery can name it.
   std::string reason;
+  /// Where it is, as the check that says so names it; may be empty.
+  std::string place;
   /// The checks that fail, in their order.
   std::vector<std::string> failing;
 };
 
 struct Audit {
   std::vector<AuditRow> rows;
+  std::map<std::string, std::string> versions;
 
   bool has(const std::string& type, const std::string& form) const;
+
+  /// Drops the rows that the world spoiled, so that they are tried again.
+  void forget_failed();
 };
 
 /// Fills status, reason and failing from a battery.
@@ -35,7 +42,8 @@ void judge_row(const verify::Results& results, AuditRow& row);
 /// "67 match, 13 differ": how many rows of each form have each status.
 std::string audit_sentence(const Audit& audit);
 
-/// {schema, summary: {FORM: {STATUS: n}}, rows: [...]}, rows in order.
+/// {schema, versions, summary: {FORM: {STATUS: n}}, rows: [...]}, rows in
+/// order.
 nlohmann::ordered_json to_json(const Audit& audit);
 
 std::string to_markdown(const Audit& audit);

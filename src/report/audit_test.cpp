@@ -64,13 +64,33 @@ TEST(Audit, SurvivesItsFile) {
   ASSERT_TRUE(folder);
   Audit audit;
   audit.rows = {
-      {"b", "v5", "match", "", {}}, {"a", "v4", "differs", "why", {"logits"}}};
+      {"b", "v5", "match", "", "", {}},
+      {"a", "v4", "differs", "why", "layer 0, mlp", {"logits"}}};
+  audit.versions = {{"torch", "2.13.0"}};
   ASSERT_TRUE(write_audit(audit, folder->path()));
   const auto read = read_audit(folder->path());
   ASSERT_TRUE(read);
   EXPECT_TRUE(read->has("a", "v4"));
   EXPECT_FALSE(read->has("a", "v5"));
   EXPECT_EQ(to_json(*read), to_json(audit));
+}
+
+TEST(Audit, TriesAgainWhatTheWorldSpoiled) {
+  Audit audit;
+  audit.rows = {{"a", "v4", "failed"}, {"b", "v4", "no reference"}};
+  audit.forget_failed();
+  EXPECT_FALSE(audit.has("a", "v4"));
+  EXPECT_TRUE(audit.has("b", "v4"));
+}
+
+TEST(Audit, SaysWhere) {
+  auto logits = check("logits", Status::Fail, "differ");
+  logits.value = 0.1;
+  logits.place.layer = 2;
+  logits.place.module = "mlp";
+  const auto row = judged({logits});
+  EXPECT_EQ(row.reason, "logits: differ");
+  EXPECT_EQ(row.place, "layer 2, mlp");
 }
 
 }  // namespace

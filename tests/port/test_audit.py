@@ -13,7 +13,7 @@ def test_audit(portwright, tmp_path):
     assert rows["llama", "v4"]["status"] == "match"
     # Its file has the exact gelu where the config asks for the tanh form.
     assert rows["gemma", "v4"]["status"] == "differs"
-    assert "layer 0, mlp" in rows["gemma", "v4"]["reason"]
+    assert rows["gemma", "v4"]["place"].startswith("layer 0, mlp")
     assert rows["nosuch", "v5"]["status"] == "no counterpart"
     assert "| gemma | v4 | differs |" in (tmp_path / "audit.md").read_text()
     written = json.loads((tmp_path / "audit.json").read_text())

@@ -38,7 +38,8 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
       graph_(lift::make_graph(context.trace, frame)),
       reassigned_(find_reassigned(context, graph_)),
       attention_(*this),
-      recurrent_(*this) {
+      recurrent_(*this),
+      rows_(*this) {
   used_names_ = {
       "self", "x", "mask", "cache", "B", "L", "D", "args", "mx", "nn"};
   classify_inputs();
@@ -167,6 +168,9 @@ std::vector<ValueId> ModuleWriter::dependencies(ValueId id) {
   if (auto known = recurrent_.dependencies(id)) {
     return *known;
   }
+  if (rows_.owns(id)) {
+    return rows_.dependencies(id);
+  }
   auto it = graph_.producers.find(id);
   if (it == graph_.producers.end()) {
     return {};
@@ -288,7 +292,10 @@ Expression ModuleWriter::make(ValueId id) {
     return recurrent_.produce(id);
   }
   if (id == context_.evaluation.positions) {
-    return position_cache_ ? positions() : attention_.positions();
+    return positions();
+  }
+  if (rows_.owns(id)) {
+    return rows_.produce(id);
   }
   if (takes_mask_ &&
       lift::whole_mask(context_.trace, context_.flows, id) == id) {
@@ -541,6 +548,11 @@ Expression ModuleWriter::scalar(const Value& v) {
   if (auto computed = v.is_none() ? std::nullopt : of_shapes(v.provenance())) {
     return *computed;
   }
+  if (rows_.is_offset(v)) {
+    context_.hole(
+        frame_.call,
+        "'" + frame_.path + "' reads the length of its cache in no known way");
+  }
   if (v.provenance() && v.provenance()->kind != Provenance::Kind::Dim &&
       !v.is_none()) {
     return {"self." + attribute_for(v), kPrimary};
@@ -553,6 +565,7 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
   if (takes_cache_) {
     recurrent_.find();
     attention_.find();
+    rows_.find();
   }
   count_uses(outputs);
   std::vector<std::string> results;

@@ -14,6 +14,7 @@
 #include "emit/members.h"
 #include "emit/reassigned.h"
 #include "emit/recurrent_writer.h"
+#include "emit/row_positions.h"
 #include "lift/experts.h"
 
 namespace portwright::emit {
@@ -120,6 +121,8 @@ class ModuleWriter {
     position_cache_ = std::move(cache);
     length_text_ = std::move(length);
   }
+  /// The positions of the new tokens, (1 or B, L).
+  Expression positions();
   /// The sizes of a parameter or buffer, in terms of ModelArgs.
   std::vector<std::string> size_texts(ValueId id);
   /// The array whose dtype constants take; none while constructing.
@@ -175,8 +178,7 @@ class ModuleWriter {
   bool in_checkpoint(ValueId id) const;
   /// A buffer: loaded where checkpoints hold it, else computed in __init__.
   Expression buffer(ValueId id);
-  /// The positions of the new tokens, (1 or B, L).
-  Expression positions();
+  Expression shared_positions();
   std::string shape_text(ValueId id);
   std::string child_name(const std::string& path);
   std::string weight_owner(ValueId weight) const;
@@ -210,6 +212,7 @@ class ModuleWriter {
 
   AttentionWriter attention_;
   RecurrentWriter recurrent_;
+  RowPositions rows_;
 };
 
 /// How a module is made in its parent's __init__: nn.Linear(...),

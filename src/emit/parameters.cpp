@@ -159,6 +159,10 @@ std::string ModuleWriter::computed_in_init(
 }
 
 Expression ModuleWriter::positions() {
+  return position_cache_ ? shared_positions() : attention_.positions();
+}
+
+Expression ModuleWriter::shared_positions() {
   const std::string cache = position_cache_();
   const std::string offset = fresh("offset");
   statement(

@@ -16,8 +16,9 @@ namespace {
 
 constexpr const char* kOurs = "portwright.proving";
 constexpr const char* kTheirs = "portwright.source_weights";
-/// Enough ids for a mask, few enough for a millisecond.
-constexpr int kLength = 7;
+/// Enough ids for a mask, few enough for a millisecond; and several rows, as a
+/// token that is routed otherwise spoils those after it.
+constexpr int kRows = 3, kLength = 7;
 
 /// The source in bfloat16 and what it answered.
 struct Gold {
@@ -40,7 +41,7 @@ Gold evaluate_source(
   return out;
 }
 
-/// Root mean square of a - b over that of b at each position of (1, T, V), the
+/// Root mean square of a - b over that of b at each position of (B, T, V), the
 /// median of all: a token that is routed otherwise says nothing of the rest.
 double distance(const mx::array& a, const mx::array& b) {
   const mx::array wide = mx::astype(a, mx::float32);
@@ -72,7 +73,7 @@ ProofCheck check_half(
     const nlohmann::json& config,
     const Value& source) {
   ProofCheck out{"bfloat16", 0, "", false};
-  const mx::array ids = ids_for(vocabulary_of(interp, source), 1, kLength);
+  const mx::array ids = ids_for(vocabulary_of(interp, source), kRows, kLength);
   const auto gold = library::guarded(
       interp, [&] { return evaluate_source(interp, config, source, ids); });
   if (!gold) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 #include <unordered_set>
+#include <utility>
 
 #include "lift/proof.h"
 #include "trace/replay.h"
@@ -323,7 +324,16 @@ class Probe {
   }
 
   bool run() {
-    return usable_ && find_dims() && find_rotation() && confirm();
+    if (!usable_ || !find_dims()) {
+      return false;
+    }
+    if (find_rotation() && confirm()) {
+      return true;
+    }
+    // Pairs of a whole head's halves, the last of which stand still.
+    rope_.steady = true;
+    return std::exchange(rope_.dims, depth_ - depth_ % 2) < depth_ &&
+           find_rotation() && confirm();
   }
 
  private:

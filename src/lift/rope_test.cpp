@@ -99,6 +99,18 @@ TEST_F(RopeTest, FindsHalvesOfPartOfTheChannels) {
   EXPECT_TRUE(agree(rope->rotation, {{1, 0.1}, 1}));
 }
 
+TEST_F(RopeTest, FindsPairsOfAWholeHeadThatStandStill) {
+  const auto rope = lift(R"py(
+        a, b = x[..., :2], x[..., 3:5]
+        turned = (a * cos - b * sin, x[..., 2:3], b * cos + a * sin, x[..., 5:])
+        return torch.cat(turned, dim=-1)
+)py");
+  ASSERT_TRUE(rope);
+  EXPECT_EQ(rope->dims, 6);
+  EXPECT_FALSE(rope->traditional);
+  EXPECT_TRUE(agree(rope->rotation, {{1, 0.1, 0}, 1}));
+}
+
 TEST_F(RopeTest, FindsInterleavedPairs) {
   const auto rope = lift(R"py(
         a, b = x[..., 0:4:2], x[..., 1:4:2]

@@ -128,7 +128,7 @@ std::string Flags::flag_name(const std::string& text) const {
     }
   }
   // args.layer_types[layer_idx] == "sliding_attention"
-  static const std::regex kKind(R"re(.*== "(\w+?)(?:_attention)?")re");
+  static const std::regex kKind(R"re(.*== ["'](\w+?)(?:_attention)?["'])re");
   std::smatch found;
   if (std::regex_match(text, found, kKind)) {
     return "is_" + found[1].str();

@@ -213,7 +213,27 @@ namespace {
 /// Longer expressions get a name where the source gave one.
 constexpr size_t kInlineLength = 64;
 
+bool has_variable(const Frame& frame, base::Symbol name) {
+  if (!frame.function) {
+    return true;  // a module's constructor
+  }
+  const auto& names = frame.function->code->slot_names;
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 }  // namespace
+
+/// True when the source names a value here, not only where it is answered to.
+bool ModuleWriter::is_named_inside(ValueId id) const {
+  const auto& names = context_.trace.info(id).names;
+  return std::any_of(names.begin(), names.end(), [&](base::Symbol name) {
+    const auto& opened = graph_.functions;
+    return has_variable(frame_, name) ||
+           std::any_of(opened.begin(), opened.end(), [&](const Frame* f) {
+             return has_variable(*f, name);
+           });
+  });
+}
 
 Expression ModuleWriter::value(ValueId id) {
   if (auto it = names_.find(id); it != names_.end()) {
@@ -225,7 +245,7 @@ Expression ModuleWriter::value(ValueId id) {
   }
   const bool trivial = e.precedence == kPrimary &&
                        e.text.find_first_of("( ") == std::string::npos;
-  const bool named = !context_.trace.info(id).names.empty();
+  const bool named = is_named_inside(id);
   const bool own = uses_[id] > 1 || reassigned_.values.contains(id);
   if ((own && !trivial) || (named && e.text.size() > kInlineLength)) {
     const std::string name = name_for(id);

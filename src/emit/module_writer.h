@@ -148,6 +148,7 @@ class ModuleWriter {
  private:
   friend class Operations;
 
+  bool is_named_inside(ValueId id) const;
   bool is_read_wide(const OpNode& op, size_t i);
   std::optional<torch::Dtype> half_dtype(ValueId id) const;
   bool narrows(ValueId id) const;

@@ -67,7 +67,10 @@ ValueId first_made(const trace::Item& item) {
   ValueId out = std::numeric_limits<ValueId>::max();
   if (const auto* op = std::get_if<OpNode>(&item)) {
     for (ValueId id : op->outputs) {
-      out = std::min(out, id);
+      const bool handed_on =
+          std::find(op->inputs.begin(), op->inputs.end(), id) !=
+          op->inputs.end();
+      out = handed_on ? out : std::min(out, id);
     }
   } else if (const auto* frame = std::get_if<std::unique_ptr<Frame>>(&item)) {
     for (const auto& inner : (*frame)->items) {

@@ -424,7 +424,7 @@ class Merger {
     }
     for (ClassText& c : classes) {
       if (indexed.contains(c.name)) {
-        c.init_params.emplace_back("layer_idx: int");
+        c.init_params.insert(c.init_params.begin() + 1, "layer_idx: int");
       }
       for (auto& line : c.init) {
         resolve_marks(line, indexed);

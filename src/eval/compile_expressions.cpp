@@ -129,10 +129,29 @@ class LoadItem : public ExprCode {
     const Value object = object_->eval(frame);
     const Value index = index_->eval(frame);
     frame.at = &span;
-    return frame.interp.getitem(object, index);
+    const Value item = frame.interp.getitem(object, index);
+    if (frame.interp.observer && item.is(Kind::Class) &&
+        object.is(Kind::Dict) && index.is_str() &&
+        depends_on_loop(index.provenance())) {
+      tell_choice(*object.get<Dict>(), index, frame);
+    }
+    return item;
   }
 
  private:
+  /// A class looked up by what the config says of a layer is decided as by a
+  /// comparison with each key.
+  void tell_choice(const Dict& classes, const Value& index, Frame& frame)
+      const {
+    for (const auto& entry : classes.entries()) {
+      if (entry.key.defined() && entry.key.is_str()) {
+        const Value equal = frame.interp.compare("==", index, entry.key);
+        frame.interp.observer->on_branch(
+            span, equal, frame.interp.truthy(equal));
+      }
+    }
+  }
+
   ExprPtr object_;
   ExprPtr index_;
 };

@@ -108,6 +108,37 @@ TEST(Provenance, FollowsListsAndLoops) {
   EXPECT_EQ(provenance_of("a, r = c.kinds[:2]"), "config.kinds[:2][1]");
 }
 
+TEST(Provenance, TellsWhichClassALayerLooksUp) {
+  struct Branches : Observer {
+    std::vector<std::string> seen;
+    void on_branch(const base::Span&, const Value& v, bool outcome) override {
+      seen.push_back(to_string(v.provenance()) + (outcome ? " +" : " -"));
+    }
+  } branches;
+  Interpreter interp;
+  auto fields = interp.run_source("fields", "fields.py", R"(
+class Config:
+    kinds = ["b"]
+c = Config()
+)");
+  interp.mark_config(interp.getattr(Value(fields), "c"), "");
+  interp.observer = &branches;
+  interp.run_source("main", "main.py", R"(
+from fields import c
+class A: pass
+class B: pass
+for i, kind in enumerate(c.kinds):
+    r = {"a": A, "b": B}[kind]
+    s = {"a": 1, "b": 2}[kind]
+t = {"a": A, "b": B}["a"]
+)");
+  interp.observer = nullptr;
+  EXPECT_EQ(
+      branches.seen,
+      (std::vector<std::string>{
+          "config.kinds[i] == 'a' -", "config.kinds[i] == 'b' +"}));
+}
+
 TEST(Provenance, LeavesNoneWhereAConstantDecides) {
   EXPECT_EQ(provenance_of("r = c.n > 2 and False"), "-");
   EXPECT_EQ(provenance_of("r = c.n > 2 and None is not None"), "-");

@@ -91,6 +91,7 @@ class Slot {
     }
     verify::SynthOptions synth;
     synth.flat_rope = flat;
+    synth.hub_form = flat;
     const auto made = verify::synthesize(
         workers_->reference, row.type, folder->path(), synth, limit());
     if (!made) {

@@ -145,7 +145,7 @@ std::string to_markdown(const Audit& audit) {
       "# Hand-written models of mlx-lm against transformers\n\n"
       "Written by `portwright audit`. Tiny random checkpoints, the whole "
       "battery; v5 is the config as transformers saves it today, v4 has the "
-      "flat rope fields of older checkpoints too.\n\n"
+      "fields of older checkpoints too: flat rope, other names, head_dim.\n\n"
       "{}.\n{}.\n\n"
       "| Type | Config | | Failing checks | Place | Cause |\n"
       "|---|---|---|---|---|---|\n",

@@ -12,7 +12,8 @@
 namespace portwright::report {
 
 /// A model file of an mlx-lm against transformers, on one form of the config:
-/// "v5" as transformers saves it today, "v4" with the flat rope fields.
+/// "v5" as transformers saves it today, "v4" with the flat rope fields and the
+/// others that checkpoints from before it have.
 struct AuditRow {
   std::string type;
   std::string form;

@@ -53,6 +53,7 @@ Outcome<json> synthesize(
       {"folder", folder.string()},
       {"overrides", options.overrides},
       {"flat_rope", options.flat_rope},
+      {"hub_form", options.hub_form},
       {"trust_remote_code", options.trust_remote_code}};
   if (options.seed >= 0) {
     arguments["seed"] = options.seed;

@@ -39,6 +39,8 @@ struct SynthOptions {
   nlohmann::json overrides = nlohmann::json::object();
   /// Also write the flat rope keys of the v4 era.
   bool flat_rope = false;
+  /// Also write the other fields that checkpoints on the Hub have had.
+  bool hub_form = false;
   bool trust_remote_code = false;
 };
 

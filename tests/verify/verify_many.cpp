@@ -1,5 +1,5 @@
 // Answers JSON lines, one object each, with one pair of warm workers:
-//   {"synth": TYPE, "folder": DIR, "flat_rope": true} -> {"ok": true}
+//   {"synth": TYPE, "folder": DIR, "flat_rope": true, "hub_form": true} -> {"ok": true}
 //   {"checkpoint": DIR, "port": FILE, "checks": [...], "quick": true}
 //     -> {"ok": true, "results": {...}}
 // A failure of the world is {"ok": false, "error": TEXT}.
@@ -26,6 +26,7 @@ json failure(const std::string& message) {
 json synth(verify::Workers& workers, const json& request) {
   verify::SynthOptions options;
   options.flat_rope = request.value("flat_rope", false);
+  options.hub_form = request.value("hub_form", false);
   options.overrides = request.value("overrides", json::object());
   const auto made = verify::synthesize(
       workers.reference,

@@ -1,5 +1,6 @@
 """What a port does with the tensors of a checkpoint."""
 
+import copy
 import glob
 
 from .protocol import WorkerError
@@ -63,11 +64,22 @@ def _unused(mx, sanitize, weights):
     for w in sanitize(tainted).values():
         values = np.unique(np.array(w.astype(mx.float32)))
         arrived.update(int(v) for v in values[np.isfinite(values)] if v == int(v))
-    return [
+    missing = [
         name
         for i, name in enumerate(names)
         if i + 1 not in arrived and mx.issubdtype(weights[name].dtype, mx.floating)
     ]
+    return [name for name in missing if not _arrives(mx, sanitize, weights, name)]
+
+
+def _arrives(mx, sanitize, weights, name):
+    """Whether anything of a tensor does: it may arrive with other values."""
+    marked = {**weights, name: mx.full(weights[name].shape, float("nan"))}
+    return any(
+        bool(mx.any(mx.isnan(w)).item())
+        for w in sanitize(marked).values()
+        if mx.issubdtype(w.dtype, mx.floating)
+    )
 
 
 def inspect_weights(candidate_classes, folder, config):
@@ -78,9 +90,16 @@ def inspect_weights(candidate_classes, folder, config):
     weights = raw_weights(mx, folder)
     if not weights:
         raise WorkerError("checkpoint-error", f"no model*.safetensors in {folder}")
-    model = model_class(args_class.from_dict(config))
-    sanitize = getattr(model, "sanitize", lambda w: w)
+    model = model_class(args_class.from_dict(copy.deepcopy(config)))
+
+    def sanitize(given):
+        """By a model of its own: it may drop modules that the weights lack."""
+        fresh = model_class(args_class.from_dict(copy.deepcopy(config)))
+        return fresh.sanitize(given) if hasattr(fresh, "sanitize") else given
+
     once = sanitize(dict(weights))
+    if hasattr(model, "sanitize"):
+        model.sanitize(dict(weights))
     parameters = _flat(model)
     twice = sanitize(dict(once))
     changed = sorted(set(once) ^ set(twice))

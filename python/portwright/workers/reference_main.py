@@ -22,16 +22,18 @@ class Service:
 
         return {}
 
-    def synth(
-        self, what, folder, seed=None, overrides=None, flat_rope=False, **options
-    ):
+    def synth(self, what, folder, seed=None, overrides=None, hub_form=False, **options):
+        from . import hub_form as hub
         from . import synth
 
         seed = synth.SEED if seed is None else seed
         try:
-            return synth.synth(what, folder, seed, overrides, flat_rope, **options)
+            done = synth.synth(what, folder, seed, overrides, **options)
         except synth.SynthError as error:
             raise protocol.WorkerError("synth-failed", str(error)) from error
+        if hub_form:
+            done["config"].update(hub.complete(folder))
+        return done
 
     def load(self, model, folder, dtype="float32", trust_remote_code=False):
         from .reference import Reference

@@ -6,7 +6,8 @@ namespace {
 constexpr int kMostProbes = 48;
 // Relative to the largest output. What moves less is taken for unmoved.
 constexpr double kMoved = 1e-5;
-// Both sides compute the same influence but for noise; a masked one is nothing.
+// Both sides compute the same influence but for noise; a masked one is nothing,
+// and less than the noise of both is none.
 constexpr double kFactor = 20;
 
 /// moved[i][t]: how far the output at position t moves when token probes[i] is
@@ -72,6 +73,7 @@ std::optional<Disagreement> find_disagreement(
     const std::vector<int>& probes,
     const Influence& port,
     const Influence& torch,
+    double noise,
     int shift) {
   std::optional<Disagreement> out;
   for (size_t i = 0; i < probes.size(); ++i) {
@@ -81,7 +83,7 @@ std::optional<Disagreement> find_disagreement(
       const double b = torch[i][t];
       const bool only_port = a > kMoved && b * kFactor < a;
       const bool only_torch = b > kMoved && a * kFactor < b;
-      if (!only_port && !only_torch) {
+      if (std::abs(a - b) <= noise || (!only_port && !only_torch)) {
         continue;
       }
       if (!out) {
@@ -142,22 +144,26 @@ void judge_prefill(
     const Run& torch,
     CheckResult& out) {
   const size_t rows = probes.size() + 1;
-  const auto judged = [&](const std::string& a, const std::string& b) {
-    const auto left = influence(port.find(a), rows);
-    const auto right = influence(torch.find(b), rows);
-    return left && right ? find_disagreement(probes, *left, *right, 0)
-                         : std::nullopt;
-  };
+  const auto judged =
+      [&](const std::string& a, const std::string& b, double noise) {
+        const auto left = influence(port.find(a), rows);
+        const auto right = influence(torch.find(b), rows);
+        return left && right
+                   ? find_disagreement(probes, *left, *right, noise, 0)
+                   : std::nullopt;
+      };
   for (size_t i = 0; i < session.candidate_layers().size(); ++i) {
     const auto found = judged(
         "out:" + session.candidate_layers()[i],
-        "out:" + session.reference_layers()[i]);
+        "out:" + session.reference_layers()[i],
+        session.layer_threshold(i));
     if (found) {
       report(*found, fmt::format("in layer {}", i), static_cast<int>(i), out);
       return;
     }
   }
-  if (const auto found = judged("logits", "logits")) {
+  if (const auto found =
+          judged("logits", "logits", session.logits_threshold())) {
     report(*found, "in the logits", std::nullopt, out);
   }
 }
@@ -194,8 +200,12 @@ Outcome<CheckResult> run(Session& session) {
   const auto left = influence(port_steps->find("logits"), probes.size() + 1);
   const auto right = influence(torch_steps->find("logits"), probes.size() + 1);
   if (left && right) {
-    if (const auto found =
-            find_disagreement(probes, *left, *right, plan.prefill - 1)) {
+    if (const auto found = find_disagreement(
+            probes,
+            *left,
+            *right,
+            session.logits_threshold(),
+            plan.prefill - 1)) {
       report(*found, "after cached steps", std::nullopt, out);
     }
   }

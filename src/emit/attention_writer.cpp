@@ -5,6 +5,7 @@
 
 namespace portwright::emit {
 
+using eval::Value;
 using lift::Flow;
 
 namespace {
@@ -79,12 +80,16 @@ void AttentionWriter::find() {
       continue;
     }
     for (const bool second : {true, false}) {
-      const ValueId mask =
-          lift::whole_mask(context.trace, context.flows, op->inputs[second]);
+      const ValueId added = op->inputs[second];
       const ValueId scores = op->inputs[!second];
+      ValueId mask = lift::whole_mask(context.trace, context.flows, added);
+      const bool bare = !mask;
+      if (bare) {
+        mask = lift::mask_without_heads(context.trace, context.flows, added);
+      }
       if (mask && context.flows.of(scores) == Flow::Data &&
-          w_.rank(scores) == w_.rank(mask)) {
-        masked_[op->outputs[0]] = {scores, mask};
+          w_.rank(scores) == w_.rank(added)) {
+        masked_[op->outputs[0]] = {scores, mask, bare};
       }
     }
   }
@@ -102,7 +107,7 @@ std::vector<ValueId> AttentionWriter::dependencies(ValueId id) const {
     std::vector<ValueId> out{a->queries, a->keys, a->values};
     for (ValueId bias : a->biases) {
       if (w_.context().flows.of(bias) == Flow::Data) {
-        out.push_back(bias);
+        out.push_back(dropped(bias).value_or(bias));
       }
     }
     return out;
@@ -147,9 +152,9 @@ bool AttentionWriter::adjacent(const lift::Attention& a) const {
   const lift::CacheUpdate& u = found_.updates.front();
   // A name is reused: nothing else may read what it held.
   auto mine = [&](ValueId id) { return w_.uses(id) <= 1; };
-  const bool fed = a.keys == u.all_keys && a.values == u.all_values &&
-                   mine(a.keys) && mine(a.values) && mine(a.queries) &&
-                   mine(u.keys) && mine(u.values);
+  const bool fed = u.values && a.keys == u.all_keys &&
+                   a.values == u.all_values && mine(a.keys) && mine(a.values) &&
+                   mine(a.queries) && mine(u.keys) && mine(u.values);
   return fed && !w_.is_named(u.all_keys) && !w_.is_named(u.all_values) &&
          std::all_of(
              found_.ropes.begin(), found_.ropes.end(), [&](const auto& r) {
@@ -178,8 +183,10 @@ Expression AttentionWriter::produce(ValueId id) {
   } else {
     const Masked& m = masked_.at(id);
     const std::string scores = w_.fresh(w_.house_of(id));
-    w_.statement(scores + " = " + w_.value(m.scores).text);
-    add_mask(scores);
+    const bool once = w_.uses(m.scores) <= 1 && !w_.is_named(m.scores);
+    const Expression made = once ? w_.produce(m.scores) : w_.value(m.scores);
+    w_.statement(scores + " = " + made.text);
+    add_mask(scores, m.without_heads);
     w_.bind(id, scores);
   }
   return w_.value(id);
@@ -189,8 +196,10 @@ std::optional<Expression> AttentionWriter::key_length() {
   if (found_.updates.empty()) {
     return {};
   }
+  const lift::CacheUpdate& u = found_.updates.front();
   return Expression{
-      w_.value(found_.updates.front().all_keys).text + ".shape[2]", kPrimary};
+      w_.value(u.all_keys).text + (u.values ? ".shape[2]" : ".shape[1]"),
+      kPrimary};
 }
 
 /// The mask as the source has it, added to scores: 0 or the smallest number.
@@ -249,7 +258,35 @@ void AttentionWriter::write_rope_call(const lift::Rope& rope) {
   w_.bind(rope.output, name);
 }
 
+void AttentionWriter::write_index_update(const lift::CacheUpdate& u) {
+  if (w_.rank(u.keys) != 3) {
+    w_.context().hole(
+        w_.graph().frame->call,
+        "'" + w_.graph().frame->path + "' keeps keys of no known layout");
+  }
+  const std::string keys = w_.fresh("index_keys");
+  w_.statement(keys + " = " + w_.value(u.keys).text);
+  w_.statement("if cache is not None:");
+  w_.statement("    " + keys + " = " + keys + "[:, None]");
+  w_.statement(
+      "    " + keys + " = cache.update_and_fetch(" + keys + ", " + keys +
+      ")[0][:, 0]");
+  w_.statement(
+      "    # Nobody reads the values, so they would never be computed.");
+  w_.statement("    cache.values = mx.zeros_like(cache.keys)");
+  w_.bind(u.all_keys, keys);
+}
+
 void AttentionWriter::write_update(const lift::CacheUpdate& u) {
+  for (const auto& [output, rope] : found_.ropes) {
+    if (!after_update(output)) {
+      w_.value(output);
+    }
+  }
+  if (!u.values) {
+    write_index_update(u);
+    return;
+  }
   const auto& keys_shape = w_.context().trace.info(u.keys).shape;
   const auto& values_shape = w_.context().trace.info(u.values).shape;
   if (keys_shape.size() != 4 || values_shape.size() != 4 ||
@@ -259,11 +296,6 @@ void AttentionWriter::write_update(const lift::CacheUpdate& u) {
         "'" + w_.graph().frame->path +
             "' caches tensors that are not keys and values of equally many "
             "heads");
-  }
-  for (const auto& [output, rope] : found_.ropes) {
-    if (!after_update(output)) {
-      w_.value(output);
-    }
   }
   auto prepared = [&](ValueId before) {
     const std::string own = w_.name(before);
@@ -348,17 +380,44 @@ std::string AttentionWriter::scale_text(const lift::Attention& a) {
   return scale.empty() ? "1.0" : scale;
 }
 
-void AttentionWriter::add_mask(const std::string& scores) {
+/// What is given no weight, where a bias is the mask with the smallest number
+/// in such places.
+std::optional<ValueId> AttentionWriter::dropped(ValueId bias) const {
+  const auto& trace = w_.context().trace;
+  const OpNode* op = trace.info(bias).producer;
+  if (!op || op->op->name != "masked_fill" || op->inputs.size() != 2 ||
+      !lift::whole_mask(trace, w_.context().flows, op->inputs[0])) {
+    return {};
+  }
+  const Value& value = op->args[op->op->param("value")];
+  const bool lowest = value.is_number() &&
+                      value.as_double() <= std::numeric_limits<float>::lowest();
+  return lowest ? std::optional(op->inputs[1]) : std::nullopt;
+}
+
+void AttentionWriter::add_mask(const std::string& scores, bool without_heads) {
   w_.context().needs_mask_array = true;
   w_.statement("if mask is not None:");
+  const std::string mask =
+      without_heads ? "mask[:, 0] if mask.ndim == 4 else mask" : "mask";
   w_.statement(
-      "    " + scores + " = mx.where(mask, " + scores + ", mx.finfo(" + scores +
-      ".dtype).min)");
+      "    " + scores + " = mx.where(" + mask + ", " + scores + ", mx.finfo(" +
+      scores + ".dtype).min)");
 }
 
 /// The mask as it is, or the sum of what else is added to the scores.
 std::string AttentionWriter::mask_text(const lift::Attention& a) {
   Context& context = w_.context();
+  if (a.biases.size() == 1) {
+    if (const auto places = dropped(a.biases[0])) {
+      context.needs_mask_array = true;
+      const std::string kept = w_.fresh("kept");
+      w_.statement(kept + " = ~" + w_.value(*places).at(kUnary));
+      w_.statement("if mask is not None:");
+      w_.statement("    " + kept + " = " + kept + " & mask");
+      return kept;
+    }
+  }
   std::optional<Expression> sum;
   bool masks = false;
   for (ValueId id : a.biases) {

@@ -37,22 +37,25 @@ class AttentionWriter {
  private:
   struct Masked {
     ValueId scores = 0, mask = 0;
+    bool without_heads = false;  // (B, L, S)
   };
 
   void refuse_choices_by_length(const Frame& frame);
   bool after_update(ValueId id) const;
+  std::optional<ValueId> dropped(ValueId bias) const;
   bool adjacent(const lift::Attention& a) const;
 
   std::string offset();
   std::string scale_text(const lift::Attention& a);
   std::string sinks_text(const lift::Attention& a);
   std::string mask_text(const lift::Attention& a);
-  void add_mask(const std::string& scores);
+  void add_mask(const std::string& scores, bool without_heads = false);
   Expression key_bias(const lift::KeyBias& bias);
   Expression rope_input(const lift::Rope& rope);
 
   void write_rope_call(const lift::Rope& rope);
   void write_update(const lift::CacheUpdate& update);
+  void write_index_update(const lift::CacheUpdate& update);
   void write_adjacent(const lift::Attention& a);
   void write_fused(const lift::Attention& a, const std::string& output);
   void write_capped(const lift::Attention& a, const std::string& output);

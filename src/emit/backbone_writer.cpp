@@ -113,7 +113,9 @@ void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
     return;
   }
   if (!masks.any_sliding && !masks.window_or_none) {
-    w.statement("mask = create_attention_mask(h, cache[0]" + as_array + ")");
+    w.statement(
+        "mask = create_attention_mask(h, " + masks.first_cache() + as_array +
+        ")");
     return;
   }
   w.initialise("sliding_window", "args.sliding_window");
@@ -308,15 +310,15 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
       w.statement("if cache is None:");
       w.statement(
           std::string("    cache = [") +
-          (masks.both ? "(None, None)" : "None") + "] * len(self." +
-          roles.layers + ")");
+          (masks.both || masks.indexed ? "(None, None)" : "None") +
+          "] * len(self." + roles.layers + ")");
       has_cache = true;
     }
   };
   w.read_positions(
       [&] {
         give_cache();
-        return std::string(masks.both ? "cache[0][1]" : "cache[0]");
+        return masks.first_cache();
       },
       "h.shape[1]");
   const std::string embed =

@@ -158,6 +158,15 @@ Masks find_masks(Context& context, const Roles& roles) {
     out.any_chunked = out.any_chunked || kind == "chunked_attention";
     out.kinds.push_back(kind);
   }
+  const auto indexes = [](const Frame* f) { return lift::updates_index(*f); };
+  const auto& layers = roles.layer_frames;
+  out.indexed = std::any_of(layers.begin(), layers.end(), indexes);
+  if (out.indexed &&
+      (!std::all_of(layers.begin(), layers.end(), indexes) || out.any_sliding ||
+       out.any_chunked || out.both || !out.recurrent.empty())) {
+    context.hole(
+        roles.backbone->call, "layers of several kinds, some with an index");
+  }
   if (!out.recurrent.empty() && out.any_chunked) {
     context.hole(roles.backbone->call, "layers keep states beside chunks");
   }
@@ -180,6 +189,13 @@ bool can_tie(Context& context) {
 void write_make_cache(ClassText& model, const Masks& masks, Context& context) {
   if (!masks.recurrent.empty()) {
     model.methods.push_back(recurrent_caches(context, masks));
+    return;
+  }
+  if (masks.indexed) {
+    context.imports.insert({"cache:CacheList", "cache:KVCache"});
+    model.methods.push_back(
+        "def make_cache(self):\n"
+        "    return [CacheList(KVCache(), KVCache()) for _ in self.layers]\n");
     return;
   }
   if (!masks.any_sliding) {
@@ -302,6 +318,15 @@ namespace {
 void widen(Context& context, Masks& masks) {
   if (names_layer_kinds(context)) {
     context.layer_kinds.insert(masks.kinds.begin(), masks.kinds.end());
+    if (!masks.mixed()) {  // whatever the config calls them
+      const Value kinds =
+          context.interp.getattr(context.evaluation.config, "layer_types");
+      for (const Value& kind : kinds.get<eval::List>()->items) {
+        if (kind.is_str()) {
+          context.layer_kinds.insert(kind.str());
+        }
+      }
+    }
     masks.any_full =
         masks.any_full || context.mask_kinds.contains("full_attention");
     masks.any_sliding =

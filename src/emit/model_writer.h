@@ -25,10 +25,15 @@ struct Masks {
   bool window_or_none = false;  // full here; a window where it is set
   /// What layer_types calls the layers that keep states; "" without such.
   std::string recurrent;
-  int states = 0;     // arrays that each of them keeps
-  bool both = false;  // every layer keeps states, and keys and values
+  int states = 0;        // arrays that each of them keeps
+  bool both = false;     // every layer keeps states, and keys and values
+  bool indexed = false;  // every layer keeps the keys of an index too
   std::set<std::string> uncached;  // kinds of layers that keep nothing
 
+  /// The first layer's cache that attention reads.
+  std::string first_cache() const {
+    return both ? "cache[0][1]" : indexed ? "cache[0][0]" : "cache[0]";
+  }
   /// True when layers of several kinds are told apart by layer_types.
   bool mixed() const {
     return any_sliding + any_full + any_chunked + !recurrent.empty() > 1;

@@ -41,7 +41,17 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
       recurrent_(*this),
       rows_(*this) {
   used_names_ = {
-      "self", "x", "mask", "cache", "B", "L", "D", "args", "mx", "nn"};
+      "self",
+      "x",
+      "mask",
+      "cache",
+      "index_cache",
+      "B",
+      "L",
+      "D",
+      "args",
+      "mx",
+      "nn"};
   classify_inputs();
 }
 
@@ -88,6 +98,14 @@ void ModuleWriter::classify_inputs() {
   }
   const bool cached = uses_cache(frame_);
   takes_both_ = lift::keeps_state(frame_) && lift::updates_keys(frame_);
+  const auto has_both = [](const Frame& f) {
+    return lift::updates_keys(f) && lift::updates_index(f);
+  };
+  splits_cache_ =
+      has_both(frame_) &&
+      std::none_of(graph_.calls.begin(), graph_.calls.end(), [&](auto* call) {
+        return has_both(*call);
+      });
   takes_cache_ = cached || layer;
   takes_mask_ = cached ? uses_mask(context_, frame_) : layer;
   const auto parameters = frame_.is_module() ? parameter_names(frame_)
@@ -399,7 +417,8 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
     if (uses_mask(context_, child)) {
       args.emplace_back("mask");
     }
-    args.emplace_back("cache");
+    const bool index = splits_cache_ && lift::updates_index(child);
+    args.emplace_back(index ? "index_cache" : "cache");
   }
   const Expression answer = call(called.text, std::move(args));
   return used.size() == 1 ? answer
@@ -668,6 +687,10 @@ ClassText ModuleWriter::take(std::string class_name) {
         : dims == 3 ? "B, L, _ = " + x + ".shape"
                     : "B, L = " + x + ".shape[:2]");
     out.call.emplace_back("");
+  }
+  if (splits_cache_) {
+    out.call.emplace_back(
+        "cache, index_cache = (None, None) if cache is None else cache");
   }
   out.call.insert(out.call.end(), statements_.begin(), statements_.end());
   out.methods = recurrent_.methods();

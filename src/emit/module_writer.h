@@ -209,6 +209,7 @@ class ModuleWriter {
   bool takes_mask_ = false;
   bool takes_cache_ = false;
   bool takes_both_ = false;    // of a recurrence, and of attention
+  bool splits_cache_ = false;  // of attention, and of its index
   bool constructing_ = false;  // writes __init__, where fields are args.x
 
   AttentionWriter attention_;

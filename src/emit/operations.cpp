@@ -158,7 +158,12 @@ std::vector<std::string> Operations::topk(const OpNode& op) {
     }
   }
   const Expression x = w_.operand_value(op, 0);
-  const std::string k = w_.scalar(argument(op, "k")).text;
+  std::string k = w_.scalar(argument(op, "k")).text;
+  if (k.find('(') != std::string::npos) {  // as min(top_k, length)
+    const std::string name = w_.fresh("k");
+    w_.statement(name + " = " + k);
+    k = name;
+  }
   if (!w_.uses_.contains(op.outputs[1])) {
     return {"mx.topk(" + x.text + ", " + k + ", axis=-1)", ""};
   }

@@ -413,6 +413,11 @@ std::vector<CacheUpdate> find_cache_updates(const Graph& graph) {
         f->outputs.size() >= 2) {
       out.push_back({f->inputs[0], f->inputs[1], f->outputs[0], f->outputs[1]});
     }
+    const bool of_layer = f->parent && is_index_update(*f->parent);
+    if (!of_layer && is_index_update(*f) && f->inputs.size() == 1 &&
+        f->outputs.size() == 1) {
+      out.push_back({.keys = f->inputs[0], .all_keys = f->outputs[0]});
+    }
   }
   return out;
 }
@@ -448,6 +453,20 @@ ValueId whole_mask(const Trace& trace, const Flows& flows, ValueId id) {
     id = info.producer->inputs[0];
   }
   return 0;
+}
+
+ValueId mask_without_heads(const Trace& trace, const Flows& flows, ValueId id) {
+  const OpNode* op = trace.info(id).producer;
+  if (!named(op, {"getitem", "squeeze", "select"}) || op->inputs.size() != 1) {
+    return 0;
+  }
+  const ValueId whole = whole_mask(trace, flows, op->inputs[0]);
+  auto shape = whole ? trace.info(whole).shape : torch::Sizes{};
+  if (shape.size() != 4 || shape[1] != 1) {
+    return 0;
+  }
+  shape.erase(shape.begin() + 1);
+  return trace.info(id).shape == shape ? whole : 0;
 }
 
 ValueId mask_origin(const Trace& trace, const Flows& flows, ValueId id) {

@@ -36,7 +36,8 @@ std::vector<Attention> lift_attentions(
     const Flows& flows,
     const Graph& graph);
 
-/// A call of the cache: keys and values before and after.
+/// A call of the cache: keys and values before and after. An index keeps keys
+/// alone, (B, L, D).
 struct CacheUpdate {
   ValueId keys = 0, values = 0;
   ValueId all_keys = 0, all_values = 0;
@@ -49,6 +50,9 @@ std::vector<CacheUpdate> find_cache_updates(const Graph& graph);
 /// does not change it: a slice of all its keys, a conversion of its dtype. 0
 /// when it is something else.
 ValueId whole_mask(const Trace& trace, const Flows& flows, ValueId id);
+
+/// The same where `id`, (B, L, S), is that without its axis of heads.
+ValueId mask_without_heads(const Trace& trace, const Flows& flows, ValueId id);
 
 /// The output of a mask function that `id` was made from by operations on it
 /// alone, as its inverse; 0 when it is something else.

@@ -61,6 +61,12 @@ bool is_state_update(const Frame& frame) {
           frame.function->name == "update_recurrent_state");
 }
 
+bool is_index_update(const Frame& frame) {
+  return frame.function && !frame.is_module() &&
+         frame.module_name() == "transformers.cache_utils" &&
+         frame.function->name == "update_indexer";
+}
+
 namespace {
 
 /// True for the frame of some call inside.
@@ -84,8 +90,12 @@ bool updates_keys(const Frame& frame) {
   return any_call(frame, is_cache_update);
 }
 
+bool updates_index(const Frame& frame) {
+  return any_call(frame, is_index_update);
+}
+
 bool uses_cache(const Frame& frame) {
-  return keeps_state(frame) || updates_keys(frame);
+  return keeps_state(frame) || updates_keys(frame) || updates_index(frame);
 }
 
 size_t parameter_count(const Trace& trace, const std::string& path) {

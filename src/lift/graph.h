@@ -45,10 +45,14 @@ bool is_mask_function(const Frame& frame);
 bool is_cache_update(const Frame& frame);
 /// ... that writes a recurrent layer's states.
 bool is_state_update(const Frame& frame);
+/// ... that keeps the keys of an index, which chooses what to attend to.
+bool is_index_update(const Frame& frame);
 /// True when the frame writes such states, calls inside included.
 bool keeps_state(const Frame& frame);
 /// ... keys and values.
 bool updates_keys(const Frame& frame);
+/// ... the keys of an index.
+bool updates_index(const Frame& frame);
 /// True when the frame updates the cache, calls inside included.
 bool uses_cache(const Frame& frame);
 

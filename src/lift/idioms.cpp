@@ -25,7 +25,9 @@ class Search {
     found_.attentions = lift_attentions(interp_, trace_, flows_, graph_);
     for (const auto& u : found_.updates) {
       find_ropes(u.keys, found_.keys);
-      find_ropes(u.values, found_.keys);
+      if (u.values) {
+        find_ropes(u.values, found_.keys);
+      }
     }
     for (const auto& a : found_.attentions) {
       find_ropes(a.queries, found_.queries);

@@ -5,3 +5,11 @@ def test_positions_made_of_the_cache_s_length_are_those_of_each_row(emitted):
     text = emitted("llama4_text")
     assert "positions = mx.array(offset).reshape(-1, 1) + mx.arange(L)" in text
     assert "y = attn_scales.reshape(-1, L, 1, 1)" in text
+
+
+def test_an_index_keeps_its_keys_in_a_cache_of_its_own(emitted):
+    text = emitted("deepseek_v32")
+    assert "return [CacheList(KVCache(), KVCache()) for _ in self.layers]" in text
+    assert "cache, index_cache = (None, None) if cache is None else cache" in text
+    assert "k = min(self.index_topk, index_keys.shape[1])" in text
+    assert "kept = kept & mask" in text

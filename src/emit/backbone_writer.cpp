@@ -2,6 +2,7 @@
 
 #include "emit/layer_caches.h"
 #include "emit/model_writer.h"
+#include "emit/operation_rules.h"
 
 namespace portwright::emit {
 
@@ -309,8 +310,11 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
     if (!has_cache) {
       w.statement("if cache is None:");
       w.statement(
-          std::string("    cache = [") +
-          (masks.both || masks.indexed ? "(None, None)" : "None") +
+          "    cache = [" +
+          (masks.both || masks.indexed ? "(None, None)"
+           : masks.attentions == 1     ? "None"
+                                       : tuple_text(std::vector<std::string>(
+                                         masks.attentions, "None"))) +
           "] * len(self." + roles.layers + ")");
       has_cache = true;
     }

@@ -111,11 +111,28 @@ class Writer {
     }
   }
 
+  /// Single modules of what is no expert have weights that nothing reads.
+  void drop_spare() {
+    if (std::any_of(
+            experts_.first.begin(), experts_.first.end(), [&](const auto& p) {
+              return has_spare_rows(p);
+            })) {
+      line(
+          2,
+          "spare = [k for k in weights if k.startswith(" + source("") + ")]");
+      line(2, "for k in spare:");
+      line(3, "weights.pop(k)");
+    }
+  }
+
   std::string take() {
     return std::move(text_);
   }
 
  private:
+  bool has_spare_rows(const Experts::Product& product) const {
+    return product.sizes[0] > experts_.experts;
+  }
   void line(int depth, const std::string& text) {
     text_ += std::string(static_cast<size_t>(depth) * 4, ' ') + text + "\n";
   }
@@ -144,6 +161,9 @@ class Writer {
     std::string text = fmt::format("weights.pop({})", source(product.weight));
     if (product.flat) {
       text = fmt::format("mx.unflatten({}, 0, ({}, -1))", text, count());
+    }
+    if (has_spare_rows(product)) {
+      text += fmt::format("[: {}]", count());
     }
     return product.transposed ? text + ".swapaxes(-1, -2)" : text;
   }
@@ -193,6 +213,9 @@ std::string expert_code(
   if (!single.gate.empty() && !single.last.empty() &&
       (!gated || !single.up.empty())) {
     writer.from_single(single);
+    writer.from_stacked();
+    writer.drop_spare();
+    return writer.take();
   }
   writer.from_stacked();
   return writer.take();

@@ -17,24 +17,6 @@ bool is_digits(const std::string& text) {
   return text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-/// A size of the experts in terms of ModelArgs.
-std::string size_text(
-    Context& context,
-    const Frame& experts,
-    const Value& parent,
-    int size) {
-  for (const Value& module : {experts.module, parent}) {
-    const std::string text = context.integer_text(module, size);
-    if (!is_digits(text)) {
-      return text;
-    }
-  }
-  context.hole(
-      experts.call,
-      fmt::format(
-          "the size {} of '{}' is no field of the config", size, experts.path));
-}
-
 /// True when a module computes a value in float32, whatever its inputs.
 bool is_computed_in_float32(
     const Trace& trace,
@@ -62,6 +44,20 @@ bool is_computed_in_float32(
 }
 
 }  // namespace
+
+std::string
+ModuleWriter::expert_size(const Value& holder, const Frame& experts, int size) {
+  for (const Value& module : {holder, experts.module, frame_.module}) {
+    const std::string text = context_.integer_text(module, size);
+    if (!is_digits(text)) {
+      return text;
+    }
+  }
+  context_.hole(
+      experts.call,
+      fmt::format(
+          "the size {} of '{}' is no field of the config", size, experts.path));
+}
 
 /// `activation=...` of the switch layer; "" for its default.
 std::string ModuleWriter::expert_activation(
@@ -141,9 +137,7 @@ Expression ModuleWriter::call_experts(
     const Frame& child,
     const Experts& experts) {
   note_specialised(context_, child);
-  auto size = [&](int n) {
-    return size_text(context_, child, frame_.module, n);
-  };
+  auto size = [&](int n) { return expert_size(child.module, child, n); };
   const std::string count = size(experts.experts);
   const char* layer =
       experts.gating == Experts::Gating::None ? "SwitchMLP" : "SwitchGLU";
@@ -165,10 +159,28 @@ Expression ModuleWriter::call_experts(
   if (!rows) {  // the indices are those of rows
     x = {fmt::format("{0}.reshape(-1, {0}.shape[-1])", x.text), kPrimary};
   }
-  const std::string inds = value(experts.indices).text;
+  std::string inds = value(experts.indices).text;
   const Expression scores = value(experts.weights);
+  std::string passes;
+  if (experts.identities > 0) {
+    initialise("num_experts", count);
+    inds = name(experts.indices);
+    if (rows) {
+      x = {name(experts.input), kPrimary};
+    }
+    passes = fresh("identity");
+    statement(passes + " = " + inds + " >= self.num_experts");
+    inds = fmt::format("mx.where({}, 0, {})", passes, inds);
+  }
   const std::string y = fresh("y");
   statement(fmt::format("{} = self.switch_mlp({}, {})", y, x.text, inds));
+  if (!passes.empty()) {
+    statement(fmt::format(
+        "{0} = mx.where({1}[..., None], mx.expand_dims({2}, -2), {0})",
+        y,
+        passes,
+        x.text));
+  }
   Expression sum{
       fmt::format("({} * {}[..., None]).sum(axis=-2)", y, scores.at(kPrimary)),
       kPrimary};

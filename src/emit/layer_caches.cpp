@@ -19,6 +19,17 @@ int count_updates(const Frame& frame) {
   return n;
 }
 
+/// Where a call has the argument of that name; -1 without it.
+int argument_index(const Frame& call, std::string_view name) {
+  const auto& params = call.function->code->signature.params;
+  for (size_t i = 0; i < std::min(params.size(), call.args.size()); ++i) {
+    if (params[i].name.str() == name) {
+      return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
 /// What the config's layer_types calls a layer; "" where it does not say.
 std::string named_kind(Context& context, const Frame& layer) {
   const Value kinds =
@@ -40,6 +51,29 @@ std::string attention_mask(const Context& context, bool sliding) {
 }
 
 }  // namespace
+
+std::vector<int64_t> layer_indices(const Frame& frame) {
+  std::vector<int64_t> out;
+  for (const auto& item : frame.items) {
+    const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+    if (!child) {
+      continue;
+    }
+    std::vector<int64_t> inside;
+    if (!lift::is_cache_update(**child)) {
+      inside = layer_indices(**child);
+    } else if (const int i = argument_index(**child, "layer_idx");
+               i >= 0 && (*child)->args[i].is_int()) {
+      inside = {(*child)->args[i].as_int()};
+    }
+    for (int64_t index : inside) {
+      if (std::find(out.begin(), out.end(), index) == out.end()) {
+        out.push_back(index);
+      }
+    }
+  }
+  return out;
+}
 
 void add_recurrent_layer(Context& context, const Frame& layer, Masks& masks) {
   std::string kind = named_kind(context, layer);
@@ -89,7 +123,7 @@ void write_recurrent_masks(
   if (masks.both) {
     w.context().imports.insert("base:create_attention_mask");
     w.statement(
-        std::string("mask = create_attention_mask(h, cache[0][1]") +
+        "mask = create_attention_mask(h, " + masks.first_cache() +
         (context.needs_mask_array ? ", return_array=True)" : ")"));
     w.statement("ssm_mask = create_ssm_mask(h, cache[0][0])");
     return;

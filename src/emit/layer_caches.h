@@ -4,6 +4,10 @@
 
 namespace portwright::emit {
 
+/// The layers of the source's cache that hold a call's keys and values, in
+/// order; each is a cache of its own.
+std::vector<int64_t> layer_indices(const Frame& frame);
+
 /// Adds the kind of a layer that keeps states to `masks`.
 void add_recurrent_layer(Context& context, const Frame& layer, Masks& masks);
 

@@ -147,6 +147,17 @@ Masks find_masks(Context& context, const Roles& roles) {
           "'" + layer->path + "' attends by a mask of no known kind" +
               (kind.empty() ? "" : " (" + kind + ")"));
     }
+    const int attentions = std::max<int>(1, layer_indices(*layer).size());
+    if (attentions != out.attentions && layer != roles.layer_frames.front()) {
+      context.hole(
+          layer->call,
+          "'" + layer->path + "' has other caches than layers before");
+    }
+    out.attentions = attentions;
+    if (attentions > 1 && (out.both || kind != "full_attention")) {
+      context.hole(
+          layer->call, "'" + layer->path + "' has several caches that differ");
+    }
     if (out.both) {
       if (kind != "full_attention") {
         context.hole(layer->call, "'" + layer->path + "' slides over states");
@@ -191,11 +202,13 @@ void write_make_cache(ClassText& model, const Masks& masks, Context& context) {
     model.methods.push_back(recurrent_caches(context, masks));
     return;
   }
-  if (masks.indexed) {
+  if (masks.indexed || masks.attentions > 1) {
     context.imports.insert({"cache:CacheList", "cache:KVCache"});
+    const std::vector<std::string> caches(
+        masks.indexed ? 2 : masks.attentions, "KVCache()");
     model.methods.push_back(
-        "def make_cache(self):\n"
-        "    return [CacheList(KVCache(), KVCache()) for _ in self.layers]\n");
+        "def make_cache(self):\n    return [CacheList(" + join(caches) +
+        ") for _ in self.layers]\n");
     return;
   }
   if (!masks.any_sliding) {

@@ -28,11 +28,14 @@ struct Masks {
   int states = 0;        // arrays that each of them keeps
   bool both = false;     // every layer keeps states, and keys and values
   bool indexed = false;  // every layer keeps the keys of an index too
+  int attentions = 1;    // caches of keys and values that every layer has
   std::set<std::string> uncached;  // kinds of layers that keep nothing
 
   /// The first layer's cache that attention reads.
   std::string first_cache() const {
-    return both ? "cache[0][1]" : indexed ? "cache[0][0]" : "cache[0]";
+    return both                        ? "cache[0][1]"
+           : indexed || attentions > 1 ? "cache[0][0]"
+                                       : "cache[0]";
   }
   /// True when layers of several kinds are told apart by layer_types.
   bool mixed() const {

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "emit/activations.h"
+#include "emit/layer_caches.h"
 #include "emit/operations.h"
 
 namespace portwright::emit {
@@ -39,6 +40,7 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
       reassigned_(find_reassigned(context, graph_)),
       attention_(*this),
       recurrent_(*this),
+      grouped_(*this),
       rows_(*this) {
   used_names_ = {
       "self",
@@ -179,6 +181,9 @@ std::string ModuleWriter::house_of(ValueId id) const {
 std::vector<ValueId> ModuleWriter::dependencies(ValueId id) {
   if (attention_.owns(id)) {
     return attention_.dependencies(id);
+  }
+  if (grouped_.owns(id)) {
+    return grouped_.dependencies(id);
   }
   if (const Frame* selected = activation(id)) {
     return selected->inputs;
@@ -329,6 +334,9 @@ Expression ModuleWriter::make(ValueId id) {
   if (recurrent_.owns(id)) {
     return recurrent_.produce(id);
   }
+  if (grouped_.owns(id)) {
+    return grouped_.produce(id);
+  }
   if (id == context_.evaluation.positions) {
     return positions();
   }
@@ -377,7 +385,11 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
     return call_experts(child, *experts);
   }
   std::vector<ValueId> used;
-  for (ValueId id : child.outputs) {
+  std::vector<ValueId> outputs = child.outputs;
+  if (const auto more = handed_out_.find(&child); more != handed_out_.end()) {
+    outputs.insert(outputs.end(), more->second.begin(), more->second.end());
+  }
+  for (ValueId id : outputs) {
     const auto it = graph_.producers.find(id);
     if (uses_.contains(id) && it != graph_.producers.end() &&
         it->second.call == &child &&
@@ -386,7 +398,7 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
     }
   }
   if (used.empty()) {
-    used.push_back(child.outputs[index]);
+    used.push_back(outputs[index]);
   }
   std::string made = "...";
   try {
@@ -418,11 +430,25 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
       args.emplace_back("mask");
     }
     const bool index = splits_cache_ && lift::updates_index(child);
-    args.emplace_back(index ? "index_cache" : "cache");
+    const auto own = layer_indices(child);
+    const auto all = layer_indices(frame_);
+    const auto at =
+        std::find(all.begin(), all.end(), own.empty() ? -1 : own[0]);
+    args.emplace_back(
+        index ? "index_cache"
+        : own.size() != 1 || all.size() <= 1
+            ? "cache"
+            : "cache[" + std::to_string(at - all.begin()) + "]");
   }
   const Expression answer = call(called.text, std::move(args));
-  return used.size() == 1 ? answer
-                          : unpacked(answer, used, child.outputs[index]);
+  return used.size() == 1 ? answer : unpacked(answer, used, outputs[index]);
+}
+
+void ModuleWriter::hand_out(const Frame& call, ValueId id) {
+  auto& more = handed_out_[&call];
+  more.push_back(id);
+  graph_.producers[id] = {
+      nullptr, &call, call.outputs.size() + more.size() - 1};
 }
 
 /// Names what a call hands out as a tuple; the one asked for.
@@ -606,6 +632,7 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
     attention_.find();
     rows_.find();
   }
+  grouped_.find();
   count_uses(outputs);
   std::vector<std::string> results;
   const trace::Twin* half = context_.evaluation.half;
@@ -613,8 +640,9 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
     const auto at =
         std::find(frame_.outputs.begin(), frame_.outputs.end(), id) -
         frame_.outputs.begin();
-    const auto dtype = half
-                           ? half->output_dtype(frame_, static_cast<size_t>(at))
+    const auto place = static_cast<size_t>(at);
+    const auto dtype = half && place < frame_.outputs.size()
+                           ? half->output_dtype(frame_, place)
                            : std::nullopt;
     results.push_back(converted(value(id), id, dtype).text);
   }

@@ -11,6 +11,7 @@
 #include "emit/attention_writer.h"
 #include "emit/context.h"
 #include "emit/expression.h"
+#include "emit/grouped_writer.h"
 #include "emit/members.h"
 #include "emit/reassigned.h"
 #include "emit/recurrent_writer.h"
@@ -78,6 +79,14 @@ class ModuleWriter {
   Context& context() {
     return context_;
   }
+  /// Lets a submodule answer a value of its forward too.
+  void hand_out(const Frame& call, ValueId id);
+  /// `experts` on rows of a value, in a switch layer that stands for a frame.
+  Expression call_experts(const Frame& call, const lift::Experts& experts);
+  /// A size of experts in terms of ModelArgs, as `holder` or the frames' keep
+  /// it.
+  std::string
+  expert_size(const eval::Value& holder, const Frame& experts, int size);
   /// A scalar as __call__ reads it: a literal, or `self.<attribute>`.
   Expression scalar(const eval::Value& value);
   /// An extent of a shape: B, L, or a scalar; -1 where a reshape can tell.
@@ -163,7 +172,6 @@ class ModuleWriter {
       const std::vector<ValueId>& ids,
       ValueId wanted);
   Expression call_activation(const Frame& call);
-  Expression call_experts(const Frame& call, const lift::Experts& experts);
   std::string expert_activation(const Frame& call, const lift::Experts&);
   void keep_expert_weights(
       const Frame& call,
@@ -212,8 +220,12 @@ class ModuleWriter {
   bool splits_cache_ = false;  // of attention, and of its index
   bool constructing_ = false;  // writes __init__, where fields are args.x
 
+  /// What submodules answer beside their outputs.
+  std::map<const Frame*, std::vector<ValueId>> handed_out_;
+
   AttentionWriter attention_;
   RecurrentWriter recurrent_;
+  GroupedWriter grouped_;
   RowPositions rows_;
 };
 

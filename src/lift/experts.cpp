@@ -1,5 +1,6 @@
 #include "lift/experts.h"
 
+#include "lift/expert_products.h"
 #include "lift/experts_proof.h"
 
 namespace portwright::lift {
@@ -7,17 +8,6 @@ namespace portwright::lift {
 using eval::Value;
 
 namespace {
-
-/// All operations below a frame, those of its submodules too, in order.
-void collect(const Frame& frame, std::vector<const OpNode*>& out) {
-  for (const auto& item : frame.items) {
-    if (const auto* op = std::get_if<OpNode>(&item)) {
-      out.push_back(op);
-    } else if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-      collect(**child, out);
-    }
-  }
-}
 
 /// One expert's slice of a parameter.
 struct Slice {
@@ -68,12 +58,21 @@ Slice slice_of(const Trace& trace, const Frame& frame, ValueId id) {
   }
 }
 
-struct Step {
-  Experts::Product product;
-  ValueId operand = 0, result = 0;
-};
+}  // namespace
 
-/// The operand of a parameter of the operation; 0 when it is no tensor.
+std::vector<const OpNode*> all_operations(const Frame& frame) {
+  std::vector<const OpNode*> out;
+  for (const auto& item : frame.items) {
+    if (const auto* op = std::get_if<OpNode>(&item)) {
+      out.push_back(op);
+    } else if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      const auto inside = all_operations(**child);
+      out.insert(out.end(), inside.begin(), inside.end());
+    }
+  }
+  return out;
+}
+
 ValueId operand_of(const OpNode& op, size_t parameter) {
   size_t next = 0;
   for (size_t i = 0; i < op.args.size(); ++i) {
@@ -86,8 +85,8 @@ ValueId operand_of(const OpNode& op, size_t parameter) {
   return 0;
 }
 
-std::optional<Step>
-step_of(const Trace& trace, const Frame& frame, const OpNode& op) {
+std::optional<ExpertStep>
+product_of(const Trace& trace, const Frame& frame, const OpNode& op) {
   const bool linear = op.op->name == "linear";
   if ((!linear && op.op->name != "matmul") || op.outputs.size() != 1) {
     return {};
@@ -100,7 +99,7 @@ step_of(const Trace& trace, const Frame& frame, const OpNode& op) {
   if (slice.parameter.empty() || slice.sizes.size() != 3) {
     return {};
   }
-  Step step;
+  ExpertStep step;
   step.product.weight = slice.parameter;
   step.product.sizes = slice.sizes;
   step.product.flat = slice.flat;
@@ -118,22 +117,24 @@ step_of(const Trace& trace, const Frame& frame, const OpNode& op) {
   return step;
 }
 
+namespace {
+
 /// The products of the first expert that was hit, biases taken in.
-std::vector<Step> steps_of(
+std::vector<ExpertStep> steps_of(
     const Trace& trace,
     const Frame& frame,
     const std::vector<const OpNode*>& ops) {
-  std::vector<Step> out;
+  std::vector<ExpertStep> out;
   for (const OpNode* op : ops) {
-    if (auto step = step_of(trace, frame, *op)) {
-      for (const Step& known : out) {
+    if (auto step = product_of(trace, frame, *op)) {
+      for (const ExpertStep& known : out) {
         if (known.product.weight == step->product.weight) {
           return out;
         }
       }
       out.push_back(*step);
     } else if (op->op->name == "add" && op->inputs.size() == 2) {
-      for (Step& known : out) {
+      for (ExpertStep& known : out) {
         for (int side : {0, 1}) {
           if (op->inputs[side] == known.result) {
             const Slice bias = slice_of(trace, frame, op->inputs[1 - side]);
@@ -192,21 +193,24 @@ bool split_parts(
   return found.gate && found.up;
 }
 
+}  // namespace
+
 bool match_products(
     const std::vector<const OpNode*>& ops,
-    const std::vector<Step>& steps,
+    const std::vector<ExpertStep>& steps,
     Experts& found) {
   if (steps.size() < 2 || steps.size() > 3) {
     return false;
   }
-  const Step& last = steps.back();
+  const ExpertStep& last = steps.back();
   found.last = last.product;
   found.hidden = last.operand;
   found.hidden_size = last.product.outputs();
   found.intermediate = last.product.inputs();
   found.experts = static_cast<int>(last.product.sizes[0]);
   for (size_t i = 0; i + 1 < steps.size(); ++i) {
-    if (steps[i].product.sizes[0] != found.experts ||
+    // Rows past the last expert's belong to none.
+    if (steps[i].product.sizes[0] < found.experts ||
         steps[i].product.inputs() != found.hidden_size) {
       return false;
     }
@@ -226,6 +230,19 @@ bool match_products(
   }
   return wide == 2 * found.intermediate &&
          split_parts(ops, steps[0].result, found);
+}
+
+namespace {
+
+/// How many values an index can take, as the source spreads it.
+int classes_of(const std::vector<const OpNode*>& ops) {
+  for (const OpNode* op : ops) {
+    if (op->op->name == "one_hot") {
+      const Value& n = op->args[op->op->param("num_classes")];
+      return n.is_int() ? static_cast<int>(n.as_int()) : 0;
+    }
+  }
+  return 0;
 }
 
 bool match_inputs(const Trace& trace, const Frame& frame, Experts& found) {
@@ -264,21 +281,30 @@ std::optional<Experts> lift_experts(
     const Flows&,
     const Frame& frame) {
   Experts found;
-  std::vector<const OpNode*> ops;
   if (!frame.is_module() || frame.inputs.size() != 3) {
     return {};
   }
-  collect(frame, ops);
+  const auto ops = all_operations(frame);
   if (!match_products(ops, steps_of(trace, frame, ops), found) ||
       !match_inputs(trace, frame, found) ||
       trace.info(found.gate).shape.size() != 2) {
     return {};
   }
   name_activation(interp, trace, found);
-  if (!agrees(interp, trace, frame, found)) {
+  found.identities = std::max(0, classes_of(ops) - found.experts);
+  if (agrees(interp, trace, frame, found)) {
+    return found;
+  }
+  const bool spare =
+      std::any_of(found.first.begin(), found.first.end(), [&](const auto& p) {
+        return p.sizes[0] > found.experts;
+      });
+  if (found.identities == 0 || spare) {
     return {};
   }
-  return found;
+  found.identities = 0;  // nothing chooses them
+  return agrees(interp, trace, frame, found) ? std::optional(found)
+                                             : std::nullopt;
 }
 
 }  // namespace portwright::lift

@@ -10,7 +10,8 @@
 namespace portwright::lift {
 
 /// Experts over stacked weights, summed by routing weight:
-///   sum_k w[n,k] * last[e] act(first[e] x[n]),  e = index[n,k].
+///   sum_k w[n,k] * last[e] act(first[e] x[n]),  e = index[n,k];
+/// indices past the experts stand for x[n] itself.
 struct Experts {
   /// One product of an expert: its weights stand in one parameter for all.
   struct Product {
@@ -58,6 +59,7 @@ struct Experts {
   Activation activation = Activation::Other;
   eval::Value alpha, limit;
   int experts = 0, hidden_size = 0, intermediate = 0;
+  int identities = 0;  // indices past the experts
 };
 
 /// Recognises a module by how its recorded products use its parameters, and by

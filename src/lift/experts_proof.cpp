@@ -4,8 +4,6 @@ namespace portwright::lift {
 
 using eval::Value;
 
-namespace {
-
 mx::array parameter(
     eval::Interpreter& interp,
     const Value& module,
@@ -22,7 +20,6 @@ mx::array parameter(
   return *found;
 }
 
-/// x (N, K, in) through the experts of index (N, K).
 mx::array through(
     eval::Interpreter& interp,
     const Value& module,
@@ -43,6 +40,8 @@ mx::array through(
   return y;
 }
 
+namespace {
+
 /// Gates and ups of what the first products gave.
 std::pair<mx::array, mx::array> parts(const Experts& e, const mx::array& y) {
   const int n = y.shape(-1);
@@ -60,17 +59,21 @@ std::pair<mx::array, mx::array> parts(const Experts& e, const mx::array& y) {
   return out;
 }
 
-mx::array apply(
+}  // namespace
+
+mx::array apply_experts(
     eval::Interpreter& interp,
     const Trace& trace,
     const Frame& frame,
     const Experts& e,
     const mx::array& x,
-    const mx::array& index,
+    const mx::array& choice,
     const mx::array& weight) {
-  const int n = index.shape(0), k = index.shape(1);
+  const int n = choice.shape(0), k = choice.shape(1);
   const auto each =
       mx::broadcast_to(mx::expand_dims(x, 1), {n, k, x.shape(-1)});
+  const auto passes = mx::greater_equal(choice, mx::array(e.experts));
+  const auto index = mx::where(passes, mx::zeros_like(choice), choice);
   mx::array gate = through(interp, frame.module, e.first[0], each, index);
   mx::array up = gate;
   if (e.gating == Experts::Gating::Separate) {
@@ -83,11 +86,12 @@ mx::array apply(
       activate(
           interp, trace, e, mx::reshape(gate, flat), mx::reshape(up, flat)),
       {n, k, e.intermediate});
-  const auto y = through(interp, frame.module, e.last, hidden, index);
+  const auto y = mx::where(
+      mx::expand_dims(passes, -1),
+      each,
+      through(interp, frame.module, e.last, hidden, index));
   return mx::sum(mx::multiply(y, mx::expand_dims(weight, -1)), 1);
 }
-
-}  // namespace
 
 bool agrees(
     eval::Interpreter& interp,
@@ -104,7 +108,7 @@ bool agrees(
   const auto index = mx::astype(
       mx::random::randint(
           mx::array(0),
-          mx::array(e.experts),
+          mx::array(e.experts + e.identities),
           {n, k},
           mx::int32,
           mx::random::key(33)),
@@ -120,8 +124,8 @@ bool agrees(
   const auto expected = mx::reshape(
       call_module(interp, frame.module, inputs), {n, e.hidden_size});
   return relative_error(
-             apply(interp, trace, frame, e, x, index, weight), expected) <
-         kTolerance;
+             apply_experts(interp, trace, frame, e, x, index, weight),
+             expected) < kTolerance;
 }
 
 }  // namespace portwright::lift

@@ -20,6 +20,30 @@ void name_activation(
     const Trace& trace,
     Experts& experts);
 
+/// A parameter of a module, by its path below it.
+mx::array parameter(
+    eval::Interpreter& interp,
+    const eval::Value& module,
+    const std::string& name);
+
+/// x (N, K, in) through the experts of index (N, K).
+mx::array through(
+    eval::Interpreter& interp,
+    const eval::Value& module,
+    const Experts::Product& product,
+    const mx::array& x,
+    const mx::array& index);
+
+/// The stacked form on rows (N, H), choices and routing weights (N, K).
+mx::array apply_experts(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Frame& frame,
+    const Experts& experts,
+    const mx::array& x,
+    const mx::array& choice,
+    const mx::array& weight);
+
 /// True when the module equals the stacked form on random parameters, inputs,
 /// indices and routing weights.
 bool agrees(

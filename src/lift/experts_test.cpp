@@ -157,6 +157,36 @@ TEST_F(ExpertsTest, KnowsRowsOfAllExpertsInOneMatrix) {
   EXPECT_TRUE(e->last.transposed);
 }
 
+/// Four experts in three that compute and one index past them.
+constexpr const char* kSpareRows =
+    "        self.both = nn.Parameter(torch.ones(4, 10, 6))\n"
+    "        self.down = nn.Parameter(torch.ones(3, 6, 5))\n";
+
+TEST_F(ExpertsTest, KnowsIndicesThatPassTheirInput) {
+  const auto e = lift(
+      kSpareRows,
+      "            if e < 3:\n"
+      "                gate, up = F.linear(x, self.both[e]).chunk(2, dim=-1)\n"
+      "                y = F.linear(F.silu(gate) * up, self.down[e])\n"
+      "            else:\n"
+      "                y = x\n");
+  ASSERT_TRUE(e);
+  EXPECT_EQ(e->experts, 3);
+  EXPECT_EQ(e->identities, 1);
+  EXPECT_EQ(e->first[0].sizes[0], 4);
+}
+
+TEST_F(ExpertsTest, RefusesIndicesThatComputeSomethingElse) {
+  EXPECT_FALSE(lift(
+      kSpareRows,
+      "            if e < 3:\n"
+      "                gate, up = F.linear(x, self.both[e]).chunk(2, "
+      "dim=-1)\n"
+      "                y = F.linear(F.silu(gate) * up, self.down[e])\n"
+      "            else:\n"
+      "                y = 2 * x\n"));
+}
+
 TEST_F(ExpertsTest, RefusesWeightsThatAreNotAFactor) {
   EXPECT_FALSE(lift(
       kFused,

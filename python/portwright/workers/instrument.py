@@ -48,16 +48,18 @@ def _replace_first(args, kwargs, array, mx):
     return args, kwargs
 
 
-def _stacks(module, mx):
-    """Holds weights of several experts, itself or right below."""
+def _stacked(module, mx):
+    """How many experts' weights it holds, itself or right below."""
     near = [module, *module.children().values()]
     arrays = [a for m in near if isinstance(m, dict) for a in m.values()]
-    return any(isinstance(a, mx.array) and a.ndim > 2 for a in arrays)
+    counts = [a.shape[0] for a in arrays if isinstance(a, mx.array) and a.ndim > 2]
+    return min(counts, default=0)
 
 
 class Instrument:
     """Records `in:PATH`, `out:PATH` and, of modules that are told which experts
-    to use, `routes:PATH`; a repeated call adds `#2`, `#3`."""
+    to use, `routes:PATH` and their number `experts:PATH`; a repeated call adds
+    `#2`, `#3`."""
 
     def __init__(self, model, mx, capture=None, inject=None):
         self.mx = mx
@@ -101,7 +103,7 @@ class Instrument:
         cls = type(module)
         mx = self.mx
         watch = self
-        stacks = _stacks(module, mx)
+        experts = _stacked(module, mx)
 
         def __call__(module, *args, **kwargs):
             n = watch._calls[path] = watch._calls.get(path, 0) + 1
@@ -111,8 +113,8 @@ class Instrument:
                 args, kwargs = _replace_first(args, kwargs, array, mx)
             entered = first_array([*args, *kwargs.values()], mx)
             watch._store("in:" + key, entered)
-            if stacks:
-                watch._store_routes(key, args)
+            if experts:
+                watch._store_routes(key, args, experts)
             watch.order.append(key)
             result = cls.__call__(module, *args, **kwargs)
             watch._store("out:" + key, first_array(result, mx))
@@ -127,7 +129,7 @@ class Instrument:
             self.tensors[self.prefix + key] = array
             self.dtypes[self.prefix + key] = str(array.dtype).removeprefix("mlx.core.")
 
-    def _store_routes(self, key, args):
+    def _store_routes(self, key, args, experts):
         """The outermost module that is told decides; those below only obey."""
         told = [k.split("routes:")[1] for k in self.tensors if "routes:" in k]
         if any(key.startswith(path + ".") for path in told):
@@ -136,4 +138,5 @@ class Instrument:
             if isinstance(value, self.mx.array) and value.ndim > 1:
                 if self.mx.issubdtype(value.dtype, self.mx.integer):
                     self._store("routes:" + key, value.astype(self.mx.float32))
+                    self._store("experts:" + key, self.mx.array([float(experts)]))
                     return

@@ -166,10 +166,14 @@ std::string RecurrentWriter::conv_member(const lift::CausalConv& form) {
                       : "False"));
   context.convolutions.insert(name);
   const bool last = deltas_.empty() && spaces_.empty() && scans_.empty();
-  const std::string call_text =
-      form.activation == lift::CausalConv::Activation::Silu
-          ? "nn.silu(self." + name + "(x))"
-          : "self." + name + "(x)";
+  std::string call_text = "self." + name + "(x)";
+  if (form.activation == lift::CausalConv::Activation::Silu) {
+    call_text = "nn.silu(" + call_text + ")";
+  }
+  const trace::Twin* half = context.evaluation.half;
+  if (half && half->dtype(form.weight) == torch::Dtype::Float32) {
+    call_text += ".astype(x.dtype)";  // by weights that stay in float32
+  }
   const int slot = with_output(convolutions_, form.output)->slot;
   methods_.push_back(fmt::format(
       "def _convolve(self, x, mask, cache):\n"

@@ -322,6 +322,7 @@ std::string read_infinities(const std::string& name, const Value& by_default) {
 }  // namespace
 
 std::string write_arguments(
+    Configs& configs,
     const std::vector<Context*>& drafts,
     std::vector<std::string>& guards) {
   Context& context = *drafts.front();
@@ -451,6 +452,7 @@ std::string write_arguments(
   if (rope || context.rope_by_kind) {
     write_rope_arguments(
         context,
+        configs,
         rope_fields.contains("partial_rotary_factor"),
         out,
         body,

@@ -348,7 +348,7 @@ Emitted emit_model(
   }
   std::string body = activation_entries(context);
   try {
-    body += write_arguments(drafts, out.guards) + "\n\n";
+    body += write_arguments(predicates.configs(), drafts, out.guards) + "\n\n";
   } catch (const Hole& hole) {
     out.holes.push_back(hole.diagnostic);
   }

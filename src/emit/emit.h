@@ -30,6 +30,7 @@ Emitted emit_model(
 /// `@dataclass class ModelArgs`, for the fields the file reads. What the drafts
 /// have in common is in the first.
 std::string write_arguments(
+    Configs& configs,
     const std::vector<Context*>& drafts,
     std::vector<std::string>& guards);
 

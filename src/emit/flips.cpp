@@ -4,7 +4,6 @@
 #include <regex>
 
 #include "emit/config_class.h"
-#include "library/model.h"
 
 namespace portwright::emit {
 
@@ -56,11 +55,10 @@ class Search {
         wanted_(wanted) {}
 
   void run(const std::function<bool(const json&)>& take) {
-    auto loaded = library::load_config(interp_, config_);
-    if (!loaded) {
+    loaded_ = predicates_.configs()(config_);
+    if (!loaded_.defined()) {
       return;
     }
-    loaded_ = *loaded;
     const Predicate& predicate = predicates_.at(predicate_);
     std::vector<Edit> edits;
     for (const auto& field : predicate.reads.fields) {
@@ -90,15 +88,15 @@ class Search {
   static constexpr int kSmall = 8;
 
   bool fits(const json& candidate) {
-    const auto config = library::load_config(interp_, candidate);
-    if (!config) {
+    const Value config = predicates_.configs()(candidate);
+    if (!config.defined()) {
       return false;
     }
     if (!predicates_.at(predicate_).reads.loop) {
-      return predicates_.truth(predicate_, *config, -1) == wanted_;
+      return predicates_.truth(predicate_, config, -1) == wanted_;
     }
-    for (int64_t layer = 0; layer < layers(*config); ++layer) {
-      if (predicates_.truth(predicate_, *config, layer) == wanted_) {
+    for (int64_t layer = 0; layer < layers(config); ++layer) {
+      if (predicates_.truth(predicate_, config, layer) == wanted_) {
         return true;
       }
     }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "emit/configs.h"
 #include "emit/context.h"
 #include "emit/merge.h"
 
@@ -30,7 +31,8 @@ struct Predicate {
 /// config and layer.
 class Predicates {
  public:
-  explicit Predicates(eval::Interpreter& interp) : interp_(interp) {}
+  explicit Predicates(eval::Interpreter& interp)
+      : interp_(interp), configs_(interp) {}
 
   /// The index of a condition; -1 when it reads more than the config.
   int index_of(const eval::Provenance* condition);
@@ -42,9 +44,13 @@ class Predicates {
   }
   /// `layer` < 0: not inside a layer.
   Truth truth(int index, const eval::Value& config, int64_t layer);
+  Configs& configs() {
+    return configs_;
+  }
 
  private:
   eval::Interpreter& interp_;
+  Configs configs_;
   std::vector<Predicate> all_;
   std::map<std::string, int> by_text_;
   std::map<int, eval::Value> functions_;

@@ -3,8 +3,6 @@
 #include <regex>
 
 #include "emit/expression.h"
-#include "library/config_json.h"
-#include "library/guarded.h"
 
 namespace portwright::emit {
 
@@ -25,7 +23,8 @@ std::string number(double value) {
 /// What the config class makes of configs.
 class Reader {
  public:
-  explicit Reader(Context& context) : context_(context) {
+  Reader(Context& context, Configs& configs)
+      : context_(context), configs_(configs) {
     bare_ = context.evaluation.json;
     for (const auto& name : {"rope_parameters", "rope_scaling"}) {
       bare_.erase(name);
@@ -48,17 +47,11 @@ class Reader {
   /// rope_parameters of a config; of one kind of layer, when that is given.
   /// Undefined when the class refuses the config or has no such set.
   Value parameters(const json& config, const std::string& kind = "") const {
-    const auto made = library::guarded(context_.interp, [&] {
-      return context_.interp.call_method(
-          Value(static_cast<eval::Object*>(
-              context_.evaluation.config.object()->cls)),
-          "from_dict",
-          {library::to_value(config)});
-    });
-    if (!made) {
+    const Value made = configs_(config);
+    if (!made.defined()) {
       return {};
     }
-    const Value all = context_.interp.try_getattr(*made, "rope_parameters");
+    const Value all = context_.interp.try_getattr(made, "rope_parameters");
     if (kind.empty() || !all.is(eval::Kind::Dict)) {
       return all;
     }
@@ -144,6 +137,7 @@ class Reader {
   }
 
   Context& context_;
+  Configs& configs_;
   json bare_;
   std::vector<std::string> names_;
 };
@@ -164,11 +158,12 @@ class Writer {
  public:
   Writer(
       Context& context,
+      Configs& configs,
       std::string& fields,
       std::vector<std::string>& body,
       std::vector<std::string>& guards)
       : context_(context),
-        reader_(context),
+        reader_(context, configs),
         fields_(fields),
         body_(body),
         guards_(guards) {
@@ -410,11 +405,12 @@ class Writer {
 
 void write_rope_arguments(
     Context& context,
+    Configs& configs,
     bool partial,
     std::string& fields,
     std::vector<std::string>& body,
     std::vector<std::string>& guards) {
-  Writer writer(context, fields, body, guards);
+  Writer writer(context, configs, fields, body, guards);
   if (context.rope_by_kind) {
     writer.by_kind();
   } else {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "emit/configs.h"
 #include "emit/context.h"
 
 namespace portwright::emit {
@@ -17,6 +18,7 @@ namespace portwright::emit {
 /// file does not compute as the source does is refused; `guards` lists that.
 void write_rope_arguments(
     Context& context,
+    Configs& configs,
     bool partial,
     std::string& fields,
     std::vector<std::string>& body,

@@ -316,7 +316,7 @@ Value Interpreter::generic_getattr(const Value& object, Symbol name) {
     return Value(static_cast<Object*>(cls));
   }
   if (name == names().dict && object.is_object()) {
-    return instance_dict(*this, object);
+    return Value(Dict::of(object.object()));
   }
   if (name == names().doc) {
     return Value::none();

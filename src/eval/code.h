@@ -60,6 +60,7 @@ struct FunctionCode {
   ExprPtr value;  // lambdas
   bool is_generator = false;
   bool is_lambda = false;
+  bool does_nothing = false;             // `pass` alone
   const syntax::Stmt* syntax = nullptr;  // the def, if any
 };
 

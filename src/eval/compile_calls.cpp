@@ -54,20 +54,35 @@ CallArgs evaluate_arguments(
   return out;
 }
 
+/// What a logger that says nothing is told need not be put into words: a
+/// config's alone costs more than the config.
+bool does_nothing(const Value& function) {
+  const Value& called = function.is(Kind::BoundMethod)
+                            ? function.get<BoundMethod>()->function
+                            : function;
+  return called.is(Kind::Function) &&
+         called.get<Function>()->code->does_nothing;
+}
+
 class CallCode : public ExprCode {
  public:
   CallCode(
       base::Span span,
       ExprPtr function,
       std::vector<Argument> positional,
-      std::vector<Argument> keywords)
+      std::vector<Argument> keywords,
+      bool formats_only)
       : ExprCode(span),
         function_(std::move(function)),
         positional_(std::move(positional)),
-        keywords_(std::move(keywords)) {}
+        keywords_(std::move(keywords)),
+        formats_only_(formats_only) {}
 
   Value eval(Frame& frame) const override {
     const Value function = function_->eval(frame);
+    if (formats_only_ && does_nothing(function)) {
+      return Value::none();
+    }
     CallArgs args = evaluate_arguments(frame, positional_, span);
     for (const Argument& keyword : keywords_) {
       Value v = keyword.value->eval(frame);
@@ -86,6 +101,7 @@ class CallCode : public ExprCode {
   ExprPtr function_;
   std::vector<Argument> positional_;
   std::vector<Argument> keywords_;
+  bool formats_only_;  // its one argument is an f-string
 };
 
 /// super() inside a method: the class that defines it, and its first argument.
@@ -143,7 +159,12 @@ ExprPtr Compiler::call(const ast::Call& e) {
     keywords.push_back({expr(*k.value), k.arg, !k.arg});
   }
   return std::make_unique<CallCode>(
-      e.span, std::move(function), std::move(positional), std::move(keywords));
+      e.span,
+      std::move(function),
+      std::move(positional),
+      std::move(keywords),
+      e.keywords.empty() && e.args.size() == 1 &&
+          e.args[0]->kind == ast::ExprKind::JoinedStr);
 }
 
 }  // namespace portwright::eval

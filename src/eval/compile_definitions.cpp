@@ -363,6 +363,8 @@ StmtPtr Compiler::function(const ast::FunctionDef& s) {
     declare_bindings(scope, s.body);
     ScopeGuard guard(*this, scope);
     code->is_generator = contains_yield(s.body);
+    code->does_nothing =
+        s.body.size() == 1 && s.body[0]->kind == ast::StmtKind::Pass;
     code->body = block(s.body);
   }
   return std::make_unique<DefineFunction>(

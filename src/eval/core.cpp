@@ -149,19 +149,6 @@ void install_core(Interpreter& interp) {
   install_functions(interp);
 }
 
-Value instance_dict(Interpreter&, const Value& object) {
-  // What is written to it reaches the instance; what the instance gets later
-  // shows in the next one.
-  auto out = dict();
-  if (object.object()->attrs) {
-    for (const auto& [key, value] : object.object()->attrs->entries()) {
-      out->set(key.str(), value);
-    }
-  }
-  out->owner = Ref<Object>(object.object());
-  return Value(out);
-}
-
 namespace {
 
 Value code_object(Interpreter& interp, const Function& function) {

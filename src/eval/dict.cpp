@@ -29,26 +29,43 @@ Dict::Dict() : Object(Kind::Dict) {}
 
 void Dict::clear() {
   Object::clear();
-  owner = {};
+  owner_ = {};
   remove_all();
+}
+
+Ref<Dict> Dict::of(Object* owner) {
+  auto out = dict();
+  out->owner_ = Ref<Object>(owner);
+  out->copied_ = false;
+  return out;
+}
+
+void Dict::copy() {
+  copied_ = true;
+  if (owner_->attrs) {
+    for (const auto& [name, value] : owner_->attrs->entries()) {
+      insert_new(eval::str(name.str()), value, string_hash(name.str()));
+    }
+  }
 }
 
 // Null: the key is gone.
 void Dict::tell_owner(const Value& key, const Value* value) {
-  if (!owner || !key.is_str()) {
+  if (!owner_ || !key.is_str()) {
     return;
   }
-  if (!owner->attrs) {
-    owner->attrs = new AttrMap;
+  if (!owner_->attrs) {
+    owner_->attrs = new AttrMap;
   }
   const Symbol name(key.str());
-  value ? owner->attrs->set(name, *value) : (void)owner->attrs->erase(name);
+  value ? owner_->attrs->set(name, *value) : (void)owner_->attrs->erase(name);
 }
 
 void Dict::remove_all() {
-  if (owner && owner->attrs) {
-    owner->attrs->clear();
+  if (owner_ && owner_->attrs) {
+    owner_->attrs->clear();
   }
+  copied_ = true;
   auto dying = std::move(entries_);
   entries_.clear();
   table_.clear();
@@ -111,11 +128,15 @@ void Dict::insert_new(const Value& key, Value value, size_t hash) {
 }
 
 Value* Dict::find(Interpreter& interp, const Value& key) {
+  if (!copied_ && key.is_str()) {
+    return find(key.str());
+  }
   const int64_t i = locate(&interp, key, key_hash(interp, key));
   return i < 0 ? nullptr : &entries_[i].value;
 }
 
 void Dict::set(Interpreter& interp, const Value& key, Value value) {
+  (void)entries();
   const size_t hash = key_hash(interp, key);
   const int64_t i = locate(&interp, key, hash);
   tell_owner(key, &value);
@@ -127,6 +148,7 @@ void Dict::set(Interpreter& interp, const Value& key, Value value) {
 }
 
 bool Dict::erase(Interpreter& interp, const Value& key) {
+  (void)entries();
   const int64_t i = locate(&interp, key, key_hash(interp, key));
   if (i < 0) {
     return false;
@@ -143,12 +165,17 @@ bool Dict::erase(Interpreter& interp, const Value& key) {
 }
 
 Value* Dict::find(std::string_view key) {
+  if (!copied_) {
+    const AttrMap* attrs = owner_->attrs;
+    return attrs ? const_cast<Value*>(attrs->find(Symbol(key))) : nullptr;
+  }
   const int64_t i =
       locate(nullptr, eval::str(std::string(key)), string_hash(key));
   return i < 0 ? nullptr : &entries_[i].value;
 }
 
 void Dict::set(std::string_view key, Value value) {
+  (void)entries();
   const Value name = eval::str(std::string(key));
   tell_owner(name, &value);
   const size_t hash = string_hash(key);

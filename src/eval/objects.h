@@ -76,17 +76,24 @@ struct Dict : Object {
   Value* find(std::string_view key);
   void set(std::string_view key, Value value);
   size_t size() const {
+    (void)entries();
     return live_;
   }
   /// In order; skip entries whose key is not defined() (deleted ones).
   const std::vector<Entry>& entries() const {
+    if (!copied_) {
+      const_cast<Dict*>(this)->copy();
+    }
     return entries_;
   }
   void remove_all();
-  /// Of an instance's `__dict__`: what is written here becomes its attribute.
-  Ref<Object> owner;
+  /// An instance's `__dict__`: what is written to it becomes its attribute.
+  /// What the instance gets after the first listing of its entries shows in
+  /// the next `__dict__` only.
+  static Ref<Dict> of(Object* owner);
 
  private:
+  void copy();
   void tell_owner(const Value& key, const Value* value);
   int64_t locate(Interpreter* interp, const Value& key, size_t hash) const;
   void insert_new(const Value& key, Value value, size_t hash);
@@ -94,6 +101,9 @@ struct Dict : Object {
   std::vector<Entry> entries_;
   std::vector<int32_t> table_;  // -1 empty, else entry index; power of two
   size_t live_ = 0;
+  Ref<Object> owner_;
+  /// False: the owner's attributes are not among the entries yet.
+  bool copied_ = true;
 };
 
 /// set and frozenset (by class): a Dict's keys.

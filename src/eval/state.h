@@ -103,9 +103,6 @@ Value resolve_lazy(Interpreter& interp, const Value& value);
 raise_no_attribute(Interpreter& interp, const Value& object, Symbol name);
 void generic_delattr(Interpreter& interp, const Value& object, Symbol name);
 
-/// `__dict__` of an instance: a live view of its attributes.
-Value instance_dict(Interpreter& interp, const Value& object);
-
 /// `__code__`, `__defaults__`, ... of an interpreted function.
 Value function_attribute(Interpreter& interp, Function& function, Symbol name);
 bool set_function_attribute(

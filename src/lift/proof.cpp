@@ -32,10 +32,35 @@ mx::Shape shape_of(const Trace& trace, ValueId id) {
   return mx::Shape(sizes.begin(), sizes.end());
 }
 
+namespace {
+
+/// Drawing would take longer than computing with what is drawn: seeds are
+/// places in values that are drawn once.
+mx::array drawn(const mx::Shape& shape, uint64_t seed) {
+  constexpr int kDrawn = 1 << 18;
+  constexpr uint64_t kStride = 10007;
+  static const auto* values = new mx::array([] {
+    auto all =
+        mx::random::normal({kDrawn}, mx::float32, mx::random::key(0x5eed));
+    mx::eval(all);
+    return all;
+  }());
+  int64_t count = 1;
+  for (int size : shape) {
+    count *= size;
+  }
+  if (count > kDrawn / 2) {
+    return mx::random::normal(shape, mx::float32, mx::random::key(seed));
+  }
+  const int at = static_cast<int>(seed * kStride % (kDrawn / 2));
+  return mx::reshape(
+      mx::slice(*values, {at}, {at + static_cast<int>(count)}), shape);
+}
+
+}  // namespace
+
 mx::array random(const mx::Shape& shape, uint64_t seed, float scale) {
-  return mx::multiply(
-      mx::random::normal(shape, mx::float32, mx::random::key(seed)),
-      mx::array(scale));
+  return mx::multiply(drawn(shape, seed), mx::array(scale));
 }
 
 namespace {

@@ -43,7 +43,7 @@ bool prove(
   }
   using candidate::Port;
   using candidate::Verdict;
-  const auto start = std::chrono::steady_clock::now();
+  const base::Stopwatch proving(out.prove_ms);
   const auto port = Port::load(interp, out.emitted.text);
   bool served = true;
   if (port) {
@@ -65,9 +65,6 @@ bool prove(
   } else {
     out.proof = candidate::prove(interp, out.emitted.text, config);
   }
-  out.prove_ms += std::chrono::duration<double, std::milli>(
-                      std::chrono::steady_clock::now() - start)
-                      .count();
   return served;
 }
 

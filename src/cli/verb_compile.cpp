@@ -199,7 +199,9 @@ run_compile(const Options& options, const Common& common, Console& console) {
        {"variants", compiled->variants},
        {"milliseconds",
         {{"total", compiled->total_ms},
+         {"read", compiled->timings.read},
          {"record", compiled->timings.record},
+         {"lift", compiled->timings.lift},
          {"emit", compiled->timings.emit},
          {"prove", compiled->prove_ms}}}});
   return code;

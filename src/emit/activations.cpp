@@ -112,6 +112,7 @@ const std::string& activation_text(
   if (!fresh) {
     return it->second;
   }
+  const base::Stopwatch lifting(context.lift_ms);
   // The tails included.
   const mx::array points = mx::concatenate(
       {mx::linspace(-14, 14, 225, mx::float32),

@@ -56,6 +56,7 @@ void AttentionWriter::refuse_choices_by_length(const Frame& frame) {
 void AttentionWriter::find() {
   Context& context = w_.context();
   refuse_choices_by_length(*w_.graph().frame);
+  const base::Stopwatch lifting(context.lift_ms);
   found_ = lift::find_idioms(
       context.interp,
       context.trace,

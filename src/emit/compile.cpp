@@ -1,7 +1,6 @@
 #include "emit/compile.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "emit/exploration.h"
 #include "library/guarded.h"
@@ -226,13 +225,6 @@ library::Evaluated<std::string> print_lifted(
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start)
-      .count();
-}
-
 /// The first one, and those of the variants.
 void keep_only(
     std::vector<Recording>& recordings,
@@ -256,18 +248,31 @@ struct Compilation::State {
   std::optional<Recording> numbers;
   Timings timings;
 
+  /// Reads what recording would read first; its faults are recording's.
+  void read(const nlohmann::json& fields) {
+    const base::Stopwatch reading(timings.read);
+    if (const Value config = predicates.configs()(fields); config.defined()) {
+      library::read_model_class(interp, config);
+    }
+  }
+
   library::Evaluated<Emitted> write() {
     std::vector<const Evaluation*> evaluations;
     for (const Recording& recording : recordings) {
       evaluations.push_back(&recording.evaluation);
     }
-    return library::guarded(interp, [&] {
+    auto out = library::guarded(interp, [&] {
       return emit_model(
           interp,
           predicates,
           evaluations,
           numbers ? &numbers->evaluation : nullptr);
     });
+    if (out) {
+      timings.lift += out->lift_ms;
+      timings.emit -= out->lift_ms;
+    }
+    return out;
   }
 
   /// False when there was none.
@@ -291,8 +296,9 @@ Compilation::Compilation(Compilation&&) noexcept = default;
 library::Evaluated<Compilation> Compilation::start(
     eval::Interpreter& interp,
     const nlohmann::json& config) {
-  const auto start = Clock::now();
   std::unique_ptr<State> state(new State{interp, Predicates(interp)});
+  state->read(config);
+  const base::Stopwatch recording(state->timings.record);
   auto recordings = explore(interp, state->predicates, config);
   if (!recordings) {
     return tl::unexpected(recordings.error());
@@ -306,12 +312,11 @@ library::Evaluated<Compilation> Compilation::start(
   if (state->numbers) {
     record_half(interp, *state->numbers, state->recordings.front());
   }
-  state->timings.record = since(start);
   return Compilation(std::move(state));
 }
 
 library::Evaluated<Emitted> Compilation::write() {
-  const auto start = Clock::now();
+  const base::Stopwatch whole(state_->timings.emit);
   auto& recordings = state_->recordings;
   const auto attempt = [&] {
     library::Evaluated<Emitted> out;
@@ -338,7 +343,6 @@ library::Evaluated<Emitted> Compilation::write() {
       out = std::move(plain);
     }
   }
-  state_->timings.emit += since(start);
   return out;
 }
 

@@ -37,7 +37,10 @@ library::Evaluated<std::string> print_lifted(
 
 /// Time each stage took, in milliseconds.
 struct Timings {
-  double record = 0, emit = 0;
+  double read = 0;    // the library's modules and the config
+  double record = 0;  // building and running what is recorded
+  double lift = 0;    // finding idioms, with their proofs
+  double emit = 0;    // writing the file
 };
 
 /// The making of one model file: its config and those near it, recorded once.

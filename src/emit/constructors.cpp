@@ -128,6 +128,7 @@ norm_text(Context& context, const Value& module, const lift::Norm& norm) {
 std::optional<std::string> norm_constructor(
     Context& context,
     const Frame& frame) {
+  const base::Stopwatch lifting(context.lift_ms);
   const auto norm =
       lift::lift_norm(context.interp, context.trace, context.flows, frame);
   if (!norm || norm->kind == lift::Norm::Kind::RmsPlain) {
@@ -150,7 +151,10 @@ ValueId parameter_id(const Context& context, const std::string& path) {
 std::optional<std::string> affine_constructor(
     Context& context,
     const Frame& frame) {
-  const auto kind = lift::lift_affine(context.interp, frame.module);
+  const auto kind = [&] {
+    const base::Stopwatch lifting(context.lift_ms);
+    return lift::lift_affine(context.interp, frame.module);
+  }();
   if (kind == lift::Affine::None) {
     return {};
   }

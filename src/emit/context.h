@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/stopwatch.h"
 #include "diagnostics/diagnostic.h"
 #include "eval/interpreter.h"
 #include "lift/experts.h"
@@ -135,6 +136,7 @@ class Context {
   std::shared_ptr<std::map<const eval::Object*, ActivationTable>>
       activation_tables =
           std::make_shared<std::map<const eval::Object*, ActivationTable>>();
+  double lift_ms = 0;  // time that finding idioms took
   bool chunked_masks = false;
   bool rope_by_kind = false;  // rope_parameters holds one set a layer kind
   std::set<std::string> rope_kinds;  // these kinds

@@ -367,6 +367,9 @@ Emitted emit_model(
     body.pop_back();
   }
   out.text = import_lines(context, body) + body;
+  for (const auto& draft : contexts) {
+    out.lift_ms += draft->lift_ms;
+  }
   return out;
 }
 

@@ -9,7 +9,8 @@ namespace portwright::emit {
 
 /// The emitted mlx-lm file, or what stands in its way.
 struct Emitted {
-  std::string text;  // laid out as black leaves it; with holes: the draft
+  std::string text;    // laid out as black leaves it; with holes: the draft
+  double lift_ms = 0;  // time that finding idioms took
   std::vector<diagnostics::Diagnostic> holes;
   std::vector<std::string> guards;  // configs that the file refuses, in words
   /// The other configs that it was made from, and serves.

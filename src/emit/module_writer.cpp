@@ -380,8 +380,12 @@ std::string ModuleWriter::child_name(const std::string& path) {
 }
 
 Expression ModuleWriter::call_module(const Frame& child, size_t index) {
-  if (auto experts = lift::lift_experts(
-          context_.interp, context_.trace, context_.flows, child)) {
+  const auto experts = [&] {
+    const base::Stopwatch lifting(context_.lift_ms);
+    return lift::lift_experts(
+        context_.interp, context_.trace, context_.flows, child);
+  }();
+  if (experts) {
     return call_experts(child, *experts);
   }
   std::vector<ValueId> used;

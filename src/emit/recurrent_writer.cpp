@@ -38,6 +38,7 @@ Value made_with(Context& context, const Value& module, const char* name) {
 
 void RecurrentWriter::find() {
   Context& context = w_.context();
+  const base::Stopwatch lifting(context.lift_ms);
   const auto updates = lift::find_state_updates(w_.graph());
   int slot = 0;
   for (const auto& update : updates) {

@@ -89,6 +89,13 @@ Evaluated<Value> load_config(
   });
 }
 
+void read_model_class(Interpreter& interp, const Value& config) {
+  (void)guarded(interp, [&] {
+    return interp.call(
+        function(interp, "portwright.loading", "model_class"), {config});
+  });
+}
+
 Evaluated<Value>
 build_model(Interpreter& interp, const Value& config, torch::Dtype dtype) {
   return guarded(interp, [&] {

@@ -41,6 +41,9 @@ Evaluated<eval::Value> load_config(
     eval::Interpreter& interp,
     const nlohmann::json& fields);
 
+/// Reads and runs the modules that build_model() would need.
+void read_model_class(eval::Interpreter& interp, const eval::Value& config);
+
 /// The causal language model for a config, its weights not yet set. Its
 /// parameters have `dtype`, but for what the library keeps in float32.
 Evaluated<eval::Value> build_model(

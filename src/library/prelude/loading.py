@@ -64,6 +64,10 @@ def _inner_configs(config):
             yield inner
 
 
+def model_class(config):
+    return AutoModelForCausalLM.class_for(config)[0]
+
+
 def build_model(config, dtype):
     for one in (config, *_inner_configs(config)):
         for name in ("dtype", "torch_dtype"):

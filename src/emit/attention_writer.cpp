@@ -457,13 +457,13 @@ void AttentionWriter::write_fused(
     const lift::Attention& a,
     const std::string& output) {
   w_.context().imports.insert("base:scaled_dot_product_attention");
+  const std::string sinks =
+      a.sinks ? ", sinks=" + sinks_text(a) : std::string();
   const std::string queries = w_.value(a.queries).text;
   const std::string keys = w_.value(a.keys).text;
   const std::string values = w_.value(a.values).text;
   const std::string scale = scale_text(a);
   const std::string mask = mask_text(a);
-  const std::string sinks =
-      a.sinks ? ", sinks=" + sinks_text(a) : std::string();
   w_.statement(
       output + " = scaled_dot_product_attention(" + queries + ", " + keys +
       ", " + values + ", cache=cache, scale=" + scale + ", mask=" + mask +

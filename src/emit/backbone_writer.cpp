@@ -28,7 +28,11 @@ layer_constructor(Context& context, const Roles& roles, const Masks& masks) {
   std::vector<std::pair<std::string, std::string>> made;  // by kind
   for (size_t i = 0; i < roles.layer_frames.size(); ++i) {
     const Frame& layer = *roles.layer_frames[i];
-    std::string text = constructor_of(context, layer, {layer.outputs.front()});
+    std::vector<ValueId> outputs{layer.outputs.front()};
+    if (context.carried.output) {
+      outputs.push_back(layer.outputs[context.carried.output]);
+    }
+    std::string text = constructor_of(context, layer, outputs);
     std::replace(text.begin(), text.end(), kIndexMark, kLayerMark);
     const auto of_class = [&](const auto& known) {
       return text.compare(
@@ -216,13 +220,20 @@ std::string by_index(const std::string& text, size_t layer) {
   return std::regex_replace(text, number, "i");
 }
 
+/// The hidden states a layer reads, without what the layer before hands on.
+std::vector<ValueId> layer_inputs(const Context& context, const Frame& layer) {
+  auto out = data_inputs(context, layer);
+  std::erase_if(out, [&](ValueId id) { return context.carried.holds(id); });
+  return out;
+}
+
 LayerInputs find_layer_inputs(ModuleWriter& w, const Roles& roles) {
   Context& context = w.context();
   LayerInputs out;
   const auto& layers = roles.layer_frames;
-  const auto first = data_inputs(context, *layers.front());
+  const auto first = layer_inputs(context, *layers.front());
   for (size_t i = 1; i < layers.size(); ++i) {
-    const auto inputs = data_inputs(context, *layers[i]);
+    const auto inputs = layer_inputs(context, *layers[i]);
     if (inputs.empty() || inputs.front() != layers[i - 1]->outputs.front()) {
       context.hole(
           layers[i]->call,
@@ -239,7 +250,7 @@ LayerInputs find_layer_inputs(ModuleWriter& w, const Roles& roles) {
   for (size_t slot = 1; slot < first.size(); ++slot) {
     std::vector<ValueId> ids;
     for (const Frame* layer : layers) {
-      ids.push_back(data_inputs(context, *layer)[slot]);
+      ids.push_back(layer_inputs(context, *layer)[slot]);
     }
     w.count_uses(ids);  // read in the loop, so more than once: it has a name
     if (std::all_of(
@@ -303,6 +314,9 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   w.fresh("inputs");
   w.fresh("input_embeddings");
   w.fresh("h");
+  if (!context.carried.name.empty()) {
+    w.fresh(context.carried.name);
+  }
   w.bind(context.evaluation.ids, "inputs");
   w.dtype_source = "h";
   bool has_cache = false;
@@ -311,9 +325,9 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
       w.statement("if cache is None:");
       w.statement(
           "    cache = [" +
-          (masks.both || masks.indexed ? "(None, None)"
-           : masks.attentions == 1     ? "None"
-                                       : tuple_text(std::vector<std::string>(
+          (masks.both              ? "(None, None)"
+           : masks.attentions == 1 ? "None"
+                                   : tuple_text(std::vector<std::string>(
                                          masks.attentions, "None"))) +
           "] * len(self." + roles.layers + ")");
       has_cache = true;
@@ -322,6 +336,11 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   w.read_positions(
       [&] {
         give_cache();
+        if (!masks.index.empty()) {
+          context.hole(
+              roles.backbone->call,
+              "positions are read where layers keep an index");
+        }
         return masks.first_cache();
       },
       "h.shape[1]");
@@ -359,6 +378,10 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
     mask = "masks[kind]";
   }
   std::string own_cache = "c";
+  const std::string& carried = context.carried.name;
+  if (!carried.empty()) {
+    w.statement(carried + " = None");
+  }
   if (!masks.uncached.empty()) {
     names = "layer, kind";
     lists = "self." + roles.layers + ", self.layer_types";
@@ -372,12 +395,17 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
           : "for " + names + " in zip(" + lists + "):");
   std::vector<std::string> args{"h"};
   args.insert(args.end(), inputs.extra.begin(), inputs.extra.end());
+  std::string answers = "h";
+  if (!carried.empty()) {
+    args.push_back(carried);
+    answers += ", " + carried;
+  }
   args.push_back(mask);
   if (masks.both) {
     args.emplace_back("ssm_mask");
   }
   args.push_back(own_cache);
-  w.statement("    h = layer(" + join(args) + ")");
+  w.statement("    " + answers + " = layer(" + join(args) + ")");
   w.statement("");
   w.bind(roles.layer_frames.back()->outputs.front(), "h");
   const ValueId output = roles.backbone->outputs.front();

@@ -11,6 +11,7 @@
 
 #include "base/stopwatch.h"
 #include "diagnostics/diagnostic.h"
+#include "emit/carried.h"
 #include "eval/interpreter.h"
 #include "lift/experts.h"
 #include "lift/graph.h"
@@ -105,7 +106,8 @@ class Context {
   std::vector<ExpertWeights> experts;
   std::set<std::string> convolutions;  // attributes that hold one
   std::string layers_path;             // "model.layers"
-  std::vector<Guard> guards;           // found while writing
+  Carried carried;
+  std::vector<Guard> guards;  // found while writing
   /// What submodules could not be translated; the file goes on without them.
   std::vector<diagnostics::Diagnostic> holes;
   std::string embedding;  // "model.embed_tokens"

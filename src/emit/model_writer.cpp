@@ -86,6 +86,53 @@ bool names_layer_kinds(const Context& context) {
 
 }  // namespace
 
+namespace {
+
+/// Notes which layers keep the keys of an index beside their own.
+void find_index(Context& context, const Roles& roles, Masks& masks) {
+  const auto& layers = roles.layer_frames;
+  masks.all_indexed = true;
+  for (const Frame* layer : layers) {
+    const bool indexed = lift::updates_index(*layer);
+    masks.all_indexed = masks.all_indexed && indexed;
+    for_each_module(*layer, [&](const Frame& f) {
+      if (lift::updates_index(f) && !lift::updates_keys(f)) {
+        masks.index = f.path.substr(layer->path.size() + 1);
+      }
+    });
+    if (indexed && (masks.index.empty() || masks.any_sliding ||
+                    masks.any_chunked || !masks.recurrent.empty())) {
+      context.hole(layer->call, "'" + layer->path + "' keeps keys of an index");
+    }
+  }
+  masks.first_indexed = lift::updates_index(*layers.front());
+}
+
+/// The caches of layers some or all of which have an index.
+std::string indexed_caches(Context& context, const Masks& masks) {
+  context.imports.insert({"cache:CacheList", "cache:KVCache"});
+  const std::string both = "CacheList(KVCache(), KVCache())";
+  if (masks.all_indexed) {
+    return "def make_cache(self):\n    return [" + both +
+           " for _ in self.layers]\n";
+  }
+  const size_t dot = masks.index.rfind('.');
+  const std::string owner = dot == std::string::npos
+                                ? "layer"
+                                : "layer." + masks.index.substr(0, dot);
+  const std::string name =
+      dot == std::string::npos ? masks.index : masks.index.substr(dot + 1);
+  return "def make_cache(self):\n"
+         "    return [\n"
+         "        " +
+         both + " if hasattr(" + owner + ", \"" + name +
+         "\") else KVCache()\n"
+         "        for layer in self.layers\n"
+         "    ]\n";
+}
+
+}  // namespace
+
 Masks find_masks(Context& context, const Roles& roles) {
   std::map<ValueId, std::string> kinds;
   std::function<void(const Frame&)> visit = [&](const Frame& f) {
@@ -169,15 +216,7 @@ Masks find_masks(Context& context, const Roles& roles) {
     out.any_chunked = out.any_chunked || kind == "chunked_attention";
     out.kinds.push_back(kind);
   }
-  const auto indexes = [](const Frame* f) { return lift::updates_index(*f); };
-  const auto& layers = roles.layer_frames;
-  out.indexed = std::any_of(layers.begin(), layers.end(), indexes);
-  if (out.indexed &&
-      (!std::all_of(layers.begin(), layers.end(), indexes) || out.any_sliding ||
-       out.any_chunked || out.both || !out.recurrent.empty())) {
-    context.hole(
-        roles.backbone->call, "layers of several kinds, some with an index");
-  }
+  find_index(context, roles, out);
   if (!out.recurrent.empty() && out.any_chunked) {
     context.hole(roles.backbone->call, "layers keep states beside chunks");
   }
@@ -202,10 +241,13 @@ void write_make_cache(ClassText& model, const Masks& masks, Context& context) {
     model.methods.push_back(recurrent_caches(context, masks));
     return;
   }
-  if (masks.indexed || masks.attentions > 1) {
+  if (!masks.index.empty()) {
+    model.methods.push_back(indexed_caches(context, masks));
+    return;
+  }
+  if (masks.attentions > 1) {
     context.imports.insert({"cache:CacheList", "cache:KVCache"});
-    const std::vector<std::string> caches(
-        masks.indexed ? 2 : masks.attentions, "KVCache()");
+    const std::vector<std::string> caches(masks.attentions, "KVCache()");
     model.methods.push_back(
         "def make_cache(self):\n    return [CacheList(" + join(caches) +
         ") for _ in self.layers]\n");
@@ -388,6 +430,7 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
 
 void write_model(Context& context) {
   const Roles roles = find_roles(context);
+  context.carried = find_carried(context, roles.layer_frames);
   Masks masks = find_masks(context, roles);
   widen(context, masks);
   context.classes.push_back(write_backbone(context, roles, masks));

@@ -25,17 +25,22 @@ struct Masks {
   bool window_or_none = false;  // full here; a window where it is set
   /// What layer_types calls the layers that keep states; "" without such.
   std::string recurrent;
-  int states = 0;        // arrays that each of them keeps
-  bool both = false;     // every layer keeps states, and keys and values
-  bool indexed = false;  // every layer keeps the keys of an index too
-  int attentions = 1;    // caches of keys and values that every layer has
+  int states = 0;      // arrays that each of them keeps
+  bool both = false;   // every layer keeps states, and keys and values
+  int attentions = 1;  // caches of keys and values that every layer has
+  /// The module that keeps the keys of an index, by path below a layer that has
+  /// one; "" without such.
+  std::string index;
+  bool all_indexed = false;        // ... in every layer
+  bool first_indexed = false;      // ... in the first
   std::set<std::string> uncached;  // kinds of layers that keep nothing
 
   /// The first layer's cache that attention reads.
   std::string first_cache() const {
-    return both                        ? "cache[0][1]"
-           : indexed || attentions > 1 ? "cache[0][0]"
-                                       : "cache[0]";
+    return both             ? "cache[0][1]"
+           : attentions > 1 ? "cache[0][0]"
+           : first_indexed  ? "cache[0][0] if cache[0] is not None else None"
+                            : "cache[0]";
   }
   /// True when layers of several kinds are told apart by layer_types.
   bool mixed() const {

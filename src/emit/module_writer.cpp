@@ -54,6 +54,9 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
       "args",
       "mx",
       "nn"};
+  if (takes_carried(context_, frame)) {
+    used_names_.insert(context_.carried.name);
+  }
   classify_inputs();
 }
 
@@ -90,7 +93,12 @@ void ModuleWriter::classify_inputs() {
   const std::string list = context_.layers_path + ".";
   const bool layer = list.size() > 1 && frame_.path.starts_with(list) &&
                      frame_.path.find('.', list.size()) == std::string::npos;
+  takes_carried_ = takes_carried(context_, frame_);
   for (ValueId id : frame_.inputs) {
+    if (takes_carried_ && context_.carried.holds(id)) {
+      bind(id, context_.carried.name);
+      continue;
+    }
     if (is_handed(context_, frame_, id) && frame_.is_module() &&
         !(layer && context_.flows.of(id) == Flow::Position) &&
         std::find(data_inputs_.begin(), data_inputs_.end(), id) ==
@@ -178,6 +186,12 @@ std::string ModuleWriter::house_of(ValueId id) const {
   return names.empty() ? "y" : house_name(names.front().str());
 }
 
+/// What a call hands on beside its own answer, which needs the same.
+bool ModuleWriter::is_beside(ValueId id, const Frame& call) const {
+  return takes_carried_ && context_.carried.holds(id) &&
+         takes_carried(context_, call);
+}
+
 std::vector<ValueId> ModuleWriter::dependencies(ValueId id) {
   if (attention_.owns(id)) {
     return attention_.dependencies(id);
@@ -201,7 +215,7 @@ std::vector<ValueId> ModuleWriter::dependencies(ValueId id) {
   std::vector<ValueId> out;
   if (it->second.op) {
     out = it->second.op->inputs;
-  } else if (it->second.call) {
+  } else if (it->second.call && !is_beside(id, *it->second.call)) {
     out = it->second.call->inputs;
   }
   std::erase_if(out, [&](ValueId v) {
@@ -281,6 +295,9 @@ Expression ModuleWriter::value(ValueId id) {
 
 /// What an `if` gives anew keeps its name, where nothing else reads the old.
 std::string ModuleWriter::name_for(ValueId id) {
+  if (takes_carried_ && context_.carried.holds(id)) {
+    return context_.carried.name;  // in place of the one before
+  }
   const auto before = reassigned_.before.find(id);
   if (before == reassigned_.before.end() || !names_.contains(before->second)) {
     return fresh(house_of(id));
@@ -393,10 +410,12 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   if (const auto more = handed_out_.find(&child); more != handed_out_.end()) {
     outputs.insert(outputs.end(), more->second.begin(), more->second.end());
   }
+  const bool carries = takes_carried(context_, child);
   for (ValueId id : outputs) {
     const auto it = graph_.producers.find(id);
-    if (uses_.contains(id) && it != graph_.producers.end() &&
-        it->second.call == &child &&
+    const bool own = it != graph_.producers.end() && it->second.call == &child;
+    if (uses_.contains(id) &&
+        (own || (carries && context_.carried.holds(id))) &&
         std::find(used.begin(), used.end(), id) == used.end()) {
       used.push_back(id);
     }
@@ -415,13 +434,17 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   const trace::Twin* half = context_.evaluation.half;
   for (size_t i = 0; i < child.inputs.size(); ++i) {
     const ValueId id = child.inputs[i];
-    if (is_handed(context_, child, id)) {
+    if (!(carries && context_.carried.holds(id)) &&
+        is_handed(context_, child, id)) {
       const auto dtype = half ? half->input_dtype(child, i) : std::nullopt;
       std::string text = converted(value(id), id, dtype).text;
       if (std::find(args.begin(), args.end(), text) == args.end()) {
         args.push_back(std::move(text));
       }
     }
+  }
+  if (carries) {
+    args.push_back(context_.carried.name);
   }
   const bool recurrent = lift::keeps_state(child);
   if (takes_both_ && recurrent != lift::updates_keys(child)) {
@@ -462,7 +485,9 @@ Expression ModuleWriter::unpacked(
     ValueId wanted) {
   std::vector<std::string> targets;
   for (ValueId id : ids) {
-    targets.push_back(names_[id] = fresh(house_of(id)));
+    const bool carried = takes_carried_ && context_.carried.holds(id);
+    names_[id] = carried ? context_.carried.name : fresh(house_of(id));
+    targets.push_back(names_[id]);
   }
   statement(join(targets) + " = " + answer.text);
   return {names_.at(wanted), kPrimary};
@@ -700,6 +725,9 @@ ClassText ModuleWriter::take(std::string class_name) {
   out.init.insert(out.init.end(), late_init_.begin(), late_init_.end());
   for (ValueId id : data_inputs_) {
     out.call_params.push_back(names_.at(id) + ": mx.array");
+  }
+  if (takes_carried_) {
+    out.call_params.push_back(context_.carried.name + ": Optional[mx.array]");
   }
   if (takes_mask_) {
     out.call_params.emplace_back("mask: Optional[mx.array] = None");

@@ -192,6 +192,7 @@ class ModuleWriter {
   std::string child_name(const std::string& path);
   std::string weight_owner(ValueId weight) const;
   eval::Value buffer_scalar(ValueId id) const;
+  bool is_beside(ValueId id, const Frame& call) const;
   std::vector<ValueId> dependencies(ValueId id);
   std::string name_for(ValueId id);
 
@@ -216,6 +217,7 @@ class ModuleWriter {
   std::string length_text_;
   bool takes_mask_ = false;
   bool takes_cache_ = false;
+  bool takes_carried_ = false;
   bool takes_both_ = false;    // of a recurrence, and of attention
   bool splits_cache_ = false;  // of attention, and of its index
   bool constructing_ = false;  // writes __init__, where fields are args.x

@@ -13,3 +13,9 @@ def test_an_index_keeps_its_keys_in_a_cache_of_its_own(emitted):
     assert "cache, index_cache = (None, None) if cache is None else cache" in text
     assert "k = min(self.index_topk, index_keys.shape[1])" in text
     assert "kept = kept & mask" in text
+
+
+def test_what_an_index_chose_is_handed_from_layer_to_layer(emitted):
+    text = emitted("hy_v4")
+    assert "h, topk_indices = layer(h, topk_indices, mask, c)" in text
+    assert 'if hasattr(layer.self_attn, "indexer")' in text

@@ -94,6 +94,9 @@ std::string place_text(const verify::Place& place) {
         std::filesystem::path(place.port_file).filename().string(),
         *place.port_line));
   }
+  if (place.made_line) {
+    parts.push_back(fmt::format("made in line {}", *place.made_line));
+  }
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

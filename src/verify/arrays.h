@@ -34,6 +34,8 @@ class Run {
 
   std::vector<std::string> order;
   std::map<std::string, std::string> dtypes;
+  /// Part of it was computed in float32 and rounded, for want of a kernel.
+  bool emulated = false;
 
  private:
   std::string path_;

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "verify/place.h"
+
 namespace portwright::verify {
 namespace {
 
@@ -13,7 +15,7 @@ double seconds_since(Clock::time_point start) {
 
 /// The port raised: that is its answer. The reference raised: nothing can be
 /// said about the port.
-CheckResult raised(const Trouble& trouble) {
+CheckResult raised(const Trouble& trouble, Session& session) {
   const bool port = trouble.by == "candidate";
   CheckResult out;
   out.status = port ? Status::Fail : Status::Untrusted;
@@ -23,6 +25,9 @@ CheckResult raised(const Trouble& trouble) {
       trouble.kind,
       trouble.message);
   out.detail = trouble.detail;
+  if (port) {
+    out.place = place_of_exception(session, trouble.detail);
+  }
   return out;
 }
 
@@ -38,7 +43,7 @@ Outcome<CheckResult> run_check(Session& session, const Check& check) {
         reference ? session.reference_trouble() : session.candidate_trouble();
     if (trouble) {
       return check.name == "logits"
-                 ? raised(*trouble)
+                 ? raised(*trouble, session)
                  : skipped(
                        reference ? "the reference does not load"
                                  : "the port does not load");
@@ -71,7 +76,7 @@ base::Result<CheckResult> judge_by(const Check& check, Session& session) {
   if (!result && result.error().where == Trouble::Where::World) {
     return tl::unexpected(error_of(result.error()));
   }
-  auto out = result ? std::move(*result) : raised(result.error());
+  auto out = result ? std::move(*result) : raised(result.error(), session);
   out.name = check.name;
   out.seconds = seconds_since(began);
   return out;

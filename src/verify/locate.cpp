@@ -1,9 +1,11 @@
 #include "verify/locate.h"
 
 #include <cmath>
+#include <functional>
 #include <limits>
 
-#include "base/paths.h"
+#include "verify/given.h"
+#include "verify/place.h"
 
 namespace portwright::verify {
 namespace {
@@ -140,6 +142,76 @@ Outcome<std::optional<Found>> first_failing(
   return std::nullopt;
 }
 
+/// The experts of each token with their weights, in the order of the experts.
+std::vector<std::pair<float, float>> choices(
+    const Array& experts,
+    const Array& weights) {
+  std::vector<std::pair<float, float>> out;
+  const auto k = static_cast<size_t>(experts.shape.back());
+  for (size_t i = 0; i < experts.values.size(); ++i) {
+    out.emplace_back(experts.values[i], weights.values[i]);
+    if ((i + 1) % k == 0) {
+      std::sort(out.end() - static_cast<std::ptrdiff_t>(k), out.end());
+    }
+  }
+  return out;
+}
+
+bool same_choices(
+    const Array& a,
+    const Array& a_weights,
+    const Run& reference,
+    const std::string& routes,
+    const std::string& weights) {
+  const auto b = reference.find(routes);
+  const auto b_weights = reference.find(weights);
+  if (!b || !b_weights || a.values.size() != b->values.size() ||
+      a.shape.back() != b->shape.back() || a.shape.back() == 0) {
+    return true;  // nothing to hold it against
+  }
+  const auto left = choices(a, a_weights);
+  const auto right = choices(*b, *b_weights);
+  return std::equal(
+      left.begin(),
+      left.end(),
+      right.begin(),
+      [](const auto& x, const auto& y) {
+        return x.first == y.first && std::abs(x.second - y.second) <= 1e-4;
+      });
+}
+
+/// The module below a wrong one that answers which experts to use, if torch's
+/// experts are told otherwise. Routers answer other things on each side.
+Outcome<std::optional<Found>>
+wrong_router(Session& session, const Scene& scene, const Found& found) {
+  const auto run = run_fed(session, scene, {found.module});
+  if (!run) {
+    return tl::unexpected(run.error());
+  }
+  const auto below = [](const std::string& path, const std::string& parent) {
+    return path.starts_with(parent + ".");
+  };
+  for (const auto& ours : run->order) {
+    const auto experts = run->find(scene.prefix + "chosen:" + ours);
+    const auto weights = run->find(scene.prefix + "weighed:" + ours);
+    if (!experts || !weights || !below(ours, found.module.candidate)) {
+      continue;
+    }
+    for (const auto& theirs : scene.reference->order) {
+      if (below(theirs, found.module.reference) &&
+          !same_choices(
+              *experts,
+              *weights,
+              *scene.reference,
+              scene.prefix + "routes:" + theirs,
+              scene.prefix + "weights:" + theirs)) {
+        return Found{{ours, found.module.reference}, found.position};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 /// Descends while a child alone is wrong.
 Outcome<Found> deepest(Session& session, const Scene& scene, Found found) {
   while (true) {
@@ -152,105 +224,19 @@ Outcome<Found> deepest(Session& session, const Scene& scene, Found found) {
       return tl::unexpected(next.error());
     }
     if (!*next) {
-      return found;
+      next = wrong_router(session, scene, found);
+      return !next || !*next ? found : **next;
     }
     found = **next;
   }
 }
 
-std::string parent_of(const std::string& path) {
-  const size_t dot = path.rfind('.');
-  return dot == std::string::npos ? "" : path.substr(0, dot);
-}
-
-/// The line of `self.LEAF =` below the class of the parent, if it is there.
-std::optional<int>
-assignment_line(const std::string& file, const std::string& leaf, int from) {
-  const auto text = base::read_file(file);
-  if (!text) {
-    return std::nullopt;
-  }
-  int line = 1;
-  size_t at = 0;
-  while (at < text->size()) {
-    const size_t end = std::min(text->find('\n', at), text->size());
-    const std::string_view row(text->data() + at, end - at);
-    if (line >= from && row.find("self." + leaf + " =") != row.npos) {
-      return line;
-    }
-    at = end + 1;
-    ++line;
-  }
-  return std::nullopt;
-}
-
-/// Where the port says what the module is: its own __call__, or the line of
-/// the enclosing class that makes it.
-void fill_port_line(Session& session, const std::string& path, Place& place) {
-  const auto& modules = session.candidate().modules();
-  place.port_file = session.port_file();
-  std::string at = path;
-  std::string leaf;
-  while (true) {
-    const auto it = modules.find(at);
-    if (it != modules.end() && it->second.in_port) {
-      const auto& module = it->second;
-      place.port_line = module.call_line ? module.call_line : module.line;
-      if (!leaf.empty()) {
-        const int from = module.line.value_or(module.call_line.value_or(1));
-        const auto line = assignment_line(place.port_file, leaf, from);
-        place.port_line = line ? line : place.port_line;
-      }
-      return;
-    }
-    if (at.empty()) {
-      return;
-    }
-    leaf = at.substr(at.rfind('.') + 1);
-    at = parent_of(at);
-  }
-}
-
-void fill_source_line(Session& session, const std::string& path, Place& place) {
-  const auto& modules = session.reference().modules();
-  std::string at = path;
-  while (true) {
-    const auto it = modules.find(at);
-    const bool ours = it != modules.end() &&
-                      it->second.file.find("/torch/nn/") == std::string::npos;
-    if (ours && it->second.line) {
-      place.source_file = it->second.file;
-      place.source_line = it->second.line;
-      return;
-    }
-    if (at.empty()) {
-      return;
-    }
-    at = parent_of(at);
-  }
-}
-
 Place place_of(Session& session, const Found& found) {
-  Place out;
-  out.module = found.module.candidate;
-  const auto& layers = session.candidate_layers();
-  for (size_t i = 0; i < layers.size(); ++i) {
-    const auto& layer = layers[i];
-    if (out.module == layer) {
-      out.layer = static_cast<int>(i);
-      out.module = "";
-    } else if (out.module.starts_with(layer + ".")) {
-      out.layer = static_cast<int>(i);
-      out.module = out.module.substr(layer.size() + 1);
-      break;
-    }
-  }
+  Place out = place_at(session, found.module.candidate, found.module.reference);
   if (found.position >= 0) {
     out.position = found.position;
   }
   out.tensor = "output";
-  fill_port_line(session, found.module.candidate, out);
-  fill_source_line(session, found.module.reference, out);
   return out;
 }
 
@@ -275,6 +261,33 @@ std::optional<std::string> never_called(Session& session, const Scene& scene) {
   return std::nullopt;
 }
 
+/// What feeds the layers is wrong: the first module that is called.
+Place place_before(Session& session, const Scene& scene, const Pair& first) {
+  std::string module = "embedding";
+  for (const auto& key : scene.candidate->order) {
+    const auto path = drop_call_number(key);
+    if (!first.candidate.starts_with(path)) {  // a model that holds the layers
+      module = path;
+      break;
+    }
+  }
+  Place out = place_at(session, module);
+  out.tensor = "input of the first layer";
+  return out;
+}
+
+/// The calls of a scene behind the last one inside the layers.
+std::vector<std::string> called_after_layers(
+    const Scene& scene,
+    const std::function<bool(const std::string&)>& is_outside) {
+  const auto& order = scene.candidate->order;
+  size_t begin = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    begin = is_outside(drop_call_number(order[i])) ? begin : i + 1;
+  }
+  return {order.begin() + static_cast<std::ptrdiff_t>(begin), order.end()};
+}
+
 /// Nothing inside the layers is wrong: what feeds them, or what follows.
 Outcome<Place> locate_outside(Session& session, const Scene& scene) {
   const auto pairs = layer_pairs(session);
@@ -285,19 +298,7 @@ Outcome<Place> locate_outside(Session& session, const Scene& scene) {
         scene.prefix + "in:" + pairs.front().candidate,
         scene.prefix + "in:" + pairs.front().reference);
     if (entry && !(entry->relative <= session.logits_threshold())) {
-      Place out;
-      out.tensor = "input of the first layer";
-      out.module = "embedding";
-      for (const auto& key : scene.candidate->order) {
-        const auto path = drop_call_number(key);
-        if (pairs.front().candidate.starts_with(path)) {
-          continue;  // a model that holds the layers
-        }
-        out.module = path;
-        break;
-      }
-      fill_port_line(session, out.module, out);
-      return out;
+      return place_before(session, scene, pairs.front());
     }
   }
   const auto is_outside = [&](const std::string& path) {
@@ -309,13 +310,16 @@ Outcome<Place> locate_outside(Session& session, const Scene& scene) {
   };
   if (const auto path = never_called(session, scene);
       path && is_outside(*path)) {
-    return place_of(session, Found{{*path, *path}});
+    // Whoever should call it is wrong.
+    Place out = place_at(session, parent_path(*path));
+    out.module = *path;
+    out.tensor = "never called";
+    return out;
   }
   std::vector<Pair> outside;
-  for (const auto& key : scene.candidate->order) {
+  for (const auto& key : called_after_layers(scene, is_outside)) {
     const auto path = drop_call_number(key);
-    if (is_outside(path) &&
-        scene.reference->has(scene.prefix + "out:" + path)) {
+    if (scene.reference->has(scene.prefix + "out:" + path)) {
       outside.push_back({path, path});
     }
   }
@@ -326,11 +330,9 @@ Outcome<Place> locate_outside(Session& session, const Scene& scene) {
   if (*found) {
     return place_of(session, **found);
   }
-  Place out;
+  Place out = place_at(session, "");
   out.module = "Model";
   out.tensor = "logits";
-  fill_port_line(session, "", out);
-  fill_source_line(session, "", out);
   return out;
 }
 
@@ -409,7 +411,10 @@ Outcome<Place> locate(Session& session, const Scene& scene) {
         if (!found) {
           return tl::unexpected(found.error());
         }
-        return place_of(session, *found);
+        Place out = place_of(session, *found);
+        const auto& [path, reference_path] = found->module;
+        blame_what_was_given(session, scene, path, reference_path, out);
+        return out;
       }
     }
   }

@@ -47,7 +47,7 @@ Outcome<int> WorkerParty::begin_load(const std::string& model, json arguments) {
 
 Outcome<json> WorkerParty::finish_load(int number) {
   auto loaded = process_.wait(number, timeout_);
-  if (loaded && modules_.empty()) {
+  if (loaded && loaded->contains("modules")) {
     modules_ = parse_modules(loaded->value("modules", json::object()));
   }
   return loaded;
@@ -86,6 +86,7 @@ WorkerParty::tensors(const std::string& op, json arguments, json* facts) {
   if (run) {
     run->order = reply->value("order", std::vector<std::string>());
     run->dtypes = reply->value("dtypes", std::map<std::string, std::string>());
+    run->emulated = reply->value("emulated", false);
   }
   if (run && remembers_) {
     runs_[key] = {*run, *reply};
@@ -105,6 +106,9 @@ Outcome<Run> WorkerParty::run(const RunRequest& request) {
     arguments["prefill"] = request.prefill;
     if (request.chunk) {
       arguments["chunk"] = request.chunk;
+    }
+    if (!request.cache_sizes.empty()) {
+      arguments["sizes"] = request.cache_sizes;
     }
   }
   extend(arguments);

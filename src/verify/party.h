@@ -23,6 +23,9 @@ struct RunRequest {
   int chunk = 0;
   /// Regular expression over module paths whose inputs and outputs are kept.
   std::string capture;
+  /// Of a port: layers, as text, whose cache is exchanged for a rotating one of
+  /// that size, or for one that keeps everything (0).
+  std::map<std::string, int> cache_sizes;
 };
 
 /// Whoever can compute the model. Torch and the port are two; our evaluator

@@ -57,27 +57,35 @@ double effect_of(Session& session, const Sound& sound) {
       distance(session.candidate_decode(), sound.decode));
 }
 
-/// The line lies in the changed class, or names it.
-std::optional<bool>
-is_placed(const Place& place, const json& bug, const std::string& file) {
-  if (!place.port_line) {
-    return std::nullopt;
-  }
-  const int line = *place.port_line;
-  if (line >= bug.value("first", 0) && line <= bug.value("last", 0)) {
-    return true;
-  }
-  const auto scope = bug.value("scope", std::string());
-  const auto made = scope.substr(0, scope.find('.')) + "(";
+/// The text of a line of a file, from 1.
+std::string text_of_line(const std::string& file, int line) {
   const auto text = base::read_file(file);
   size_t at = 0;
   for (int i = 1; text && i < line && at != std::string::npos; ++i) {
     at = text->find('\n', at);
     at = at == std::string::npos ? at : at + 1;
   }
-  return text && at != std::string::npos &&
-         text->substr(at, text->find('\n', at) - at).find(made) !=
-             std::string::npos;
+  return text && at != std::string::npos
+             ? text->substr(at, text->find('\n', at) - at)
+             : "";
+}
+
+/// A line that the place names lies in the changed class, or makes it.
+std::optional<bool>
+is_placed(const Place& place, const json& bug, const std::string& file) {
+  if (!place.port_line) {
+    return std::nullopt;
+  }
+  const auto scope = bug.value("scope", std::string());
+  const auto made = scope.substr(0, scope.find('.')) + "(";
+  for (const auto& line : {place.port_line, place.made_line}) {
+    if (line &&
+        ((*line >= bug.value("first", 0) && *line <= bug.value("last", 0)) ||
+         text_of_line(file, *line).find(made) != std::string::npos)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 base::Result<PlantedBug> judge_bug(
@@ -113,6 +121,9 @@ base::Result<PlantedBug> judge_bug(
   out.effect = effect_of(session, sound);
   if (out.status != Catch::Caught && out.effect <= session.logits_threshold()) {
     out.status = Catch::NoEffect;
+    out.reason = bug.value("reached", true)
+                     ? "its numbers stay within the noise"
+                     : "this config does not reach the line";
   }
   return out;
 }
@@ -123,7 +134,12 @@ base::Result<json> plant(Session& session) {
     return tl::unexpected(made.error());
   }
   const auto planted = session.candidate().request(
-      "plant", {{"file", session.port_file()}, {"folder", folder.string()}});
+      "plant",
+      {{"model", session.candidate().selected()},
+       {"file", session.port_file()},
+       {"folder", folder.string()},
+       {"ids", {session.plan().ids}},
+       {"prefill", session.plan().prefill}});
   if (!planted) {
     return tl::unexpected(error_of(planted.error()));
   }

@@ -23,6 +23,8 @@ struct Place {
   std::optional<int64_t> position;
   std::string port_file;
   std::optional<int> port_line;
+  /// Where the port makes the module, if that is another line.
+  std::optional<int> made_line;
   std::string source_file;
   std::optional<int> source_line;
 };

@@ -111,6 +111,23 @@ Outcome<void> Session::load() {
   return {};
 }
 
+Outcome<void> Session::in_bfloat16(const std::function<Outcome<void>()>& use) {
+  json request = load_request();
+  request["dtype"] = "bfloat16";
+  const auto number = candidate_->begin_load("bfloat16", request);
+  if (!number) {
+    return tl::unexpected(number.error());
+  }
+  if (const auto loaded = candidate_->finish_load(*number); !loaded) {
+    return tl::unexpected(loaded.error());
+  }
+  candidate_->select("bfloat16");
+  auto done = use();
+  candidate_->select("model");
+  (void)candidate_->request("unload", {{"model", "bfloat16"}});
+  return done;
+}
+
 Outcome<void> Session::exchange_port(const fs::path& port) {
   subject_.port = port;
   runs_.erase("candidate-prefill");

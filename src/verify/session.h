@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -46,6 +47,9 @@ class Session {
   /// Loads both models, at once. A `Model` trouble says which side failed:
   /// see `reference_trouble` and `candidate_trouble`.
   Outcome<void> load();
+
+  /// Runs `use` while the port is loaded in bfloat16, and selected.
+  Outcome<void> in_bfloat16(const std::function<Outcome<void>()>& use);
 
   /// Puts another file in the port's place. The reference, its runs and the
   /// noise stay; `candidate_trouble` says whether the file loads. The Trouble

@@ -7,6 +7,7 @@ import sys
 import types
 from pathlib import Path
 
+from . import emulation
 from .instrument import Instrument
 from .protocol import WorkerError
 
@@ -42,6 +43,7 @@ class Candidate:
         import mlx.core as mx
         from mlx_lm import utils
 
+        emulation.install(mx)
         self.mx = mx
         self.again = lambda: Candidate(checkpoint, port, dtype, strict)
         self.module = None
@@ -124,7 +126,18 @@ class Candidate:
     def cache_kinds(self):
         return [type(c).__name__ for c in self.new_cache()]
 
-    def decode(self, ids, prefill, chunk=None, capture=None, inject=None):
+    def other_cache(self, sizes):
+        """New caches, those of the layers in `sizes` {layer: size} exchanged: for
+        a rotating one of that size, or for one that keeps all (0)."""
+        from mlx_lm.models.cache import KVCache, RotatingKVCache
+
+        cache = self.new_cache()
+        for layer, size in sizes.items():
+            made = RotatingKVCache(max_size=size) if size else KVCache()
+            cache[int(layer)] = made
+        return cache
+
+    def decode(self, ids, prefill, chunk=None, capture=None, inject=None, sizes=None):
         """ids (B, T): `prefill` tokens (in chunks), then single steps.
 
         logits: (B, T - prefill + 1, V), after the prefill and after each step;
@@ -133,7 +146,7 @@ class Candidate:
         """
         mx = self.mx
         ids = self.array(ids)
-        cache = self.new_cache()
+        cache = self.other_cache(sizes or {})
         with Instrument(self.model, mx, capture, inject) as watch:
             parts = []
             size = chunk or prefill
@@ -153,27 +166,56 @@ class Candidate:
         out = {"logits": logits, "prefill_logits": prefill_logits}
         return {**out, **watch.tensors}, watch
 
-    def batch(self, prompts, steps):
+    def reached_lines(self, ids, prefill):
+        """The lines of the port's file that loading, a prefill and steps run."""
+        file = self.module.__file__
+        lines = set()
+
+        def local(frame, event, _):
+            lines.add(frame.f_lineno)
+            return local
+
+        def trace(frame, event, _):
+            return local if frame.f_code.co_filename == file else None
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            self.again().decode(ids, prefill)
+        finally:
+            sys.settrace(before)
+        return lines
+
+    def batch(self, prompts, steps, chunk=2048, capture=None, masked=None):
         """Unequal prompts together, as batch_generate runs them, then `steps`.
 
         `steps` (B, S) are the forced next tokens. Returns logits (B, S + 1, V):
-        after the prompt's last token, and after each step.
+        after the prompt's last token, and after each step. Captures of step n
+        begin with `stepN/`. `masked` [path, layer]: that module gets the mask
+        which its layer's cache asks for.
         """
         from mlx_lm.generate import PromptProcessingBatch
 
         mx = self.mx
         caches = [self.new_cache() for _ in prompts]
         batch = PromptProcessingBatch(
-            self.model, list(range(len(prompts))), caches, prefill_step_size=2048
+            self.model, list(range(len(prompts))), caches, prefill_step_size=chunk
         )
         batch.prompt([p[:-1] for p in prompts])
         cache = batch.prompt_cache
         columns = [[p[-1] for p in prompts], *zip(*steps)]
         out = []
-        for column in columns:
-            out.append(self.model(mx.array(list(column))[:, None], cache=cache))
-            mx.eval(out[-1])
-        return {"logits": mx.concatenate(out, axis=1)}
+        feed = {}
+        inject = {f"mask:{masked[0]}": None} if masked else None
+        with Instrument(self.model, mx, capture, inject) as watch:
+            watch.inject = feed
+            for n, column in enumerate(columns):
+                watch.start(f"step{n}/")
+                if masked:
+                    feed[f"step{n}/mask:{masked[0]}"] = cache[masked[1]].make_mask(1)
+                out.append(self.model(mx.array(list(column))[:, None], cache=cache))
+                mx.eval(out[-1], list(watch.tensors.values()))
+        return {"logits": mx.concatenate(out, axis=1), **watch.tensors}, watch
 
     def left_padded(self, prompts, pad=0):
         """Unequal prompts left-padded over batch caches: logits (B, T, V)."""

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from . import offline, protocol
+from . import emulation, offline, protocol
 
 offline.environment()
 
@@ -51,8 +51,11 @@ class Service:
             for k, v in tensors.items()
         }
         order = watch.order if watch else []
+        emulated = emulation.used
+        emulation.reset()
         mx.save_safetensors(out, floats, {"order": json.dumps(order)})
-        return {"tensors": out, "order": order, "dtypes": dtypes}
+        facts = {"order": order, "dtypes": dtypes, "emulated": emulated}
+        return {"tensors": out, **facts}
 
     def _inject(self, path, only):
         """Arrays to feed: {`in:PATH`: array}, those in `only` ({key: key in file})."""
@@ -71,14 +74,17 @@ class Service:
         return self._write(tensors, out, watch)
 
     def decode(
-        self, model, ids, prefill, out, chunk=None, capture=None, inject=None, feed=None
+        self, model, ids, prefill, out, chunk=None, capture=None, inject=None, **more
     ):
-        arrays = self._inject(inject, feed)
-        tensors, watch = self._model(model).decode(ids, prefill, chunk, capture, arrays)
+        arrays = self._inject(inject, more.pop("feed", None))
+        tensors, watch = self._model(model).decode(
+            ids, prefill, chunk, capture, arrays, **more
+        )
         return self._write(tensors, out, watch)
 
-    def batch(self, model, prompts, steps, out):
-        return self._write(self._model(model).batch(prompts, steps), out)
+    def batch(self, model, prompts, steps, out, **options):
+        tensors, watch = self._model(model).batch(prompts, steps, **options)
+        return self._write(tensors, out, watch)
 
     def left_padded(self, model, prompts, out):
         return self._write(self._model(model).left_padded(prompts), out)
@@ -126,13 +132,14 @@ class Service:
                 out.add(file.stem)
         return {"types": sorted(out)}
 
-    def plant(self, file, folder):
+    def plant(self, model, file, folder, ids, prefill):
         """Every bug that can be planted into `file`, each a file in `folder`."""
         from pathlib import Path
 
         from . import planting
 
         text = Path(file).read_text(encoding="utf-8")
+        lines = self._model(model).reached_lines(ids, prefill)
         out = []
         for bug in planting.bugs(text):
             changed = planting.planted(text, bug)
@@ -140,7 +147,9 @@ class Service:
                 path = Path(folder) / f"{len(out):03}-{bug.name}.py"
                 path.write_text(changed, encoding="utf-8")
                 facts = {k: v for k, v in vars(bug).items() if k != "edits"}
-                out.append({**facts, "file": str(path)})
+                facts["first"], facts["last"] = planting.lines_of(changed, bug.scope)
+                reached = bool(lines & set(range(bug.line, bug.end + 1)))
+                out.append({**facts, "file": str(path), "reached": reached})
         return {"bugs": out}
 
     def weights(self, checkpoint, port=None):

@@ -5,6 +5,7 @@ array that comes in and goes out, and may replace the first. Nothing else about
 the model changes, and leaving the context restores every class.
 """
 
+import inspect
 import re
 
 
@@ -46,6 +47,24 @@ def _replace_first(args, kwargs, array, mx):
                 }
             return args, kwargs
     return args, kwargs
+
+
+def _replace_mask(cls, args, kwargs, allowed, mx):
+    """args and kwargs with the argument `mask` saying what is `allowed`, in the
+    form that it has."""
+    names = list(inspect.signature(cls.__call__).parameters)[1:]
+    if "mask" not in names:
+        return args, kwargs
+    args = list(args)
+    at = names.index("mask")
+    given = args[at] if at < len(args) else kwargs.get("mask")
+    mask = allowed.astype(mx.bool_)
+    if isinstance(given, mx.array) and mx.issubdtype(given.dtype, mx.floating):
+        mask = mx.where(mask, 0.0, mx.finfo(given.dtype).min).astype(given.dtype)
+    if at < len(args):
+        args[at] = mask
+        return args, kwargs
+    return args, {**kwargs, "mask": mask}
 
 
 def _stacked(module, mx):
@@ -97,7 +116,7 @@ class Instrument:
 
     @staticmethod
     def _feeds(key, path):
-        return key.split("in:", 1)[-1].split("#")[0] == path
+        return key.split(":", 1)[-1].split("#")[0] == path
 
     def _subclass(self, module, path):
         cls = type(module)
@@ -111,6 +130,9 @@ class Instrument:
             array = watch.inject.get(f"{watch.prefix}in:{key}")
             if array is not None:
                 args, kwargs = _replace_first(args, kwargs, array, mx)
+            mask = watch.inject.get(f"{watch.prefix}mask:{key}")
+            if mask is not None:
+                args, kwargs = _replace_mask(cls, args, kwargs, mask, mx)
             entered = first_array([*args, *kwargs.values()], mx)
             watch._store("in:" + key, entered)
             if experts:
@@ -118,6 +140,7 @@ class Instrument:
             watch.order.append(key)
             result = cls.__call__(module, *args, **kwargs)
             watch._store("out:" + key, first_array(result, mx))
+            watch._store_choice(key, result)
             return result
 
         return type(
@@ -128,6 +151,17 @@ class Instrument:
         if array is not None:
             self.tensors[self.prefix + key] = array
             self.dtypes[self.prefix + key] = str(array.dtype).removeprefix("mlx.core.")
+
+    def _store_choice(self, key, result):
+        """What a router answers: experts, and their weights in the same shape."""
+        parts = result if isinstance(result, (tuple, list)) else ()
+        arrays = [a for a in parts if isinstance(a, self.mx.array) and a.ndim > 1]
+        whole = [a for a in arrays if self.mx.issubdtype(a.dtype, self.mx.integer)]
+        for weights in arrays:
+            if whole and weights is not whole[0] and weights.shape == whole[0].shape:
+                self._store("chosen:" + key, whole[0].astype(self.mx.float32))
+                self._store("weighed:" + key, weights)
+                return
 
     def _store_routes(self, key, args, experts):
         """The outermost module that is told decides; those below only obey."""

@@ -13,8 +13,7 @@ class Bug:
     name: str
     scope: str
     line: int
-    first: int  # the class around it
-    last: int
+    end: int
     edits: list = field(default_factory=list)
 
 
@@ -48,10 +47,14 @@ class Scope:
         self.cls = cls
         self.function = function
         self.made = {}  # self.NAME -> the call that makes it
+        self.bound = {}  # a local name -> what it is bound to first
         self.scalars = set()  # self.NAME = args.FIELD or arithmetic of such
         for node in ast.walk(cls) if cls else ():
             if isinstance(node, ast.Assign) and len(node.targets) == 1:
                 self._note(node.targets[0], node.value)
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                self.bound.setdefault(node.targets[0].id, node.value)
         names = {name_of(n.func) for n in ast.walk(function) if isinstance(n, ast.Call)}
         self.chooses = bool(names & {"argpartition", "argsort", "topk"})
         self.attends = bool(names & {"update_and_fetch"})
@@ -85,17 +88,23 @@ def bugs(text):
     for cls, function in _functions(tree):
         scope = Scope(text, cls, function)
         where = f"{cls.name}.{function.name}" if cls else function.name
-        around = cls or function
         for node in ast.walk(function):
             for pattern in PATTERNS:
                 for name, target, new in pattern(node, scope):
                     key = (name, where)
                     if key not in found:
-                        found[key] = Bug(
-                            name, where, target.lineno, around.lineno, around.end_lineno
-                        )
+                        found[key] = Bug(name, where, target.lineno, target.end_lineno)
                     found[key].edits.append((target, new))
     return [bug for bug in found.values() if bug.edits]
+
+
+def lines_of(text, scope):
+    """The first and the last line of the class, or function, around a scope."""
+    wanted = scope.split(".")[0]
+    for node in ast.parse(text).body:
+        if getattr(node, "name", None) == wanted:
+            return node.lineno, node.end_lineno
+    return 0, 0
 
 
 def _functions(tree):

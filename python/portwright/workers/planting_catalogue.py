@@ -163,6 +163,46 @@ def router(node, scope):
         yield "other-router-branch", node.test, f"not {scope.source(node.test)}"
 
 
+def _is_softmax(node):
+    return isinstance(node, ast.Call) and name_of(node.func) == "softmax" and node.args
+
+
+def _gathered(node):
+    """x and inds of take_along_axis(x, inds, ...)."""
+    if isinstance(node, ast.Call) and name_of(node.func) == "take_along_axis":
+        return node.args[:2] if len(node.args) > 1 else None
+    return None
+
+
+def order_of_softmax(node, scope):
+    """Softmax of all experts' scores, then the choice; or the other way round."""
+    if not (scope.chooses and isinstance(node, ast.Call) and node.args):
+        return
+    first = scope.bound.get(scope.source(node.args[0]))
+    taken = _gathered(node)
+    if taken and _is_softmax(first):
+        x, inds = scope.source(first.args[0]), scope.source(taken[1])
+        new = f"mx.softmax(mx.take_along_axis({x}, {inds}, axis=-1), axis=-1)"
+        yield "softmax-after-choice", node, new
+    inner = _gathered(first)
+    if _is_softmax(node) and inner:
+        x, inds = map(scope.source, inner)
+        new = f"mx.take_along_axis(mx.softmax({x}, axis=-1), {inds}, axis=-1)"
+        yield "softmax-before-choice", node, new
+
+
+def conversions(node, scope):
+    """What has to be float32 computes in the model's dtype."""
+    if not isinstance(node, ast.Call):
+        return
+    if name_of(node.func) == "astype" and scope.source(node).endswith("(mx.float32)"):
+        kept = scope.source(node.func.value)
+        yield f"float32-lost-in-line-{node.lineno}", node, f"({kept})"
+    for keyword in node.keywords:
+        if keyword.arg == "precise":
+            yield "softmax-not-precise", keyword.value, "False"
+
+
 def _biased_weights(taken, scope):
     """Weights gathered from the scores that only choose."""
     for node in ast.walk(scope.function):
@@ -270,6 +310,8 @@ PATTERNS = [
     factor,
     branch,
     router,
+    order_of_softmax,
+    conversions,
     cache,
     repetition,
     clamp,

@@ -67,6 +67,7 @@ class Capture:
             if value is None:
                 value = kwargs.get("hidden_states")
             self._store("in:" + key, value)
+            self._store_mask(key, kwargs.get("attention_mask"))
             if any(p.ndim > 2 for p in module.parameters(recurse=False)):
                 self._store_routes(key, (*args, *kwargs.values()))
             self.order.append(key)
@@ -78,17 +79,67 @@ class Capture:
 
         return before, after
 
+    def _store_mask(self, key, mask):
+        """1 where a query may look, 0 where it may not: (B, 1, L, S)."""
+        if self.torch.is_tensor(mask) and mask.ndim == 4:
+            allowed = mask if mask.dtype == self.torch.bool else mask > -1e4
+            self._store("mask:" + key, allowed.float())
+
     def _store_routes(self, key, values):
-        """The experts that a module holding their weights is told to use."""
-        for value in values:
-            if self.torch.is_tensor(value) and value.ndim > 1:
-                if value.dtype in (self.torch.int64, self.torch.int32):
-                    self._store("routes:" + key, value.float())
-                    return
+        """The experts that a module holding their weights is told to use, and
+        the weights of their answers."""
+        tensors = [v for v in values if self.torch.is_tensor(v) and v.ndim > 1]
+        whole = (self.torch.int64, self.torch.int32)
+        routes = next((v for v in tensors if v.dtype in whole), None)
+        if routes is None:
+            return
+        self._store("routes:" + key, routes.float())
+        for value in tensors:
+            if value.dtype not in whole and value.shape == routes.shape:
+                self._store("weights:" + key, value.float())
+                return
 
     def _store(self, key, value):
         if value is not None and self.torch.is_tensor(value):
             self.tensors[self.prefix + key] = value.detach().clone().contiguous()
+
+
+class Feed:
+    """Gives modules, while it is entered, the first input that another run saw."""
+
+    def __init__(self, model, tensors, torch):
+        self.torch = torch
+        self._handles = []
+        for path, module in model.named_modules():
+            given = tensors.get("in:" + path)
+            if path and given is not None and given.is_floating_point():
+                hook = self._hook(given.float())
+                self._handles.append(
+                    module.register_forward_pre_hook(hook, with_kwargs=True)
+                )
+
+    def _hook(self, given):
+        calls = {"n": 0}
+
+        def before(module, args, kwargs):
+            calls["n"] += 1
+            if calls["n"] > 1:  # what was seen is the first call's
+                return None
+            if args and self.torch.is_tensor(args[0]):
+                if args[0].shape == given.shape:
+                    return (given, *args[1:]), kwargs
+            elif self.torch.is_tensor(kwargs.get("hidden_states")):
+                return args, {**kwargs, "hidden_states": given}
+            return None
+
+        return before
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for handle in self._handles:
+            handle.remove()
 
 
 class Reference:
@@ -196,6 +247,32 @@ class Reference:
             handle.remove()
         logits = torch.stack(result.logits, dim=1)
         return {"logits": logits.contiguous(), **record.tensors}, record.order
+
+    def low_precision(self, folder, ids):
+        """Each module in bfloat16, and in float32 on the same inputs and weights.
+
+        Returns ({"in:PATH", "low:PATH", "exact:PATH"}, order), all as float32.
+        """
+        import copy
+
+        torch = self.torch
+        low = Reference(folder, "bfloat16")
+        tensors, order = low.forward(ids, capture=".*")
+        exact = Reference.__new__(Reference)
+        exact.torch, exact.model = torch, copy.deepcopy(self.model)
+        rounded = {k: v.float() for k, v in low.model.state_dict().items()}
+        exact.model.load_state_dict(rounded)
+        with Feed(exact.model, tensors, torch):
+            fed, _ = exact.forward(ids, capture=".*")
+        out = {}
+        for key, value in tensors.items():
+            kind, _, path = key.partition(":")
+            if kind == "in" and value.is_floating_point():
+                out[key] = value.float()
+            elif kind == "out" and key in fed and value.is_floating_point():
+                out["low:" + path] = value.float()
+                out["exact:" + path] = fed[key]
+        return out, order
 
     def generate(self, ids, tokens):
         """Greedy continuation of ids (B, T): the new ids."""

@@ -100,6 +100,9 @@ class Service:
         written = self._write(tensors, [], out)
         return {**written, "equal": forms.equal(), "altered": altered}
 
+    def low_precision(self, model, folder, ids, out):
+        return self._write(*self._model(model).low_precision(folder, ids), out)
+
     def shutdown(self):
         return "bye"
 

@@ -1,7 +1,11 @@
 #include "verify/checks/checks.h"
+#include "verify/given.h"
+#include "verify/place.h"
 
 namespace portwright::verify {
 namespace {
+
+using nlohmann::json;
 
 Ids together(const Ids& prompt, const Ids& steps) {
   Ids out = prompt;
@@ -64,14 +68,114 @@ Outcome<void> judge_left_padded(
   return {};
 }
 
+json request_of(const Plan& plan) {
+  return {{"prompts", plan.batch}, {"steps", plan.batch_steps}};
+}
+
+/// The first module of row `index` that is wrong in the batch though what goes
+/// in is right, as the port itself computes that row alone: of several, the
+/// innermost. Empty: none.
+struct Wrong {
+  std::string module;
+  int step = 0;
+};
+
+std::optional<Wrong>
+find_wrong(Session& session, const Run& batch, const Run& alone, size_t index) {
+  const auto near = [&](const std::string& key, const std::string& own) {
+    const auto a = batch.find(key);
+    const auto b = alone.find(own);
+    if (!a || !b || a->shape.size() != 3 ||
+        a->shape[0] <= static_cast<int64_t>(index)) {
+      return std::optional<bool>();
+    }
+    const auto difference = compare(row(*a, static_cast<int64_t>(index)), *b);
+    return std::optional(
+        difference && difference->relative <= session.logits_threshold());
+  };
+  std::optional<Wrong> out;
+  const int steps = static_cast<int>(session.plan().batch_steps[index].size());
+  for (int step = 0; step <= steps && !out; ++step) {
+    for (const auto& path : batch.order) {
+      const auto here = fmt::format("step{}/", step);
+      const auto own = fmt::format("step{}/", step + 1);
+      const auto in = near(here + "in:" + path, own + "in:" + path);
+      const auto result = near(here + "out:" + path, own + "out:" + path);
+      const bool wrong = in && *in && result && !*result;
+      if (wrong && (!out || path.starts_with(out->module + "."))) {
+        out = {path, step};
+      }
+    }
+  }
+  return out;
+}
+
+/// Where row `index` goes wrong; the mask where the one that the cache asks for
+/// makes it right.
+Outcome<Place> locate_row(Session& session, size_t index) {
+  const auto& plan = session.plan();
+  auto request = request_of(plan);
+  request["capture"] = ".*";
+  const auto batch = session.candidate().tensors("batch", request);
+  if (!batch) {
+    return tl::unexpected(batch.error());
+  }
+  RunRequest single;
+  single.ids = {together(plan.batch[index], plan.batch_steps[index])};
+  single.prefill = static_cast<int>(plan.batch[index].size()) - 1;
+  single.capture = ".*";
+  const auto alone = session.candidate().run(single);
+  if (!alone) {
+    return tl::unexpected(alone.error());
+  }
+  const auto wrong = find_wrong(session, *batch, *alone, index);
+  if (!wrong) {
+    return Place{};
+  }
+  Place out = place_at(session, wrong->module);
+  if (out.layer) {
+    request["masked"] = {wrong->module, *out.layer};
+    const auto masked = session.candidate().tensors("batch", request);
+    const auto found =
+        masked ? find_wrong(session, *masked, *alone, index) : wrong;
+    if (!found || found->module != wrong->module) {
+      name_mask(session, out);
+    }
+  }
+  return out;
+}
+
+/// Prompts in pieces shorter than some of them, as long ones are fed.
+Outcome<void> judge_in_pieces(
+    Session& session,
+    const std::vector<Array>& expected,
+    CheckResult& out) {
+  constexpr int kPiece = 7;
+  auto request = request_of(session.plan());
+  request["chunk"] = kPiece;
+  const auto run = session.candidate().tensors("batch", request);
+  if (!run) {
+    return tl::unexpected(run.error());
+  }
+  const auto logits = run->find("logits");
+  for (size_t i = 0; logits && i < expected.size(); ++i) {
+    judge(
+        out,
+        row(*logits, static_cast<int64_t>(i)),
+        expected[i],
+        session.logits_threshold(),
+        fmt::format("row {} of a batch fed in pieces of {}", i, kPiece));
+  }
+  return {};
+}
+
 Outcome<CheckResult> run(Session& session) {
   const auto& plan = session.plan();
   const auto expected = alone(session);
   if (!expected) {
     return tl::unexpected(expected.error());
   }
-  const auto run = session.candidate().tensors(
-      "batch", {{"prompts", plan.batch}, {"steps", plan.batch_steps}});
+  const auto run = session.candidate().tensors("batch", request_of(plan));
   if (!run) {
     if (is_unsupported(run.error())) {
       return skipped(
@@ -86,7 +190,8 @@ Outcome<CheckResult> run(Session& session) {
   }
   for (size_t i = 0; i < expected->size(); ++i) {
     const auto batched = row(*logits, static_cast<int64_t>(i));
-    judge(
+    const bool before = out.status == Status::Fail;
+    const bool good = judge(
         out,
         batched,
         (*expected)[i],
@@ -95,6 +200,12 @@ Outcome<CheckResult> run(Session& session) {
             "row {} ({} tokens) of an unequal batch and the prompt alone",
             i,
             plan.batch[i].size()));
+    if (!good && !before) {
+      if (auto place = locate_row(session, i)) {
+        place->position = out.place.position;
+        out.place = std::move(*place);
+      }
+    }
     if (const auto difference = compare(batched, (*expected)[i])) {
       out.series.push_back(
           {fmt::format("row {}", i), "step", difference->per_position});
@@ -102,6 +213,9 @@ Outcome<CheckResult> run(Session& session) {
   }
   if (auto padded = judge_left_padded(session, *expected, out); !padded) {
     return tl::unexpected(padded.error());
+  }
+  if (auto pieces = judge_in_pieces(session, *expected, out); !pieces) {
+    return tl::unexpected(pieces.error());
   }
   return out;
 }

@@ -21,6 +21,7 @@ namespace portwright::verify {
   X(rope_far)        \
   X(generation)      \
   X(dtype)           \
+  X(bfloat16)        \
   X(deepcopy)        \
   X(quantized)       \
   X(lora)            \

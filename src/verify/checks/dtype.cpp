@@ -1,9 +1,8 @@
 #include "verify/checks/checks.h"
+#include "verify/place.h"
 
 namespace portwright::verify {
 namespace {
-
-using nlohmann::json;
 
 struct Leak {
   std::string module;
@@ -69,60 +68,40 @@ CheckResult judge_leaks(Session& session, const Run& run) {
         "{} takes bfloat16 and gives float32 (its layer casts back)",
         first.module));
   }
-  out.place.module = first.module;
-  for (size_t i = 0; i < session.candidate_layers().size(); ++i) {
-    const auto& path = session.candidate_layers()[i];
-    if (first.module == path || first.module.starts_with(path + ".")) {
-      out.place.layer = static_cast<int>(i);
-      out.place.module =
-          first.module == path ? "" : first.module.substr(path.size() + 1);
-    }
-  }
+  out.place = place_at(session, first.module);
   return out;
 }
 
 Outcome<CheckResult> run(Session& session) {
-  auto& candidate = session.candidate();
-  json arguments = {
-      {"checkpoint", session.subject().checkpoint.string()},
-      {"dtype", "bfloat16"}};
-  if (session.subject().port) {
-    arguments["port"] = session.subject().port->string();
-  }
-  const auto number = candidate.begin_load("bfloat16", arguments);
-  if (!number) {
-    return tl::unexpected(number.error());
-  }
-  if (const auto loaded = candidate.finish_load(*number); !loaded) {
-    return tl::unexpected(loaded.error());
-  }
-  candidate.select("bfloat16");
   RunRequest request;
   request.ids = {session.plan().ids};
-  request.prefill = session.plan().prefill;
   request.capture = ".*";
   // A plain pass, and a cached one: states may leak where prompts do not.
-  const auto decoded = candidate.run(request);
-  request.prefill = 0;
-  const auto plain = candidate.run(request);
-  candidate.select("model");
-  (void)candidate.request("unload", {{"model", "bfloat16"}});
-  for (const auto* outcome : {&plain, &decoded}) {
-    if (!*outcome) {
-      const auto& trouble = outcome->error();
-      // MLX's CPU backend has gather_mm in float32 only.
-      if (trouble.message.find("GatherMM") != std::string::npos ||
-          trouble.message.find("gather_mm") != std::string::npos) {
-        return skipped("experts in bfloat16 do not run on MLX's CPU backend");
+  Run plain, decoded;
+  const auto done = session.in_bfloat16([&]() -> Outcome<void> {
+    for (Run* run : {&plain, &decoded}) {
+      request.prefill = run == &decoded ? session.plan().prefill : 0;
+      auto made = session.candidate().run(request);
+      if (!made) {
+        return tl::unexpected(made.error());
       }
-      return tl::unexpected(trouble);
+      *run = std::move(*made);
     }
+    return {};
+  });
+  if (!done) {
+    return tl::unexpected(done.error());
   }
-  auto out = judge_leaks(session, *plain);
-  const auto logits = decoded->dtypes.find("logits");
-  if (out.status == Status::Pass && logits != decoded->dtypes.end() &&
+  auto out = judge_leaks(session, plain);
+  const auto logits = decoded.dtypes.find("logits");
+  if (out.status == Status::Pass && logits != decoded.dtypes.end() &&
       logits->second != "bfloat16") {
     out = failed("a cached step of a bfloat16 model gives " + logits->second);
+  }
+  if (out.status == Status::Pass && plain.emulated) {
+    out.reason =
+        "emulated: experts computed in float32 and rounded, since MLX's CPU "
+        "backend has no kernel for them in bfloat16";
   }
   return out;
 }

@@ -1,5 +1,5 @@
 #include "verify/checks/checks.h"
-#include "verify/locate.h"
+#include "verify/place.h"
 
 namespace portwright::verify {
 namespace {
@@ -58,16 +58,6 @@ std::optional<Agreement> agree(const Array& a, const Array& b, double experts) {
   return out;
 }
 
-std::optional<int> layer_of(Session& session, const std::string& path) {
-  const auto& layers = session.candidate_layers();
-  for (size_t i = 0; i < layers.size(); ++i) {
-    if (path.starts_with(layers[i] + ".")) {
-      return static_cast<int>(i);
-    }
-  }
-  return std::nullopt;
-}
-
 /// The port again, each layer fed torch's input: what is left is the router.
 Outcome<Run> fed_layers(Session& session, const Run& torch) {
   std::map<std::string, std::string> feed;
@@ -124,8 +114,7 @@ Outcome<CheckResult> run(Session& session) {
           "fed torch's input, {} of {} tokens go to other experts",
           found->differing,
           found->tokens));
-      out.place.layer = layer_of(session, ours[i]);
-      out.place.module = ours[i];
+      out.place = place_at(session, parent_path(ours[i]));
       out.place.position = found->first;
     }
   }

@@ -1,5 +1,6 @@
 #include "checkpoint/safetensors.h"
 #include "verify/checks/checks.h"
+#include "verify/place.h"
 
 namespace portwright::verify {
 namespace {
@@ -17,21 +18,10 @@ std::string listed(const std::vector<std::string>& names) {
   return out;
 }
 
-std::optional<int> layer_of(Session& session, const std::string& name) {
-  for (size_t i = 0; i < session.candidate_layers().size(); ++i) {
-    if (name.starts_with(session.candidate_layers()[i] + ".")) {
-      return static_cast<int>(i);
-    }
-  }
-  return std::nullopt;
-}
-
 CheckResult
 fault(Session& session, std::string reason, const std::string& tensor) {
   auto out = failed(std::move(reason));
-  out.place.tensor = tensor;
-  out.place.layer = layer_of(session, tensor);
-  out.place.module = tensor.substr(0, tensor.rfind('.'));
+  out.place = place_of_weight(session, tensor);
   return out;
 }
 
@@ -101,7 +91,7 @@ CheckResult judge_report(Session& session, const json& report) {
   }
   if (!dropped.empty()) {
     auto out = warned("sanitize drops " + listed(dropped));
-    out.place.tensor = dropped.front();
+    out.place = place_of_weight(session, dropped.front());
     return out;
   }
   return passed();

@@ -1,0 +1,127 @@
+"""Plants bugs into the ports of diverse architectures and tabulates what is caught.
+
+    python bench/proof_table.py -o DIR [MODEL ...]
+
+Each model is made tiny, compiled and verified with `--prove`; what DIR holds of an
+earlier run is kept. The table is written into docs/bench.md.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs" / "bench.md"
+BEGIN, END = "<!-- planted bugs: begin -->", "<!-- planted bugs: end -->"
+
+_LONGROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 10000.0,
+    "short_factor": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7],
+    "long_factor": [1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0],
+    "original_max_position_embeddings": 128,
+}
+# What to make -> its type and the fields that are set.
+MODELS = {
+    "llama": ("llama", {}),
+    "gemma2": ("gemma2", {}),
+    "olmo3": ("olmo3", {}),
+    "phi3, longrope": ("phi3", {"rope_parameters": _LONGROPE}),
+    "mixtral": ("mixtral", {}),
+    "qwen3_moe": ("qwen3_moe", {}),
+    "deepseek_v3": ("deepseek_v3", {}),
+    "gpt_oss": ("gpt_oss", {}),
+    "mamba2": ("mamba2", {}),
+    "qwen3_next": ("qwen3_next", {}),
+    "falcon_h1": ("falcon_h1", {}),
+    "granitemoehybrid": ("granitemoehybrid", {}),
+}
+
+
+def portwright(*arguments):
+    """What it answers; a model that is not sound is told by the table."""
+    done = subprocess.run(
+        [ROOT / "portwright", *map(str, arguments), "--json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PORTWRIGHT_NO_BUILD": "1"},
+    )
+    if done.returncode not in (0, 1):
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout)
+
+
+def prove(model, folder):
+    kind, fields = MODELS[model]
+    options = [f"{key}={json.dumps(value)}" for key, value in fields.items()]
+    options = [part for option in options for part in ("--set", option)]
+    checkpoint, port = folder / "checkpoint", folder / f"{kind}.py"
+    portwright("synth", kind, "-o", checkpoint, *options)
+    portwright("compile", checkpoint, "-o", port, "--fast", "--map")
+    portwright("verify", checkpoint, "--port", port, "--prove", "-o", folder)
+
+
+def row(model, folder):
+    results = json.loads((folder / "results.json").read_text())
+    failing = [c["name"] for c in results["checks"] if c["status"] == "fail"]
+    if failing:
+        return f"| {model} | fails {', '.join(failing)} | | | | |", {}
+    bugs = json.loads((folder / "planted.json").read_text())["bugs"]
+    caught = [b for b in bugs if b["status"] == "caught"]
+    named = [b for b in caught if b["placed"]]
+    quiet = [b for b in bugs if b["status"] == "no effect"]
+    unreached = [b for b in quiet if "does not reach" in b["reason"]]
+    by = {}
+    for bug in caught:
+        by[bug["check"]] = by.get(bug["check"], 0) + 1
+    warned = [c["name"] for c in results["checks"] if c["status"] == "warn"]
+    sound = "warns: " + ", ".join(warned) if warned else "sound"
+    missed = len(bugs) - len(caught) - len(quiet)
+    cells = [model, sound, f"{len(caught)} of {len(caught) + missed}", len(named)]
+    cells.append(f"{len(quiet) - len(unreached)} + {len(unreached)}")
+    return "| " + " | ".join(map(str, cells)) + " |", by
+
+
+def table(models, root):
+    out = [
+        "| Port | As emitted | Effective bugs caught | Line named |"
+        " Without effect + not reached |",
+        "|---|---|---|---|---|",
+    ]
+    by = {}
+    for model in models:
+        line, checks = row(model, root / model.replace(", ", "-"))
+        out.append(line)
+        for check, count in checks.items():
+            by[check] = by.get(check, 0) + count
+    counts = sorted(by.items(), key=lambda item: (-item[1], item[0]))
+    said = ", ".join(f"`{check}` {count}" for check, count in counts)
+    return "\n".join([*out, "", f"The first check to notice: {said}."])
+
+
+def write(text):
+    before, rest = DOCUMENT.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", metavar="MODEL", default=list(MODELS))
+    parser.add_argument("-o", dest="folder", type=Path, required=True)
+    options = parser.parse_args()
+    root = options.folder.resolve()
+    for model in options.models:
+        folder = root / model.replace(", ", "-")
+        if not (folder / "results.json").exists():
+            print(model, file=sys.stderr, flush=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            prove(model, folder)
+    write(table(options.models, root))
+
+
+if __name__ == "__main__":
+    main()

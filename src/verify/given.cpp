@@ -1,0 +1,105 @@
+#include "verify/given.h"
+
+#include "verify/place.h"
+
+namespace portwright::verify {
+namespace {
+
+/// Whether the module is right in a run that the world could make.
+bool is_right(
+    Session& session,
+    const Outcome<Run>& run,
+    const Scene& scene,
+    const std::string& path,
+    const std::string& reference_path) {
+  const auto a = run ? run->find(scene.prefix + "out:" + path) : std::nullopt;
+  const auto b = scene.reference->find(scene.prefix + "out:" + reference_path);
+  const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+  return difference && difference->relative <= session.logits_threshold();
+}
+
+std::map<std::string, std::string> feed_of(
+    const Scene& scene,
+    const std::string& path,
+    const std::string& reference_path) {
+  return {{scene.prefix + "in:" + path, scene.prefix + "in:" + reference_path}};
+}
+
+bool mask_is_wrong(
+    Session& session,
+    const Scene& scene,
+    const std::string& path,
+    const std::string& reference_path) {
+  const auto theirs = scene.prefix + "mask:" + reference_path;
+  if (!scene.reference->has(theirs)) {
+    return false;
+  }
+  auto feed = feed_of(scene, path, reference_path);
+  feed[scene.prefix + "mask:" + path] = theirs;
+  const auto run = session.candidate().run_fed(
+      scene.request, *scene.reference, std::move(feed));
+  return is_right(session, run, scene, path, reference_path);
+}
+
+bool cache_is_wrong(
+    Session& session,
+    const Scene& scene,
+    const std::string& path,
+    const std::string& reference_path,
+    int layer) {
+  if (scene.request.prefill == 0 ||
+      static_cast<size_t>(layer) >= session.caches().size() ||
+      session.caches()[static_cast<size_t>(layer)].find("KVCache") ==
+          std::string::npos) {
+    return false;
+  }
+  for (const int size : {0, session.plan().window}) {
+    RunRequest request = scene.request;
+    request.cache_sizes = {{std::to_string(layer), size}};
+    const auto run = session.candidate().run_fed(
+        request, *scene.reference, feed_of(scene, path, reference_path));
+    if (is_right(session, run, scene, path, reference_path)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void name_mask(Session& session, Place& place) {
+  place.tensor = "mask";
+  if (session.candidate_layers().empty()) {
+    return;
+  }
+  const auto list = parent_path(session.candidate_layers().front());
+  const Place model = place_at(session, parent_path(list));
+  place.port_file = model.port_file;
+  place.made_line.reset();
+  if (model.port_line) {
+    const auto line = line_with(model.port_file, "mask", *model.port_line);
+    place.port_line = line ? line : model.port_line;
+  }
+}
+
+void blame_what_was_given(
+    Session& session,
+    const Scene& scene,
+    const std::string& path,
+    const std::string& reference_path,
+    Place& place) {
+  // A cache of another length asks for another mask: the cache comes first.
+  if (place.layer &&
+      cache_is_wrong(session, scene, path, reference_path, *place.layer)) {
+    place.tensor = "cache";
+    if (const auto line =
+            line_with(session.port_file(), "def make_cache(", 1)) {
+      place.port_line = line;
+      place.made_line.reset();
+    }
+  } else if (mask_is_wrong(session, scene, path, reference_path)) {
+    name_mask(session, place);
+  }
+}
+
+}  // namespace portwright::verify

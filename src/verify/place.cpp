@@ -1,0 +1,177 @@
+#include "verify/place.h"
+
+#include <cstdlib>
+
+#include "base/paths.h"
+
+namespace portwright::verify {
+namespace {
+
+void fill_layer(
+    const std::vector<std::string>& layers,
+    const std::string& path,
+    Place& place) {
+  place.module = path;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (path == layers[i]) {
+      place.layer = static_cast<int>(i);
+      place.module = "";
+      return;
+    }
+    if (path.starts_with(layers[i] + ".")) {
+      place.layer = static_cast<int>(i);
+      place.module = path.substr(layers[i].size() + 1);
+      return;
+    }
+  }
+}
+
+/// The class of the port that the module at `path` belongs to, its own or that
+/// of the nearest one around it.
+const ModuleSource*
+class_around(Session& session, std::string path, std::string* leaf) {
+  const auto& modules = session.candidate().modules();
+  while (true) {
+    const auto it = modules.find(path);
+    if (it != modules.end() && it->second.in_port) {
+      return &it->second;
+    }
+    if (path.empty()) {
+      return nullptr;
+    }
+    *leaf = path.substr(path.rfind('.') + 1);
+    path = parent_path(path);
+  }
+}
+
+bool is_number(const std::string& text) {
+  return text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+/// The line of the class around a module that makes it.
+std::optional<int> line_that_makes(Session& session, std::string path) {
+  std::string leaf = path.substr(path.rfind('.') + 1);
+  while (is_number(leaf) && !path.empty()) {  // of a list
+    path = parent_path(path);
+    leaf = path.substr(path.rfind('.') + 1);
+  }
+  if (path.empty()) {
+    return std::nullopt;
+  }
+  std::string ignored;
+  const auto* around = class_around(session, parent_path(path), &ignored);
+  if (!around) {
+    return std::nullopt;
+  }
+  return line_with(
+      session.port_file(), "self." + leaf + " =", around->line.value_or(1));
+}
+
+/// The module's own forward; of a library's module the line that makes it.
+void fill_port_lines(Session& session, const std::string& path, Place& place) {
+  place.port_file = session.port_file();
+  place.made_line = line_that_makes(session, path);
+  std::string leaf;
+  const auto* around = class_around(session, path, &leaf);
+  if (!around) {
+    return;
+  }
+  place.port_line = around->call_line ? around->call_line : around->line;
+  if (!leaf.empty() && place.made_line) {
+    place.port_line = place.made_line;
+  }
+  if (place.made_line == place.port_line) {
+    place.made_line.reset();
+  }
+}
+
+void fill_source_line(Session& session, std::string path, Place& place) {
+  const auto& modules = session.reference().modules();
+  while (true) {
+    const auto it = modules.find(path);
+    const bool ours = it != modules.end() &&
+                      it->second.file.find("/torch/nn/") == std::string::npos;
+    if (ours && it->second.line) {
+      place.source_file = it->second.file;
+      place.source_line = it->second.line;
+      return;
+    }
+    if (path.empty()) {
+      return;
+    }
+    path = parent_path(path);
+  }
+}
+
+/// The file under test, also when it does not load.
+std::string file_of_port(Session& session) {
+  return session.port_file().empty() && session.subject().port
+             ? session.subject().port->string()
+             : session.port_file();
+}
+
+}  // namespace
+
+std::string parent_path(const std::string& path) {
+  const size_t dot = path.rfind('.');
+  return dot == std::string::npos ? "" : path.substr(0, dot);
+}
+
+std::optional<int>
+line_with(const std::string& file, const std::string& text, int from) {
+  const auto all = base::read_file(file);
+  if (!all) {
+    return std::nullopt;
+  }
+  int line = 1;
+  for (size_t at = 0; at < all->size(); ++line) {
+    const size_t end = std::min(all->find('\n', at), all->size());
+    const std::string_view row(all->data() + at, end - at);
+    if (line >= from && row.find(text) != row.npos) {
+      return line;
+    }
+    at = end + 1;
+  }
+  return std::nullopt;
+}
+
+Place place_at(
+    Session& session,
+    const std::string& path,
+    const std::string& reference_path) {
+  Place out;
+  fill_layer(session.candidate_layers(), path, out);
+  fill_port_lines(session, path, out);
+  fill_source_line(session, reference_path, out);
+  return out;
+}
+
+Place place_at(Session& session, const std::string& path) {
+  return place_at(session, path, path);
+}
+
+Place place_of_exception(Session& session, const std::string& traceback) {
+  Place out;
+  const auto file = file_of_port(session);
+  const auto entry = fmt::format("File \"{}\", line ", file);
+  const size_t at = file.empty() ? traceback.npos : traceback.rfind(entry);
+  if (at != traceback.npos) {
+    out.port_file = file;
+    out.port_line = std::atoi(traceback.c_str() + at + entry.size());
+  }
+  return out;
+}
+
+Place place_of_weight(Session& session, const std::string& tensor) {
+  Place out;
+  fill_layer(session.candidate_layers(), parent_path(tensor), out);
+  out.tensor = tensor;
+  const auto file = file_of_port(session);
+  if (const auto line = line_with(file, "def sanitize(", 1)) {
+    out.port_file = file;
+    out.port_line = line;
+  }
+  return out;
+}
+
+}  // namespace portwright::verify

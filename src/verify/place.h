@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+
+#include "verify/results.h"
+#include "verify/session.h"
+
+namespace portwright::verify {
+
+/// Layer and module of a path of the port's modules, with the lines of both
+/// sides that say what it is: its forward, the line that makes it, the class of
+/// the source's module at `reference_path`.
+Place place_at(
+    Session& session,
+    const std::string& path,
+    const std::string& reference_path);
+
+/// The same for a module with one path on both sides.
+Place place_at(Session& session, const std::string& path);
+
+/// Names `tensor`, its layer and module, and the line of `sanitize`.
+Place place_of_weight(Session& session, const std::string& tensor);
+
+/// The last line of the port that a traceback names.
+Place place_of_exception(Session& session, const std::string& traceback);
+
+/// The first line at or after `from` that holds `text`, from 1; nothing when
+/// the file has none.
+std::optional<int>
+line_with(const std::string& file, const std::string& text, int from);
+
+/// The part of a path before its last dot.
+std::string parent_path(const std::string& path);
+
+}  // namespace portwright::verify

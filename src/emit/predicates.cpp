@@ -75,8 +75,8 @@ Truth Predicates::truth(int index, const Value& config, int64_t layer) {
       const auto module = interp_.run_source(
           "portwright_predicate_" + std::to_string(index),
           "<predicate>",
-          "def holds(config, layer_idx):\n    return bool(" + predicate.text +
-              ")\n");
+          "import math\n\ndef holds(config, layer_idx):\n    return bool(" +
+              predicate.text + ")\n");
       function = interp_.getattr(Value(module), "holds");
     }
     const Value v = interp_.call(

@@ -179,19 +179,19 @@ class Writer {
   }
 
   void flat(bool partial) {
-    field("rope_theta", 10000.0);
+    const std::string theta = field("rope_theta", 10000.0);
     fields_ += "    rope_scaling: Optional[Dict[str, Any]] = None\n"
                "    rope_parameters: Optional[Dict[str, Any]] = None\n";
-    if (partial) {
-      field("partial_rotary_factor", 1.0);
-    }
+    const std::string factor =
+        partial ? field("partial_rotary_factor", 1.0) : "";
     const std::string original = original_field();
     add(
         {"rope = self.rope_scaling or self.rope_parameters or {}",
-         "self.rope_theta = rope.get(\"rope_theta\", self.rope_theta)"});
+         "self.rope_theta = rope.get(\"rope_theta\", " + theta + ")"});
     if (partial) {
-      add({"self.partial_rotary_factor = rope.get(\"partial_rotary_factor\", "
-           "self.partial_rotary_factor)"});
+      add(
+          {"self.partial_rotary_factor = rope.get(\"partial_rotary_factor\", " +
+           factor + ")"});
     }
     checks("");
     add({"self.rope_scaling = " + completed(original)});
@@ -223,20 +223,28 @@ class Writer {
     body_.insert(body_.end(), lines.begin(), lines.end());
   }
 
-  /// A field, under all its names.
-  void field(const char* parameter, double fallback) {
+  /// A field under the names that the config class reads, and how it is read;
+  /// a number where it reads none.
+  std::string field(const char* parameter, double fallback) {
     const Value set = reader_.parameters(reader_.bare());
-    fields_ += "    " + std::string(parameter) + ": float = " +
-               number(Reader::number_in(set, parameter).value_or(fallback)) +
-               "\n";
-    for (const auto& name : reader_.keys_of(parameter)) {
-      if (name != parameter) {
-        fields_ += "    " + name + ": Optional[float] = None\n";
-        add(
-            {"if self." + name + " is not None:",
-             "    self." + std::string(parameter) + " = self." + name});
-      }
+    const std::string value =
+        number(Reader::number_in(set, parameter).value_or(fallback));
+    auto names = reader_.keys_of(parameter);
+    if (names.empty()) {
+      return value;
     }
+    const auto own = std::find(names.begin(), names.end(), parameter);
+    if (own != names.end()) {
+      std::rotate(names.begin(), own, own + 1);
+    }
+    fields_ += "    " + names[0] + ": float = " + value + "\n";
+    for (size_t i = 1; i < names.size(); ++i) {
+      fields_ += "    " + names[i] + ": Optional[float] = None\n";
+      add(
+          {"if self." + names[i] + " is not None:",
+           "    self." + names[0] + " = self." + names[i]});
+    }
+    return "self." + names[0];
   }
 
   /// A field of the config that stands above the one in the set.

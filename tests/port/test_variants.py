@@ -110,3 +110,30 @@ def test_how_pairs_are_rotated_is_a_choice_of_the_file(
     done = portwright("compile", checkpoint("deepseek_v3"), "-o", file, "--fast")
     assert done.returncode == 0, done.stderr
     assert "rope_interleave" in file.read_text()
+
+
+def test_counts_of_heads_on_both_sides_of_a_power_of_two_are_served(
+    checkpoint, portwright, prove, tmp_path  # noqa: F811
+):
+    config = json.loads((checkpoint("bloom") / "config.json").read_text())
+    assert config["n_head"] == 6
+    file = tmp_path / "port.py"
+    done = portwright("compile", checkpoint("bloom"), "-o", file, "--fast")
+    assert done.returncode == 0, done.stderr
+    others = []
+    for heads in (2, 4, 12):
+        others.append(tmp_path / f"{heads}.json")
+        others[-1].write_text(json.dumps({**config, "n_head": heads}))
+    for proof in prove(file, *others):
+        assert proof["verdict"] == "passed", proof["reason"]
+
+
+def test_a_key_that_the_config_class_ignores_is_ignored(
+    checkpoint, prove, tmp_path  # noqa: F811
+):
+    config = json.loads((checkpoint("gpt_neox") / "config.json").read_text())
+    config.pop("rope_parameters")
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({**config, "rope_theta": 321.0, "rotary_pct": 0.5}))
+    [proof] = prove(GOLDENS / "gpt_neox.py", file)
+    assert proof["verdict"] == "passed", proof["reason"]

@@ -34,24 +34,16 @@ class ModelArgs(BaseModelArgs):
     use_parallel_residual: bool = True
     attention_bias: bool = True
     head_dim: Optional[int] = None
-    rope_theta: float = 10000.0
-    rotary_emb_base: Optional[float] = None
+    rotary_emb_base: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
-    partial_rotary_factor: float = 0.25
-    rotary_pct: Optional[float] = None
+    rotary_pct: float = 0.25
 
     def __post_init__(self):
         self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
-        if self.rotary_emb_base is not None:
-            self.rope_theta = self.rotary_emb_base
-        if self.rotary_pct is not None:
-            self.partial_rotary_factor = self.rotary_pct
         rope = self.rope_scaling or self.rope_parameters or {}
-        self.rope_theta = rope.get("rope_theta", self.rope_theta)
-        self.partial_rotary_factor = rope.get(
-            "partial_rotary_factor", self.partial_rotary_factor
-        )
+        self.rope_theta = rope.get("rope_theta", self.rotary_emb_base)
+        self.partial_rotary_factor = rope.get("partial_rotary_factor", self.rotary_pct)
         rope_type = rope.get("rope_type", rope.get("type", "default"))
         if rope_type not in ("default", "linear", "llama3", "yarn"):
             raise ValueError(f"rope type {rope_type} is not supported")

@@ -102,23 +102,25 @@ bool agrees(
   const int k = static_cast<int>(trace.info(e.indices).shape[1]);
   const auto& recorded = trace.info(e.input).shape;
   const int batch = recorded.size() == 3 ? 3 : 1;
-  const int n = 7 * batch;
+  // Each index is chosen twice or more.
+  const int classes = e.experts + e.identities;
+  const int rows = std::max(7, (2 * classes + k - 1) / k);
+  const int n = rows * batch;
   const auto x = random({n, e.hidden_size}, 31, 3);
   const auto weight = mx::abs(random({n, k}, 32));
-  const auto index = mx::astype(
-      mx::random::randint(
-          mx::array(0),
-          mx::array(e.experts + e.identities),
-          {n, k},
-          mx::int32,
+  const auto index = mx::reshape(
+      mx::random::permutation(
+          mx::remainder(
+              mx::arange(n * k, mx::int64), mx::array(int64_t(classes))),
+          0,
           mx::random::key(33)),
-      mx::int64);
+      {n, k});
   std::vector<mx::array> inputs;  // in the order of the source's parameters
   for (ValueId id : frame.inputs) {
     inputs.push_back(
         id == e.indices   ? index
         : id == e.weights ? weight
-        : batch == 3      ? mx::reshape(x, {batch, 7, e.hidden_size})
+        : batch == 3      ? mx::reshape(x, {batch, rows, e.hidden_size})
                           : x);
   }
   const auto expected = mx::reshape(

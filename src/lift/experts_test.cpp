@@ -176,6 +176,19 @@ TEST_F(ExpertsTest, KnowsIndicesThatPassTheirInput) {
   EXPECT_EQ(e->first[0].sizes[0], 4);
 }
 
+TEST_F(ExpertsTest, TellsIndicesThatAreSkipped) {
+  const auto e = lift(
+      "        self.both = nn.Parameter(torch.ones(3, 10, 6))\n"
+      "        self.down = nn.Parameter(torch.ones(3, 6, 5))\n",
+      "            if e == 3:\n"
+      "                continue\n"
+      "            gate, up = F.linear(x, self.both[e]).chunk(2, dim=-1)\n"
+      "            y = F.linear(F.silu(gate) * up, self.down[e])\n");
+  ASSERT_TRUE(e);
+  EXPECT_EQ(e->experts, 3);
+  EXPECT_EQ(e->identities, 0);
+}
+
 TEST_F(ExpertsTest, RefusesIndicesThatComputeSomethingElse) {
   EXPECT_FALSE(lift(
       kSpareRows,

@@ -292,8 +292,14 @@ std::optional<Experts> lift_experts(
   }
   name_activation(interp, trace, found);
   found.identities = std::max(0, classes_of(ops) - found.experts);
-  if (agrees(interp, trace, frame, found)) {
-    return found;
+  try {
+    if (agrees(interp, trace, frame, found)) {
+      return found;
+    }
+  } catch (const eval::PythonError&) {
+    if (found.identities == 0) {
+      throw;  // else an index past the experts is none
+    }
   }
   const bool spare =
       std::any_of(found.first.begin(), found.first.end(), [&](const auto& p) {

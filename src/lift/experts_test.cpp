@@ -23,7 +23,8 @@ class ExpertsTest : public ::testing::Test {
   std::optional<Experts> lift(
       const std::string& parameters,
       const std::string& body,
-      const std::string& scaled = "y * weight[token, k, None]") {
+      const std::string& scaled = "y * weight[token, k, None]",
+      const std::string& classes = "4") {
     const std::string source =
         "import torch\n"
         "from torch import nn\n"
@@ -34,7 +35,9 @@ class ExpertsTest : public ::testing::Test {
         parameters +
         "    def forward(self, states, index, weight):\n"
         "        out = torch.zeros_like(states)\n"
-        "        mask = F.one_hot(index, num_classes=4).permute(2, 1, 0)\n"
+        "        mask = F.one_hot(index, num_classes=" +
+        classes +
+        ").permute(2, 1, 0)\n"
         "        for e in (mask.sum(dim=(-1, -2)) > 0).nonzero():\n"
         "            e = e[0]\n"
         "            k, token = torch.where(mask[e])\n"
@@ -186,6 +189,17 @@ TEST_F(ExpertsTest, TellsIndicesThatAreSkipped) {
       "            y = F.linear(F.silu(gate) * up, self.down[e])\n");
   ASSERT_TRUE(e);
   EXPECT_EQ(e->experts, 3);
+  EXPECT_EQ(e->identities, 0);
+}
+
+TEST_F(ExpertsTest, LeavesOutIndicesThatTheSourceCannotTake) {
+  const auto e = lift(
+      kFused,
+      "            gate, up = F.linear(x, self.both[e]).chunk(2, dim=-1)\n"
+      "            y = F.linear(F.silu(gate) * up, self.down[e])\n",
+      "y * weight[token, k, None]",
+      "5");
+  ASSERT_TRUE(e);
   EXPECT_EQ(e->identities, 0);
 }
 

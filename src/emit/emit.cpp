@@ -4,6 +4,7 @@
 #include "emit/mask_functions.h"
 #include "emit/model_writer.h"
 #include "emit/operations.h"
+#include "emit/precision_predicates.h"
 #include "emit/variants.h"
 
 namespace portwright::emit {
@@ -341,6 +342,9 @@ Emitted emit_model(
       if (!sanitize.empty()) {
         context.classes.back().methods.insert(
             context.classes.back().methods.begin(), sanitize);
+      }
+      for (auto& member : precision_predicates(drafts, context.classes)) {
+        context.classes.back().methods.push_back(std::move(member));
       }
     }
   } catch (const Hole& hole) {

@@ -16,3 +16,29 @@ def test_routers_keep_float32(kind, line, portwright, checkpoint, tmp_path):
     done = portwright("compile", checkpoint(kind), "-o", file, "--fast")
     assert done.returncode == 0, done.stderr
     assert line in file.read_text()
+
+
+@pytest.mark.parametrize(
+    "kind, members",
+    [
+        ("llama", {}),
+        (
+            "qwen3_moe",
+            {"quant_predicate": 'path.endswith("mlp.gate")'},
+        ),
+        (
+            "glm4_moe",
+            {"cast_predicate": '"e_score_correction_bias" not in k'},
+        ),
+    ],
+)
+def test_conversion_keeps_what_precision_matters_to(
+    kind, members, portwright, checkpoint, tmp_path
+):
+    file = tmp_path / "port.py"
+    done = portwright("compile", checkpoint(kind), "-o", file, "--fast")
+    assert done.returncode == 0, done.stderr
+    text = file.read_text()
+    for name in ("quant_predicate", "cast_predicate"):
+        assert (f"def {name}(self):" in text) == (name in members)
+        assert members.get(name, "") in text

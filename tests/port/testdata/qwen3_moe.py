@@ -269,3 +269,12 @@ class Model(nn.Module):
         if self.args.sliding_window is None:
             return [KVCache() for _ in self.layers]
         return [RotatingKVCache(max_size=self.args.sliding_window) for _ in self.layers]
+
+    @property
+    def quant_predicate(self):
+        def predicate(path, _):
+            if path.endswith("mlp.gate"):
+                return {"group_size": 64, "bits": 8}
+            return True
+
+        return predicate

@@ -5,6 +5,7 @@
 #include "emit/model_writer.h"
 #include "emit/operations.h"
 #include "emit/precision_predicates.h"
+#include "emit/short_names.h"
 #include "emit/variants.h"
 
 namespace portwright::emit {
@@ -364,7 +365,8 @@ Emitted emit_model(
       out.holes.begin(), context.holes.begin(), context.holes.end());
   body += write_mask_functions(context);
   body += write_rope_classes(context);
-  for (const auto& c : context.classes) {
+  for (auto& c : context.classes) {
+    use_short_names(c);
     body += class_source(c);
   }
   while (body.ends_with("\n\n")) {

@@ -50,8 +50,9 @@ class Scope:
         self.bound = {}  # a local name -> what it is bound to first
         self.scalars = set()  # self.NAME = args.FIELD or arithmetic of such
         for node in ast.walk(cls) if cls else ():
-            if isinstance(node, ast.Assign) and len(node.targets) == 1:
-                self._note(node.targets[0], node.value)
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    self._note(target, node.value)
         for node in ast.walk(function):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self.bound.setdefault(node.targets[0].id, node.value)

@@ -59,30 +59,17 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.head_dim = args.head_dim
-        self.scale = args.head_dim**-0.5
-        self.q_proj = nn.Linear(
-            args.hidden_size,
-            args.num_attention_heads * args.head_dim,
-            bias=args.attention_bias,
-        )
-        self.k_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads * args.head_dim,
-            bias=args.attention_bias,
-        )
-        self.v_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads * args.head_dim,
-            bias=args.attention_bias,
-        )
-        self.o_proj = nn.Linear(
-            args.num_attention_heads * args.head_dim,
-            args.hidden_size,
-            bias=args.attention_bias,
-        )
+        self.head_dim = head_dim = args.head_dim
+        dim = args.hidden_size
+        n_heads = args.num_attention_heads
+        n_kv_heads = args.num_key_value_heads
+        self.scale = head_dim**-0.5
+        self.q_proj = nn.Linear(dim, n_heads * head_dim, bias=args.attention_bias)
+        self.k_proj = nn.Linear(dim, n_kv_heads * head_dim, bias=args.attention_bias)
+        self.v_proj = nn.Linear(dim, n_kv_heads * head_dim, bias=args.attention_bias)
+        self.o_proj = nn.Linear(n_heads * head_dim, dim, bias=args.attention_bias)
         self.rope = initialize_rope(
-            args.head_dim,
+            head_dim,
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,

@@ -87,31 +87,18 @@ class RMSNorm(nn.Module):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        self.head_dim = head_dim = args.head_dim
+        dim = args.hidden_size
+        n_heads = args.num_attention_heads
+        n_kv_heads = args.num_key_value_heads
         self.softcap = args.attn_logit_softcapping
-        self.head_dim = args.head_dim
         self.scale = args.query_pre_attn_scalar**-0.5
-        self.q_proj = nn.Linear(
-            args.hidden_size,
-            args.num_attention_heads * args.head_dim,
-            bias=args.attention_bias,
-        )
-        self.k_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads * args.head_dim,
-            bias=args.attention_bias,
-        )
-        self.v_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads * args.head_dim,
-            bias=args.attention_bias,
-        )
-        self.o_proj = nn.Linear(
-            args.num_attention_heads * args.head_dim,
-            args.hidden_size,
-            bias=args.attention_bias,
-        )
+        self.q_proj = nn.Linear(dim, n_heads * head_dim, bias=args.attention_bias)
+        self.k_proj = nn.Linear(dim, n_kv_heads * head_dim, bias=args.attention_bias)
+        self.v_proj = nn.Linear(dim, n_kv_heads * head_dim, bias=args.attention_bias)
+        self.o_proj = nn.Linear(n_heads * head_dim, dim, bias=args.attention_bias)
         self.rope = initialize_rope(
-            args.head_dim,
+            head_dim,
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,
@@ -176,16 +163,13 @@ class MLP(nn.Module):
 class DecoderLayer(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        dim = args.hidden_size
         self.self_attn = Attention(args)
         self.mlp = MLP(args)
-        self.input_layernorm = RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
-        self.post_attention_layernorm = RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
-        self.pre_feedforward_layernorm = RMSNorm(
-            args.hidden_size, eps=args.rms_norm_eps
-        )
-        self.post_feedforward_layernorm = RMSNorm(
-            args.hidden_size, eps=args.rms_norm_eps
-        )
+        self.input_layernorm = RMSNorm(dim, eps=args.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(dim, eps=args.rms_norm_eps)
+        self.pre_feedforward_layernorm = RMSNorm(dim, eps=args.rms_norm_eps)
+        self.post_feedforward_layernorm = RMSNorm(dim, eps=args.rms_norm_eps)
 
     def __call__(
         self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None

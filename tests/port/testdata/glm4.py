@@ -53,28 +53,17 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.head_dim = args.head_dim
-        self.scale = args.head_dim**-0.5
-        self.q_proj = nn.Linear(
-            args.hidden_size,
-            args.num_attention_heads * args.head_dim,
-            bias=args.attention_bias,
-        )
-        self.k_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads * args.head_dim,
-            bias=args.attention_bias,
-        )
-        self.v_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads * args.head_dim,
-            bias=args.attention_bias,
-        )
-        self.o_proj = nn.Linear(
-            args.num_attention_heads * args.head_dim, args.hidden_size, bias=False
-        )
+        self.head_dim = head_dim = args.head_dim
+        dim = args.hidden_size
+        n_heads = args.num_attention_heads
+        n_kv_heads = args.num_key_value_heads
+        self.scale = head_dim**-0.5
+        self.q_proj = nn.Linear(dim, n_heads * head_dim, bias=args.attention_bias)
+        self.k_proj = nn.Linear(dim, n_kv_heads * head_dim, bias=args.attention_bias)
+        self.v_proj = nn.Linear(dim, n_kv_heads * head_dim, bias=args.attention_bias)
+        self.o_proj = nn.Linear(n_heads * head_dim, dim, bias=False)
         self.rope = initialize_rope(
-            int(args.head_dim * args.partial_rotary_factor),
+            int(head_dim * args.partial_rotary_factor),
             base=args.rope_theta,
             traditional=True,
             scaling_config=args.rope_scaling,
@@ -121,16 +110,13 @@ class MLP(nn.Module):
 class DecoderLayer(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        dim = args.hidden_size
         self.self_attn = Attention(args)
         self.mlp = MLP(args)
-        self.input_layernorm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
-        self.post_attention_layernorm = nn.RMSNorm(
-            args.hidden_size, eps=args.rms_norm_eps
-        )
-        self.post_self_attn_layernorm = nn.RMSNorm(
-            args.hidden_size, eps=args.rms_norm_eps
-        )
-        self.post_mlp_layernorm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
+        self.input_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
+        self.post_attention_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
+        self.post_self_attn_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
+        self.post_mlp_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
 
     def __call__(
         self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None

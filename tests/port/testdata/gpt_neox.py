@@ -62,13 +62,10 @@ class ModelArgs(BaseModelArgs):
 class MLP(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        dim = args.hidden_size
         self.hidden_act = args.hidden_act
-        self.dense_h_to_4h = nn.Linear(
-            args.hidden_size, args.intermediate_size, bias=True
-        )
-        self.dense_4h_to_h = nn.Linear(
-            args.intermediate_size, args.hidden_size, bias=True
-        )
+        self.dense_h_to_4h = nn.Linear(dim, args.intermediate_size, bias=True)
+        self.dense_4h_to_h = nn.Linear(args.intermediate_size, dim, bias=True)
 
     def __call__(self, x: mx.array) -> mx.array:
         h = self.dense_4h_to_h(ACTIVATIONS[self.hidden_act](self.dense_h_to_4h(x)))
@@ -78,14 +75,11 @@ class MLP(nn.Module):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.factor = 3 * (args.hidden_size // args.num_attention_heads)
-        self.scale = (args.hidden_size // args.num_attention_heads) ** -0.5
-        self.query_key_value = nn.Linear(
-            args.hidden_size, 3 * args.hidden_size, bias=args.attention_bias
-        )
-        self.dense = nn.Linear(
-            args.hidden_size, args.hidden_size, bias=args.attention_bias
-        )
+        dim = args.hidden_size
+        self.factor = 3 * (dim // args.num_attention_heads)
+        self.scale = (dim // args.num_attention_heads) ** -0.5
+        self.query_key_value = nn.Linear(dim, 3 * dim, bias=args.attention_bias)
+        self.dense = nn.Linear(dim, dim, bias=args.attention_bias)
         self.rope = initialize_rope(
             int(args.head_dim * args.partial_rotary_factor),
             base=args.rope_theta,

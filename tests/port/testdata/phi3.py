@@ -50,21 +50,16 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        n_heads = args.num_attention_heads
+        n_kv_heads = args.num_key_value_heads
+        dim = args.hidden_size
         self.head_dim = args.head_dim
-        self.factor = args.num_attention_heads * args.head_dim
-        self.factor2 = (
-            args.num_attention_heads * args.head_dim
-            + args.num_key_value_heads * args.head_dim
-        )
+        self.factor = n_heads * args.head_dim
+        self.factor2 = n_heads * args.head_dim + n_kv_heads * args.head_dim
         self.scale = args.head_dim**-0.5
-        self.o_proj = nn.Linear(
-            args.num_attention_heads * args.head_dim, args.hidden_size, bias=False
-        )
+        self.o_proj = nn.Linear(n_heads * args.head_dim, dim, bias=False)
         self.qkv_proj = nn.Linear(
-            args.hidden_size,
-            args.num_attention_heads * args.head_dim
-            + 2 * (args.num_key_value_heads * args.head_dim),
-            bias=False,
+            dim, n_heads * args.head_dim + 2 * (n_kv_heads * args.head_dim), bias=False
         )
         self.rope = initialize_rope(
             int(args.head_dim * args.partial_rotary_factor),

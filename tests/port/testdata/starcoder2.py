@@ -62,30 +62,16 @@ class ModelArgs(BaseModelArgs):
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.head_dim = args.head_dim
-        self.scale = args.head_dim**-0.5
-        self.q_proj = nn.Linear(
-            args.hidden_size,
-            args.num_attention_heads * args.head_dim,
-            bias=args.use_bias,
-        )
-        self.k_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads * args.head_dim,
-            bias=args.use_bias,
-        )
-        self.v_proj = nn.Linear(
-            args.hidden_size,
-            args.num_key_value_heads * args.head_dim,
-            bias=args.use_bias,
-        )
-        self.o_proj = nn.Linear(
-            args.num_attention_heads * args.head_dim,
-            args.hidden_size,
-            bias=args.use_bias,
-        )
+        self.head_dim = head_dim = args.head_dim
+        dim = args.hidden_size
+        use_bias = args.use_bias
+        self.scale = head_dim**-0.5
+        self.q_proj = nn.Linear(dim, args.num_attention_heads * head_dim, bias=use_bias)
+        self.k_proj = nn.Linear(dim, args.num_key_value_heads * head_dim, bias=use_bias)
+        self.v_proj = nn.Linear(dim, args.num_key_value_heads * head_dim, bias=use_bias)
+        self.o_proj = nn.Linear(args.num_attention_heads * head_dim, dim, bias=use_bias)
         self.rope = initialize_rope(
-            args.head_dim,
+            head_dim,
             base=args.rope_theta,
             traditional=False,
             scaling_config=args.rope_scaling,
@@ -118,13 +104,10 @@ class Attention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        dim = args.hidden_size
         self.hidden_act = args.hidden_act
-        self.c_fc = nn.Linear(
-            args.hidden_size, args.intermediate_size, bias=args.use_bias
-        )
-        self.c_proj = nn.Linear(
-            args.intermediate_size, args.hidden_size, bias=args.use_bias
-        )
+        self.c_fc = nn.Linear(dim, args.intermediate_size, bias=args.use_bias)
+        self.c_proj = nn.Linear(args.intermediate_size, dim, bias=args.use_bias)
 
     def __call__(self, x: mx.array) -> mx.array:
         return self.c_proj(ACTIVATIONS[self.hidden_act](self.c_fc(x)))

@@ -1,0 +1,135 @@
+#include "emit/short_names.h"
+
+#include <algorithm>
+#include <regex>
+
+#include "emit/expression.h"
+#include "emit/layout.h"
+
+namespace portwright::emit {
+
+namespace {
+
+/// A field and the name that stands for it.
+struct Alias {
+  std::string field, name;
+};
+
+/// What mlx-lm's files call these sizes; others keep their name.
+std::string short_name(const std::string& field) {
+  static const std::map<std::string, std::string> kHouse = {
+      {"hidden_size", "dim"},
+      {"num_attention_heads", "n_heads"},
+      {"num_key_value_heads", "n_kv_heads"},
+  };
+  const auto it = kHouse.find(field);
+  return it == kHouse.end() ? field : it->second;
+}
+
+std::regex reading(const std::string& field) {
+  return std::regex("\\bargs\\." + field + "\\b");
+}
+
+std::regex word(const std::string& name) {
+  return std::regex("(^|[^.\\w])" + name + "\\b");
+}
+
+/// The fields that are read more than once, in order.
+std::vector<Alias> candidates(const ClassText& text) {
+  static const std::regex kField("\\bargs\\.(\\w+)\\b");
+  std::vector<std::string> order;
+  std::map<std::string, int> counts;
+  for (const auto& line : text.init) {
+    for (auto it = std::sregex_iterator(line.begin(), line.end(), kField);
+         it != std::sregex_iterator();
+         ++it) {
+      if (counts[(*it)[1]]++ == 0) {
+        order.push_back((*it)[1]);
+      }
+    }
+  }
+  std::vector<Alias> out;
+  for (const auto& field : order) {
+    const std::string name = short_name(field);
+    const auto taken = [&](const std::string& line) {
+      return std::regex_search(line, word(name));
+    };
+    if (counts[field] > 1 &&
+        std::none_of(text.init.begin(), text.init.end(), taken) &&
+        std::none_of(text.init_params.begin(), text.init_params.end(), taken)) {
+      out.push_back({field, name});
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> renamed(
+    const std::vector<std::string>& lines,
+    const std::vector<Alias>& aliases) {
+  std::vector<std::string> names, rest = lines;
+  for (const auto& alias : aliases) {
+    // An attribute that is the field names it as well.
+    const std::string value = "args." + alias.field;
+    const auto own =
+        std::find_if(rest.begin(), rest.end(), [&](const auto& line) {
+          return line.starts_with("self.") && line.ends_with(" = " + value) &&
+                 line.find('=') == line.size() - value.size() - 2;
+        });
+    std::string start = alias.name;
+    if (own != rest.end()) {
+      start = own->substr(0, own->find(" =")) + " = " + alias.name;
+      rest.erase(own);
+    }
+    names.push_back(start + " = " + value);
+  }
+  for (auto& line : rest) {
+    for (const auto& alias : aliases) {
+      line = std::regex_replace(line, reading(alias.field), alias.name);
+    }
+  }
+  names.insert(names.end(), rest.begin(), rest.end());
+  return names;
+}
+
+/// How many lines black makes of them.
+size_t height(const ClassText& text, const std::vector<std::string>& lines) {
+  std::string source = "class C:\n    def __init__(self";
+  for (const auto& p : text.init_params) {
+    source += ", " + p;
+  }
+  source += "):\n";
+  for (const auto& line : lines) {
+    source += line.empty() ? "\n" : "        " + line + "\n";
+  }
+  const auto printed = layout(source);
+  return printed ? static_cast<size_t>(
+                       std::count(printed->begin(), printed->end(), '\n'))
+                 : std::string::npos;
+}
+
+}  // namespace
+
+void use_short_names(ClassText& text) {
+  /// A name has to be worth it.
+  constexpr size_t kSaved = 2;
+  std::vector<Alias> chosen = candidates(text);
+  if (chosen.empty()) {
+    return;
+  }
+  const size_t before = height(text, text.init);
+  size_t now = height(text, renamed(text.init, chosen));
+  for (size_t i = chosen.size(); i-- > 0;) {
+    std::vector<Alias> fewer = chosen;
+    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+    if (const size_t lines = height(text, renamed(text.init, fewer));
+        lines <= now) {
+      now = lines;
+      chosen = std::move(fewer);
+    }
+  }
+  if (!chosen.empty() && now != std::string::npos && now + kSaved <= before) {
+    text.init = renamed(text.init, chosen);
+  }
+}
+
+}  // namespace portwright::emit

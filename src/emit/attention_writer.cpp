@@ -10,11 +10,6 @@ using lift::Flow;
 
 namespace {
 
-bool mentions(const eval::Provenance* p, eval::Provenance::Kind kind) {
-  return p && (p->kind == kind || mentions(p->left, kind) ||
-               mentions(p->right, kind) || mentions(p->test, kind));
-}
-
 template <typename Items>
 auto find_output(Items& items, ValueId id) {
   return std::find_if(items.begin(), items.end(), [&](const auto& item) {
@@ -28,30 +23,6 @@ Expression laid_out(const lift::Rope& rope, const Expression& x) {
 }
 
 }  // namespace
-
-/// A choice by how many keys there are, against a number of the config, was
-/// made for the few keys that were traced.
-void AttentionWriter::refuse_choices_by_length(const Frame& frame) {
-  for (const auto& item : frame.items) {
-    if (const auto* branch = std::get_if<trace::Branch>(&item)) {
-      const eval::Provenance* c = branch->condition;
-      if (c && c->kind == eval::Provenance::Kind::Binary &&
-          (c->name.str().starts_with("<") || c->name.str().starts_with(">")) &&
-          mentions(c, eval::Provenance::Kind::Dim) &&
-          mentions(c, eval::Provenance::Kind::Config)) {
-        w_.context().hole(
-            branch->span,
-            "'" + frame.path + "' computes something else past a length");
-      }
-    }
-    const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
-    if (child && !(*child)->is_module() && !lift::is_cache_update(**child) &&
-        !lift::is_mask_function(**child) && !lift::is_state_update(**child) &&
-        !w_.recurrent().covers(**child)) {
-      refuse_choices_by_length(**child);
-    }
-  }
-}
 
 void AttentionWriter::find() {
   Context& context = w_.context();
@@ -77,22 +48,7 @@ void AttentionWriter::find() {
            });
   });
   for (const OpNode* op : w_.graph().ops) {
-    if (op->op->name != "add" || op->inputs.size() != 2) {
-      continue;
-    }
-    for (const bool second : {true, false}) {
-      const ValueId added = op->inputs[second];
-      const ValueId scores = op->inputs[!second];
-      ValueId mask = lift::whole_mask(context.trace, context.flows, added);
-      const bool bare = !mask;
-      if (bare) {
-        mask = lift::mask_without_heads(context.trace, context.flows, added);
-      }
-      if (mask && context.flows.of(scores) == Flow::Data &&
-          w_.rank(scores) == w_.rank(added)) {
-        masked_[op->outputs[0]] = {scores, mask, bare};
-      }
-    }
+    find_masked(*op);
   }
 }
 
@@ -379,21 +335,6 @@ std::string AttentionWriter::scale_text(const lift::Attention& a) {
     }
   }
   return scale.empty() ? "1.0" : scale;
-}
-
-/// What is given no weight, where a bias is the mask with the smallest number
-/// in such places.
-std::optional<ValueId> AttentionWriter::dropped(ValueId bias) const {
-  const auto& trace = w_.context().trace;
-  const OpNode* op = trace.info(bias).producer;
-  if (!op || op->op->name != "masked_fill" || op->inputs.size() != 2 ||
-      !lift::whole_mask(trace, w_.context().flows, op->inputs[0])) {
-    return {};
-  }
-  const Value& value = op->args[op->op->param("value")];
-  const bool lowest = value.is_number() &&
-                      value.as_double() <= std::numeric_limits<float>::lowest();
-  return lowest ? std::optional(op->inputs[1]) : std::nullopt;
 }
 
 void AttentionWriter::add_mask(const std::string& scores, bool without_heads) {

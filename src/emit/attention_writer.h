@@ -40,6 +40,7 @@ class AttentionWriter {
     bool without_heads = false;  // (B, L, S)
   };
 
+  void find_masked(const OpNode& op);
   void refuse_choices_by_length(const Frame& frame);
   bool after_update(ValueId id) const;
   std::optional<ValueId> dropped(ValueId bias) const;

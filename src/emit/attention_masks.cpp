@@ -1,0 +1,84 @@
+#include <limits>
+
+#include "emit/attention_writer.h"
+#include "emit/module_writer.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+using lift::Flow;
+
+namespace {
+
+bool mentions(const eval::Provenance* p, eval::Provenance::Kind kind) {
+  return p && (p->kind == kind || mentions(p->left, kind) ||
+               mentions(p->right, kind) || mentions(p->test, kind));
+}
+
+/// The smallest number of float32, or less.
+bool is_lowest(const Value& v) {
+  return v.is_number() && v.as_double() <= std::numeric_limits<float>::lowest();
+}
+
+}  // namespace
+
+/// A choice by how many keys there are, against a number of the config, was
+/// made for the few keys that were traced.
+void AttentionWriter::refuse_choices_by_length(const Frame& frame) {
+  for (const auto& item : frame.items) {
+    if (const auto* branch = std::get_if<trace::Branch>(&item)) {
+      const eval::Provenance* c = branch->condition;
+      if (c && c->kind == eval::Provenance::Kind::Binary &&
+          (c->name.str().starts_with("<") || c->name.str().starts_with(">")) &&
+          mentions(c, eval::Provenance::Kind::Dim) &&
+          mentions(c, eval::Provenance::Kind::Config)) {
+        w_.context().hole(
+            branch->span,
+            "'" + frame.path + "' computes something else past a length");
+      }
+    }
+    const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+    if (child && !(*child)->is_module() && !lift::is_cache_update(**child) &&
+        !lift::is_mask_function(**child) && !lift::is_state_update(**child) &&
+        !w_.recurrent().covers(**child)) {
+      refuse_choices_by_length(**child);
+    }
+  }
+}
+
+/// Scores to which the mask is added.
+void AttentionWriter::find_masked(const OpNode& op) {
+  const Context& context = w_.context();
+  if (op.op->name != "add" || op.inputs.size() != 2) {
+    return;
+  }
+  const auto note = [&](ValueId scores, ValueId added) {
+    ValueId mask = lift::whole_mask(context.trace, context.flows, added);
+    const bool bare = !mask;
+    if (bare) {
+      mask = lift::mask_without_heads(context.trace, context.flows, added);
+    }
+    if (mask && context.flows.of(scores) == Flow::Data &&
+        w_.rank(scores) == w_.rank(added)) {
+      masked_[op.outputs[0]] = {scores, mask, bare};
+    }
+  };
+  note(op.inputs[0], op.inputs[1]);
+  note(op.inputs[1], op.inputs[0]);
+}
+
+/// What is given no weight, where a bias is the mask with the smallest number
+/// in such places.
+std::optional<ValueId> AttentionWriter::dropped(ValueId bias) const {
+  const auto& trace = w_.context().trace;
+  const OpNode* op = trace.info(bias).producer;
+  if (!op || op->op->name != "masked_fill" || op->inputs.size() != 2 ||
+      !lift::whole_mask(trace, w_.context().flows, op->inputs[0])) {
+    return {};
+  }
+  return is_lowest(op->args[op->op->param("value")])
+             ? std::optional(op->inputs[1])
+             : std::nullopt;
+}
+
+}  // namespace portwright::emit

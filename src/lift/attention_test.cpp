@@ -125,5 +125,47 @@ TEST_F(AttentionTest, RefusesABiasThatIsScaled) {
           .empty());
 }
 
+TEST_F(AttentionTest, FindsTheKeysThatAnIndexKeeps) {
+  trace::Recorder recorder(interp_);
+  const auto module = interp_.run_source(
+      "transformers.cache_utils",
+      "cache_utils.py",
+      "import torch\n"
+      "from torch import nn\n\n"
+      "class Layer:\n"
+      "    def update_indexer(self, keys):\n"
+      "        return torch.cat([keys, keys], dim=1)\n\n"
+      "class Cache:\n"
+      "    def __init__(self):\n"
+      "        self.layer = Layer()\n"
+      "    def update_indexer(self, keys):\n"
+      "        return self.layer.update_indexer(keys)\n\n"
+      "class Indexer(nn.Module):\n"
+      "    def forward(self, x, cache):\n"
+      "        return cache.update_indexer(x * 2)\n\n"
+      "module, cache = Indexer(), Cache()\n");
+  const Value model = interp_.getattr(Value(module), "module");
+  recorder.built(model);
+  interp_.call(
+      model,
+      {Value(torch::make_tensor(interp_, mx::full({2, 3, 8}, 0.5f))),
+       interp_.getattr(Value(module), "cache")});
+  trace_ = recorder.finish();
+  const Frame* forward = nullptr;
+  for (const auto& item : trace_->root.items) {
+    if (const auto* f = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      forward = (*f)->is_module() ? f->get() : forward;
+    }
+  }
+  ASSERT_NE(forward, nullptr);
+  EXPECT_TRUE(updates_index(*forward));
+  EXPECT_FALSE(updates_keys(*forward));
+  const auto found = find_cache_updates(make_graph(*trace_, *forward));
+  ASSERT_EQ(found.size(), 1u);  // not the layer's own once more
+  EXPECT_EQ(trace_->info(found[0].keys).shape, (torch::Sizes{2, 3, 8}));
+  EXPECT_EQ(trace_->info(found[0].all_keys).shape, (torch::Sizes{2, 6, 8}));
+  EXPECT_EQ(found[0].values, 0u);
+}
+
 }  // namespace
 }  // namespace portwright::lift

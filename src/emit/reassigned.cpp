@@ -173,11 +173,11 @@ class Finder {
       if (!assigned(*s).contains(name)) {
         continue;
       }
-      for (const OpNode* op : graph_.ops) {
-        for (ValueId id : op->outputs) {
-          if (within(op->span, s->span) && is_named(id, name)) {
-            out = std::max(out, id);
-          }
+      for (const auto& [id, producer] : graph_.producers) {
+        const Span& made =
+            producer.op ? producer.op->span : producer.call->call;
+        if (id > out && within(made, s->span) && is_named(id, name)) {
+          out = id;
         }
       }
     }

@@ -3,6 +3,7 @@
 #include "emit/activations.h"
 #include "emit/mask_functions.h"
 #include "emit/model_writer.h"
+#include "emit/naming.h"
 #include "emit/operations.h"
 #include "emit/precision_predicates.h"
 #include "emit/short_names.h"
@@ -365,8 +366,9 @@ Emitted emit_model(
       out.holes.begin(), context.holes.begin(), context.holes.end());
   body += write_mask_functions(context);
   body += write_rope_classes(context);
-  for (auto& c : context.classes) {
+  for (ClassText& c : context.classes) {
     use_short_names(c);
+    c.call = with_fewer_names(c.call_params, c.call);
     body += class_source(c);
   }
   while (body.ends_with("\n\n")) {

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace portwright::emit {
+
+/// The statements of a function without numbered names that need no number:
+/// `h2 = self.norm(h)` gives h anew where nothing reads the old one any more.
+/// Lines are indented below the function; what is not understood stays.
+std::vector<std::string> with_fewer_names(
+    const std::vector<std::string>& parameters,
+    const std::vector<std::string>& lines);
+
+}  // namespace portwright::emit

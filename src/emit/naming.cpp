@@ -232,8 +232,14 @@ std::vector<std::string> with_fewer_names(
   std::vector<std::string> out;
   for (size_t at = text.find('\n') + 1; at < text.size();) {
     const size_t end = text.find('\n', at);
-    out.push_back(
-        text.substr(std::min(at + 4, end), end - std::min(at + 4, end)));
+    const size_t begin = std::min(at + 4, end);
+    const std::string line = text.substr(begin, end - begin);
+    const size_t equal = line.find(" = ");
+    const bool idle = equal != std::string::npos && line.front() != ' ' &&
+                      line.substr(0, equal) == line.substr(equal + 3);
+    if (!idle) {  // h = h
+      out.push_back(line);
+    }
     at = end + 1;
   }
   return out;

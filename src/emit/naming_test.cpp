@@ -18,6 +18,12 @@ TEST(Naming, GivesANameAnewWhereTheOldValueIsReadNoMore) {
       ElementsAre("h = self.norm(h)", "", "h = h + x", "return h"));
 }
 
+TEST(Naming, SaysNothingTwice) {
+  EXPECT_THAT(
+      named({"h2 = h * 2", "h = h2", "return h"}),
+      ElementsAre("h = h * 2", "return h"));
+}
+
 TEST(Naming, KeepsBothWhereBothAreRead) {
   const Lines lines{"h2 = self.norm(h)", "return h + h2"};
   EXPECT_EQ(named(lines), lines);

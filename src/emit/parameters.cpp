@@ -158,6 +158,35 @@ std::string ModuleWriter::computed_in_init(
   return "self." + attribute;
 }
 
+namespace {
+
+/// True where the source lays the positions of all rows in one line: a row of
+/// them does not stand for the others then.
+bool flattens_positions(const Context& context, const lift::Graph& graph) {
+  static const std::set<std::string_view> kFlattening{
+      "view", "reshape", "flatten", "index_select"};
+  const ValueId positions = context.evaluation.positions;
+  const auto& shape = context.trace.info(positions).shape;
+  std::set<ValueId> rows{positions};
+  for (const OpNode* op : graph.ops) {
+    const bool reads =
+        std::any_of(op->inputs.begin(), op->inputs.end(), [&](ValueId id) {
+          return rows.contains(id);
+        });
+    if (reads && kFlattening.contains(op->op->name)) {
+      return true;
+    }
+    for (ValueId id : op->outputs) {
+      if (reads && context.trace.info(id).shape == shape) {
+        rows.insert(id);
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 Expression ModuleWriter::positions() {
   return position_cache_ ? shared_positions() : attention_.positions();
 }
@@ -169,9 +198,13 @@ Expression ModuleWriter::shared_positions() {
       offset + " = " + cache + ".offset if " + cache + " is not None else 0");
   const std::string name = fresh("positions");
   // Rows of a batch have offsets of their own, negative where padded.
-  statement(
-      name + " = mx.maximum(mx.array(" + offset +
-      ").reshape(-1, 1) + mx.arange(" + length_text_ + "), 0)");
+  std::string text = "mx.maximum(mx.array(" + offset +
+                     ").reshape(-1, 1) + mx.arange(" + length_text_ + "), 0)";
+  if (flattens_positions(context_, graph_)) {
+    const std::string shape = length_text_.substr(0, length_text_.find('['));
+    text = "mx.broadcast_to(" + text + ", " + shape + "[:2])";
+  }
+  statement(name + " = " + text);
   bind(context_.evaluation.positions, name);
   return {name, kPrimary};
 }

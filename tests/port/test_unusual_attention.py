@@ -19,3 +19,9 @@ def test_what_an_index_chose_is_handed_from_layer_to_layer(emitted):
     text = emitted("hy_v4")
     assert "h, topk_indices = layer(h, topk_indices, mask, c)" in text
     assert 'if hasattr(layer.self_attn, "indexer")' in text
+
+
+def test_positions_laid_in_one_line_are_those_of_every_row(emitted):
+    text = " ".join(emitted("xglm").split())
+    assert "positions = mx.broadcast_to(" in text
+    assert "h.shape[:2]" in text

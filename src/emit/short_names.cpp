@@ -15,8 +15,24 @@ struct Alias {
   std::string field, name;
 };
 
-/// What mlx-lm's files call these sizes; others keep their name.
-std::string short_name(const std::string& field) {
+/// Where an attribute is the field: "self.n_heads = args.n_head".
+template <typename Lines>
+auto attribute_line(Lines& lines, const std::string& field) {
+  const std::string end = " = args." + field;
+  return std::find_if(lines.begin(), lines.end(), [&](const auto& line) {
+    return line.starts_with("self.") && line.ends_with(end) &&
+           line.find(' ') == line.size() - end.size();
+  });
+}
+
+/// The attribute's name; else what mlx-lm's files call these sizes, or the
+/// field's own.
+std::string short_name(const ClassText& text, const std::string& field) {
+  const auto own = attribute_line(text.init, field);
+  if (own != text.init.end()) {
+    constexpr size_t kSelf = 5;
+    return own->substr(kSelf, own->find(' ') - kSelf);
+  }
   static const std::map<std::string, std::string> kHouse = {
       {"hidden_size", "dim"},
       {"num_attention_heads", "n_heads"},
@@ -50,7 +66,7 @@ std::vector<Alias> candidates(const ClassText& text) {
   }
   std::vector<Alias> out;
   for (const auto& field : order) {
-    const std::string name = short_name(field);
+    const std::string name = short_name(text, field);
     const auto taken = [&](const std::string& line) {
       return std::regex_search(line, word(name));
     };
@@ -69,18 +85,13 @@ std::vector<std::string> renamed(
   std::vector<std::string> names, rest = lines;
   for (const auto& alias : aliases) {
     // An attribute that is the field names it as well.
-    const std::string value = "args." + alias.field;
-    const auto own =
-        std::find_if(rest.begin(), rest.end(), [&](const auto& line) {
-          return line.starts_with("self.") && line.ends_with(" = " + value) &&
-                 line.find('=') == line.size() - value.size() - 2;
-        });
+    const auto own = attribute_line(rest, alias.field);
     std::string start = alias.name;
     if (own != rest.end()) {
       start = own->substr(0, own->find(" =")) + " = " + alias.name;
       rest.erase(own);
     }
-    names.push_back(start + " = " + value);
+    names.push_back(start + " = args." + alias.field);
   }
   for (auto& line : rest) {
     for (const auto& alias : aliases) {

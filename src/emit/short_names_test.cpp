@@ -22,13 +22,13 @@ constexpr const char* kKeys =
 
 TEST(ShortNames, NamesWhatMakesLinesFit) {
   ClassText text =
-      attention({"self.n_heads = args.num_attention_heads", kQueries, kKeys});
+      attention({"self.heads = args.num_attention_heads", kQueries, kKeys});
   use_short_names(text);
   const std::vector<std::string> expected = {
-      "self.n_heads = n_heads = args.num_attention_heads",
-      "self.q_proj = nn.Linear(args.hidden_size, n_heads * args.head_dim, "
+      "self.heads = heads = args.num_attention_heads",
+      "self.q_proj = nn.Linear(args.hidden_size, heads * args.head_dim, "
       "bias=False)",
-      "self.k_proj = nn.Linear(args.hidden_size, n_heads * args.head_dim, "
+      "self.k_proj = nn.Linear(args.hidden_size, heads * args.head_dim, "
       "bias=True)"};
   EXPECT_EQ(text.init, expected);
 }

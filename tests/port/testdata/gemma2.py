@@ -178,10 +178,10 @@ class DecoderLayer(nn.Module):
             self.self_attn(self.input_layernorm(x), mask, cache)
         )
         h = x + output
-        output2 = self.post_feedforward_layernorm(
+        output = self.post_feedforward_layernorm(
             self.mlp(self.pre_feedforward_layernorm(h))
         )
-        return h + output2
+        return h + output
 
 
 class Gemma2Model(nn.Module):

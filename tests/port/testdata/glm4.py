@@ -103,8 +103,8 @@ class MLP(nn.Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         up = self.gate_up_proj(x)
-        gate, up2 = mx.split(up, 2, axis=-1)
-        return self.down_proj(swiglu(gate, up2))
+        gate, up = mx.split(up, 2, axis=-1)
+        return self.down_proj(swiglu(gate, up))
 
 
 class DecoderLayer(nn.Module):
@@ -124,9 +124,9 @@ class DecoderLayer(nn.Module):
         h = self.post_self_attn_layernorm(
             self.self_attn(self.input_layernorm(x), mask, cache)
         )
-        h2 = x + h
-        h3 = self.post_mlp_layernorm(self.mlp(self.post_attention_layernorm(h2)))
-        return h2 + h3
+        h = x + h
+        h3 = self.post_mlp_layernorm(self.mlp(self.post_attention_layernorm(h)))
+        return h + h3
 
 
 class Glm4Model(nn.Module):

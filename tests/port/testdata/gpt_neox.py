@@ -96,10 +96,7 @@ class Attention(nn.Module):
         qkv = (
             self.query_key_value(x).reshape(B, L, -1, self.factor).transpose(0, 2, 1, 3)
         )
-        queries2, keys2, values2 = mx.split(qkv, 3, axis=-1)
-        queries = queries2
-        keys = keys2
-        values = values2
+        queries, keys, values = mx.split(qkv, 3, axis=-1)
 
         if cache is not None:
             queries = self.rope(queries, offset=cache.offset)

@@ -128,8 +128,8 @@ class DecoderLayer(nn.Module):
             + self.self_attn(self.input_layernorm(x), mask, cache)
             * self.residual_multiplier
         )
-        h2 = h + self.mlp(self.post_attention_layernorm(h)) * self.residual_multiplier
-        return h2
+        h = h + self.mlp(self.post_attention_layernorm(h)) * self.residual_multiplier
+        return h
 
 
 class GraniteModel(nn.Module):

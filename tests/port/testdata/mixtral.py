@@ -117,12 +117,12 @@ class SparseMoeBlock(nn.Module):
         )
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         y = self.switch_mlp(h, inds)
-        h2 = (
+        h = (
             (y * (scores / scores.sum(axis=-1, keepdims=True))[..., None])
             .sum(axis=-2)
             .astype(y.dtype)
         )
-        return h2.reshape(B, L, D)
+        return h.reshape(B, L, D)
 
 
 class DecoderLayer(nn.Module):

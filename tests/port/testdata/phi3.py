@@ -115,8 +115,8 @@ class MLP(nn.Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         up = self.gate_up_proj(x)
-        gate, up2 = mx.split(up, 2, axis=-1)
-        return self.down_proj(swiglu(gate, up2))
+        gate, up = mx.split(up, 2, axis=-1)
+        return self.down_proj(swiglu(gate, up))
 
 
 class DecoderLayer(nn.Module):

@@ -126,8 +126,8 @@ class SparseMoeBlock(nn.Module):
     def __call__(self, x: mx.array) -> mx.array:
         B, L, D = x.shape
 
-        x2 = x.reshape(-1, D)
-        router_probs = mx.softmax(self.gate(x2), axis=-1, precise=True)
+        x = x.reshape(-1, D)
+        router_probs = mx.softmax(self.gate(x), axis=-1, precise=True)
         inds = mx.stop_gradient(
             mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
                 ..., : self.top_k
@@ -136,7 +136,7 @@ class SparseMoeBlock(nn.Module):
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         if self.norm_topk_prob:
             scores = scores / scores.sum(axis=-1, keepdims=True)
-        y = self.switch_mlp(x2, inds)
+        y = self.switch_mlp(x, inds)
         return (y * scores[..., None]).sum(axis=-2).reshape(B, L, D)
 
 

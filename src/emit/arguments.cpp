@@ -118,13 +118,15 @@ std::string type_text(std::string annotation, const Value& fallback) {
   return optional && base != "Any" ? "Optional[" + base + "]" : base;
 }
 
-/// Other names of used fields: config.json may carry either.
+/// Other names of used fields: config.json may carry either. `after` all else
+/// both are the same.
 void write_aliases(
     Context& context,
     const eval::Class& cls,
     const std::set<std::string>& fields,
     std::string& out,
-    std::vector<std::string>& body) {
+    std::vector<std::string>& body,
+    std::vector<std::string>& after) {
   const Value* map = cls.lookup(base::Symbol("attribute_map"));
   if (!map || !map->is(eval::Kind::Dict)) {
     return;
@@ -134,7 +136,7 @@ void write_aliases(
         fields.contains(e.value.str())) {
       body.push_back("if self." + e.key.str() + " is not None:");
       body.push_back("    self." + e.value.str() + " = self." + e.key.str());
-      body.push_back("self." + e.key.str() + " = self." + e.value.str());
+      after.push_back("self." + e.key.str() + " = self." + e.value.str());
       continue;
     }
     if (e.key.defined() && e.value.is_str() && fields.contains(e.key.str()) &&
@@ -391,13 +393,15 @@ std::string write_arguments(
     out += !plain && is_integer(name) ? "Optional[int]" : type_text("", v);
     out += " = " + (plain ? literal(context.interp, own) : "None") + "\n";
     if (!plain && !derived.gives_default(name) &&
-        !context.defaults.contains(name) && !has_alias(cls, name)) {
+        !context.defaults.contains(name) && !has_alias(cls, name) &&
+        !is_computed_field(cls, name)) {
       ordered.push_back(name);
     }
   }
   std::vector<std::string> body;
   nested.read_them(body);
-  write_aliases(context, cls, fields, out, body);
+  std::vector<std::string> same;
+  write_aliases(context, cls, fields, out, body, same);
   std::vector<std::string> given(statements);
   for (const auto& name : ordered) {
     const std::string text =
@@ -432,6 +436,7 @@ std::string write_arguments(
       }
     }
   }
+  body.insert(body.end(), same.begin(), same.end());
   // What the config class computes in ways not translated must be given.
   for (const auto& name : ordered) {
     const Value& by_default = config_field(cls, name).default_value;

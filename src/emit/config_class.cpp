@@ -4,6 +4,7 @@
 #include <optional>
 #include <regex>
 
+#include "emit/config_text.h"
 #include "eval/code.h"
 #include "syntax/printer.h"
 
@@ -13,41 +14,6 @@ using base::Symbol;
 using eval::Value;
 
 namespace {
-
-bool is_word(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
-}
-
-/// The names in a piece of syntax, each with the attributes read of it
-/// ("self.attn_config.clip_qkv") and where it ends. Texts are left out.
-struct Name {
-  std::string text;
-  size_t end;
-};
-
-std::vector<Name> names_in(const std::string& text) {
-  std::vector<Name> out;
-  for (size_t at = 0; at < text.size(); ++at) {
-    if (text[at] == '"' || text[at] == '\'') {
-      at = text.find(text[at], at + 1);
-      if (at == std::string::npos) {
-        break;
-      }
-    } else if (is_word(text[at])) {
-      const size_t start = at;
-      while (at < text.size() && (is_word(text[at]) || text[at] == '.')) {
-        ++at;
-      }
-      const bool attribute = start > 0 && text[start - 1] == '.';
-      if (!attribute &&
-          !std::isdigit(static_cast<unsigned char>(text[start]))) {
-        out.push_back({text.substr(start, at - start), at});
-      }
-      --at;
-    }
-  }
-  return out;
-}
 
 /// Names that mean the same in ModelArgs.
 bool is_common(const std::string& name) {
@@ -188,7 +154,8 @@ std::vector<ConfigStatement> config_statements(const eval::Class& cls) {
       locals.push_back(*local);
       continue;
     }
-    statement.text = with_fields(statement.text, locals);
+    statement.text = in_fields(
+        cls, *hook->get<eval::Function>(), with_fields(statement.text, locals));
     past_super = past_super || statement.text.starts_with("super().");
     statement.past_super = past_super;
     read_fields(statement);

@@ -1,0 +1,187 @@
+#include "emit/config_text.h"
+
+#include <map>
+#include <optional>
+#include <regex>
+
+#include "eval/code.h"
+#include "syntax/printer.h"
+
+namespace portwright::emit {
+
+using base::Symbol;
+using eval::Value;
+namespace ast = syntax;
+
+namespace {
+
+bool is_word(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+}
+
+/// `text` with each of these names replaced.
+std::string renamed(
+    std::string text,
+    const std::map<std::string, std::string>& names) {
+  const auto found = names_in(text);
+  for (auto name = found.rbegin(); name != found.rend(); ++name) {
+    if (const auto it = names.find(name->text); it != names.end()) {
+      const size_t size = name->text.size();
+      text.replace(name->end - size, size, it->second);
+    }
+  }
+  return text;
+}
+
+/// x = kwargs.pop("key") names the field; the line goes.
+std::string without_pops(std::string text) {
+  static const std::regex kTaken(
+      R"re((^|\n)[ ]*(\w+) = kwargs\.pop\(["'](\w+)["'](?:, None)?\)(?=\n))re");
+  std::smatch found;
+  while (std::regex_search(text, found, kTaken)) {
+    const std::map<std::string, std::string> local{
+        {found[2], "self." + found[3].str()}};
+    text = renamed(found.prefix().str() + found.suffix().str(), local);
+  }
+  static const std::regex kAbsent(R"re(["'](\w+)["'] not in kwargs)re");
+  static const std::regex kGiven(R"re(["'](\w+)["'] in kwargs)re");
+  static const std::regex kValue(
+      R"re(kwargs\.pop\(["'](\w+)["'](?:, None)?\))re");
+  text = std::regex_replace(text, kAbsent, "self.$1 is None");
+  text = std::regex_replace(text, kGiven, "self.$1 is not None");
+  return std::regex_replace(text, kValue, "self.$1");
+}
+
+/// The names that the config class has for others, as fields of self.
+std::map<std::string, std::string> aliases(const eval::Class& cls) {
+  std::map<std::string, std::string> out;
+  const Value* map = cls.lookup(Symbol("attribute_map"));
+  if (map && map->is(eval::Kind::Dict)) {
+    for (const auto& e : map->get<eval::Dict>()->entries()) {
+      if (e.key.defined() && e.key.is_str() && e.value.is_str()) {
+        out["self." + e.key.str()] = "self." + e.value.str();
+      }
+    }
+  }
+  return out;
+}
+
+/// What a function of one argument answers, the argument being `argument`;
+/// nothing when it is more than constants and an expression.
+std::optional<std::string> answer_of(
+    const ast::Stmt* definition,
+    const std::string& argument) {
+  if (!definition || definition->kind != ast::StmtKind::FunctionDef) {
+    return {};
+  }
+  const auto& function = ast::as<ast::FunctionDef>(*definition);
+  const std::string head = ast::print(*definition);
+  static const std::regex kParameter(R"re(\((\w+)[:)])re");
+  static const std::regex kConstant(R"re((\w+) = (\{[^()]*\})\s*)re");
+  std::smatch found;
+  if (!std::regex_search(head, found, kParameter)) {
+    return {};
+  }
+  std::map<std::string, std::string> locals{{found[1], argument}};
+  for (const ast::Stmt* s : function.body) {
+    const std::string text = ast::print(*s);
+    constexpr std::string_view kReturn = "return ";
+    if (text.starts_with(kReturn)) {
+      std::string out = renamed(text.substr(kReturn.size()), locals);
+      while (!out.empty() && out.back() == '\n') {
+        out.pop_back();
+      }
+      return out;
+    }
+    if (std::regex_match(text, found, kConstant)) {
+      locals[found[1]] = found[2];
+    } else if (!text.starts_with("\"") && !text.starts_with("'")) {
+      return {};
+    }
+  }
+  return {};
+}
+
+/// The definition of a static method.
+const ast::Stmt* static_method(
+    const eval::Class& cls,
+    const std::string& name) {
+  const Value* method = cls.lookup(Symbol(name));
+  if (!method || !method->is(eval::Kind::StaticMethod)) {
+    return nullptr;
+  }
+  const Value& function = method->get<eval::MethodWrapper>()->function;
+  return function.is(eval::Kind::Function)
+             ? function.get<eval::Function>()->code->syntax
+             : nullptr;
+}
+
+/// The library's renaming of kinds of layers, with its table written out.
+std::string with_renaming(const eval::Function& method, std::string text) {
+  static const std::regex kCall(
+      R"re(remap_legacy_layer_types\((self\.\w+)\))re");
+  const Value* function =
+      method.globals->attrs->find(Symbol("remap_legacy_layer_types"));
+  const Value* table =
+      function && function->is(eval::Kind::Function)
+          ? function->get<eval::Function>()->globals->attrs->find(
+                Symbol("_LEGACY_LAYER_TYPE_REMAP"))
+          : nullptr;
+  if (!table || !table->is(eval::Kind::Dict)) {
+    return text;
+  }
+  std::string entries;
+  for (const auto& e : table->get<eval::Dict>()->entries()) {
+    if (e.key.defined() && e.key.is_str() && e.value.is_str()) {
+      entries += (entries.empty() ? "\"" : ", \"") + e.key.str() + "\": \"" +
+                 e.value.str() + "\"";
+    }
+  }
+  return std::regex_replace(
+      text, kCall, "[{" + entries + "}.get(kind, kind) for kind in $1]");
+}
+
+}  // namespace
+
+std::vector<Name> names_in(const std::string& text) {
+  std::vector<Name> out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '"' || text[at] == '\'') {
+      at = text.find(text[at], at + 1);
+      if (at == std::string::npos) {
+        break;
+      }
+    } else if (is_word(text[at])) {
+      const size_t start = at;
+      while (at < text.size() && (is_word(text[at]) || text[at] == '.')) {
+        ++at;
+      }
+      const bool attribute = start > 0 && text[start - 1] == '.';
+      if (!attribute &&
+          !std::isdigit(static_cast<unsigned char>(text[start]))) {
+        out.push_back({text.substr(start, at - start), at});
+      }
+      --at;
+    }
+  }
+  return out;
+}
+
+std::string in_fields(
+    const eval::Class& cls,
+    const eval::Function& method,
+    std::string text) {
+  text = renamed(without_pops(std::move(text)), aliases(cls));
+  text = with_renaming(method, std::move(text));
+  static const std::regex kCall(R"re(self\.(\w+)\((self\.\w+)\))re");
+  std::smatch found;
+  std::string done;
+  while (std::regex_search(text, found, kCall)) {
+    const auto answer = answer_of(static_method(cls, found[1]), found[2]);
+    done += found.prefix().str() + answer.value_or(found[0].str());
+    text = found.suffix().str();
+  }
+  return done + text;
+}
+
+}  // namespace portwright::emit

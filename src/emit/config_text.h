@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eval/objects.h"
+
+namespace portwright::emit {
+
+/// A name in a piece of syntax, with the attributes read of it
+/// ("self.attn_config.clip_qkv"), and where it ends.
+struct Name {
+  std::string text;
+  size_t end;
+};
+
+/// Every name, texts left out.
+std::vector<Name> names_in(const std::string& text);
+
+/// A statement of a config class's method in terms of fields alone: keys that
+/// it takes from `kwargs` are fields, a field's other names are that field, and
+/// calls of static methods that are one expression stand for it, as the
+/// library's renaming of kinds of layers does. The rest stays as it is.
+std::string in_fields(
+    const eval::Class& cls,
+    const eval::Function& method,
+    std::string text);
+
+}  // namespace portwright::emit

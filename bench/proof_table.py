@@ -17,28 +17,21 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "bench.md"
 BEGIN, END = "<!-- planted bugs: begin -->", "<!-- planted bugs: end -->"
 
-_LONGROPE = {
-    "rope_type": "longrope",
-    "rope_theta": 10000.0,
-    "short_factor": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7],
-    "long_factor": [1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0],
-    "original_max_position_embeddings": 128,
-}
-# What to make -> its type and the fields that are set.
-MODELS = {
-    "llama": ("llama", {}),
-    "gemma2": ("gemma2", {}),
-    "olmo3": ("olmo3", {}),
-    "phi3, longrope": ("phi3", {"rope_parameters": _LONGROPE}),
-    "mixtral": ("mixtral", {}),
-    "qwen3_moe": ("qwen3_moe", {}),
-    "deepseek_v3": ("deepseek_v3", {}),
-    "gpt_oss": ("gpt_oss", {}),
-    "mamba2": ("mamba2", {}),
-    "qwen3_next": ("qwen3_next", {}),
-    "falcon_h1": ("falcon_h1", {}),
-    "granitemoehybrid": ("granitemoehybrid", {}),
-}
+# Dense, sliding, experts, latent attention, sinks, recurrent, hybrid.
+MODELS = [
+    "llama",
+    "gemma2",
+    "olmo3",
+    "phi3",
+    "mixtral",
+    "qwen3_moe",
+    "deepseek_v3",
+    "gpt_oss",
+    "mamba2",
+    "qwen3_next",
+    "falcon_h1",
+    "granitemoehybrid",
+]
 
 
 def portwright(*arguments):
@@ -55,11 +48,8 @@ def portwright(*arguments):
 
 
 def prove(model, folder):
-    kind, fields = MODELS[model]
-    options = [f"{key}={json.dumps(value)}" for key, value in fields.items()]
-    options = [part for option in options for part in ("--set", option)]
-    checkpoint, port = folder / "checkpoint", folder / f"{kind}.py"
-    portwright("synth", kind, "-o", checkpoint, *options)
+    checkpoint, port = folder / "checkpoint", folder / f"{model}.py"
+    portwright("synth", model, "-o", checkpoint)
     portwright("compile", checkpoint, "-o", port, "--fast", "--map")
     portwright("verify", checkpoint, "--port", port, "--prove", "-o", folder)
 
@@ -93,7 +83,7 @@ def table(models, root):
     ]
     by = {}
     for model in models:
-        line, checks = row(model, root / model.replace(", ", "-"))
+        line, checks = row(model, root / model)
         out.append(line)
         for check, count in checks.items():
             by[check] = by.get(check, 0) + count
@@ -110,12 +100,12 @@ def write(text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", metavar="MODEL", default=list(MODELS))
+    parser.add_argument("models", nargs="*", metavar="MODEL", default=MODELS)
     parser.add_argument("-o", dest="folder", type=Path, required=True)
     options = parser.parse_args()
     root = options.folder.resolve()
     for model in options.models:
-        folder = root / model.replace(", ", "-")
+        folder = root / model
         if not (folder / "results.json").exists():
             print(model, file=sys.stderr, flush=True)
             folder.mkdir(parents=True, exist_ok=True)

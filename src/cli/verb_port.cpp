@@ -230,6 +230,10 @@ run_port(const Options& options, const Common& common, Console& console) {
                                 : verify::Mode::Normal;
   // Before the battery, which has an evaluator of its own: one at a time.
   auto links = source_links(interp, *compiled, checkpoint);
+  for (const auto& link : links) {
+    subject.source_map.emplace(
+        link.port_line, std::pair{link.source_file, link.source_line});
+  }
   auto results = prove(*workers, subject, battery, *transformers, console);
   if (!results) {
     return console.fail(results.error());

@@ -49,6 +49,25 @@ base::Result<fs::path> resolve_model(
   return folder;
 }
 
+/// What `compile --map` wrote beside a port: of each line the first it stands
+/// for.
+std::map<int, std::pair<std::string, int>> map_beside(const fs::path& port) {
+  std::map<int, std::pair<std::string, int>> out;
+  const auto text = base::read_file(port.string() + ".map.json");
+  const auto map =
+      text ? nlohmann::json::parse(*text, nullptr, false) : nlohmann::json();
+  if (!map.is_object() || !map.contains("lines") || !map.contains("files")) {
+    return out;
+  }
+  for (const auto& [line, places] : map["lines"].items()) {
+    if (!places.empty()) {
+      const auto file = map["files"].at(places[0].at(0).get<size_t>());
+      out[std::atoi(line.c_str())] = {file, places[0].at(1).get<int>()};
+    }
+  }
+  return out;
+}
+
 base::Error usage_error(const std::vector<std::string>& unknown) {
   std::vector<std::string_view> names;
   for (const auto& check : verify::all_checks()) {
@@ -100,6 +119,7 @@ run_verify(const Options& options, const Common& common, Console& console) {
   subject.trust_remote_code = options.trust_remote_code;
   if (!options.port.empty()) {
     subject.port = fs::absolute(options.port);
+    subject.source_map = map_beside(*subject.port);
   }
   verify::BatteryOptions battery;
   battery.mode = options.quick  ? verify::Mode::Quick

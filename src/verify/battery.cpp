@@ -77,6 +77,7 @@ base::Result<CheckResult> judge_by(const Check& check, Session& session) {
     return tl::unexpected(error_of(result.error()));
   }
   auto out = result ? std::move(*result) : raised(result.error(), session);
+  name_source_line(session, out.place);
   out.name = check.name;
   out.seconds = seconds_since(began);
   return out;

@@ -65,6 +65,10 @@ class WorkerParty : public Party {
   /// Posts a load; `finish_load` waits for it and keeps the module table.
   Outcome<int> begin_load(const std::string& model, nlohmann::json arguments);
   Outcome<nlohmann::json> finish_load(int number);
+  /// The same for a model beside the one under test.
+  Outcome<nlohmann::json> finish_load_aside(int number) {
+    return process_.wait(number, timeout_);
+  }
   Outcome<nlohmann::json> request(
       const std::string& op,
       nlohmann::json arguments);

@@ -150,6 +150,13 @@ Place place_at(Session& session, const std::string& path) {
   return place_at(session, path, path);
 }
 
+void name_source_line(const Session& session, Place& place) {
+  const auto& map = session.subject().source_map;
+  if (const auto it = map.find(place.port_line.value_or(0)); it != map.end()) {
+    std::tie(place.source_file, place.source_line) = it->second;
+  }
+}
+
 Place place_of_exception(Session& session, const std::string& traceback) {
   Place out;
   const auto file = file_of_port(session);

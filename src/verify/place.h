@@ -21,6 +21,10 @@ Place place_at(Session& session, const std::string& path);
 /// Names `tensor`, its layer and module, and the line of `sanitize`.
 Place place_of_weight(Session& session, const std::string& tensor);
 
+/// The line of the source that the place's line of the port stands for, where
+/// the port has a map of them.
+void name_source_line(const Session& session, Place& place);
+
 /// The last line of the port that a traceback names.
 Place place_of_exception(Session& session, const std::string& traceback);
 

@@ -22,7 +22,8 @@ base::Error error_of(const Trouble& trouble) {
 
 /// Not about the port, or slow at saying what the others say.
 bool is_about_the_port(const Check& check) {
-  return check.name != "evaluator" && check.name != "layers";
+  return check.name != "evaluator" && check.name != "layers" &&
+         check.name != "chat" && check.name != "speed";
 }
 
 bool notices(const CheckResult& found, const CheckResult* sound) {

@@ -25,6 +25,8 @@ struct Subject {
   /// The file under test; without it what mlx_lm itself would load.
   std::optional<std::filesystem::path> port;
   bool trust_remote_code = false;
+  /// By line of the port, where it is known: file and line of the source.
+  std::map<int, std::pair<std::string, int>> source_map;
 };
 
 /// How far float32 itself is from exact: for every decoder layer and the

@@ -253,6 +253,32 @@ class Candidate:
         self.mx.eval(logits)
         return {"logits": logits}
 
+    def speed(self, ids, tokens):
+        """{prefill, step, peak}: the medians of seconds; bytes of memory."""
+        import statistics
+        import time
+
+        mx = self.mx
+        mx.reset_peak_memory()
+        prefills, steps = [], []
+        for _ in range(3):
+            cache = self.new_cache()
+            begin = time.perf_counter()
+            logits = self.model(mx.array([ids]), cache=cache)
+            mx.eval(logits)
+            prefills.append(time.perf_counter() - begin)
+            for _ in range(tokens):
+                token = mx.argmax(logits[:, -1:], axis=-1)
+                begin = time.perf_counter()
+                logits = self.model(token, cache=cache)
+                mx.eval(logits)
+                steps.append(time.perf_counter() - begin)
+        return {
+            "prefill": statistics.median(prefills),
+            "step": statistics.median(steps),
+            "peak": mx.get_peak_memory(),
+        }
+
     def generate(self, ids, tokens):
         """Greedy continuation of one prompt through mlx_lm.generate_step."""
         from mlx_lm.generate import generate_step

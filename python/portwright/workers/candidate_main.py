@@ -119,6 +119,26 @@ class Service:
 
         return probes.lora(self._model(model).again, ids, steps)
 
+    def chat(self, folder):
+        from pathlib import Path
+
+        from . import chat
+
+        return chat.of_mlx_lm(Path(folder))
+
+    def sharded(self, model, ids, prefill, out, port=None):
+        from . import sharded
+
+        loaded = self._model(model)
+        if not hasattr(loaded.model, "shard"):
+            return {"sharded": False}
+        sharded.launch(loaded, port, ids, prefill, out)
+        return {"sharded": True}
+
+    def speed(self, model, ids, tokens):
+        """Seconds and bytes: a prefill, single steps, the peak of memory."""
+        return self._model(model).speed(ids, tokens)
+
     def types(self):
         """The model types that mlx_lm has files for, remapped ones too."""
         from pathlib import Path

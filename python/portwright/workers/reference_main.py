@@ -100,6 +100,11 @@ class Service:
         written = self._write(tensors, [], out)
         return {**written, "equal": forms.equal(), "altered": altered}
 
+    def chat(self, folder):
+        from . import chat
+
+        return chat.of_transformers(folder)
+
     def low_precision(self, model, folder, ids, out):
         return self._write(*self._model(model).low_precision(folder, ids), out)
 

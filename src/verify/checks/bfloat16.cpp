@@ -129,8 +129,8 @@ Check bfloat16_check() {
   Check out;
   out.name = "bfloat16";
   out.about =
-      "each module alone in bfloat16 errs no more than torch's does, against "
-      "float32 on the same inputs";
+      "modules in bfloat16, each and those inside it on torch's inputs, err no "
+      "more than torch's do against float32";
   out.run = run;
   return out;
 }

@@ -24,8 +24,11 @@ namespace portwright::verify {
   X(bfloat16)        \
   X(deepcopy)        \
   X(quantized)       \
+  X(chat)            \
   X(lora)            \
-  X(long_context)
+  X(long_context)    \
+  X(sharded)         \
+  X(speed)
 
 #define X(name) Check name##_check();
 PW_CHECKS(X)

@@ -1,0 +1,70 @@
+"""A port on several processes of this machine: run by mlx.launch, once a rank."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from .protocol import WorkerError
+
+_LAUNCH = "from mlx._distributed_utils.launch import main; main()"
+
+
+def launch(candidate, port, ids, prefill, out, ranks=2, seconds=300):
+    """Logits of a prefill and steps by the sharded port, written to `out`."""
+    here = Path(__file__).resolve().parents[2]
+    task = {
+        "checkpoint": str(candidate.checkpoint),
+        "port": port,
+        "ids": ids,
+        "prefill": prefill,
+        "out": out,
+    }
+    command = [
+        *(sys.executable, "-c", _LAUNCH, "-n", str(ranks), "--backend", "ring"),
+        *("--starting-port", str(random.randrange(20000, 50000, 10)), "--"),
+        *(sys.executable, "-m", "portwright.workers.sharded", json.dumps(task)),
+    ]
+    # A session of its own: mlx.launch ends whole groups of processes.
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(here)},
+        start_new_session=True,
+    )
+    try:
+        said, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise WorkerError("late", f"no answer in {seconds} s") from error
+    if not Path(out).exists():
+        tail = [line for line in said.splitlines() if "Error" in line]
+        raise WorkerError("sharded-failed", tail[0] if tail else said[-500:])
+
+
+def main():
+    import mlx.core as mx
+
+    group = mx.distributed.init(backend="ring", strict=True)
+    from .candidate import Candidate
+
+    task = json.loads(sys.argv[1])
+    candidate = Candidate(task["checkpoint"], task["port"])
+    candidate.model.shard(group)
+    tensors, _ = candidate.decode(task["ids"], task["prefill"])
+    mx.eval(tensors)
+    if group.rank() == 0:
+        draft = task["out"] + ".draft.safetensors"
+        mx.save_safetensors(draft, {"logits": tensors["logits"]})
+        os.replace(draft, task["out"])
+
+
+if __name__ == "__main__":
+    main()

@@ -58,7 +58,12 @@ Roles find_roles(Context& context) {
         around->path.empty() ? list : list.substr(around->path.size() + 1);
   });
   if (!roles.root || !roles.backbone || roles.backbone == roles.root) {
-    context.hole({}, "no chain of decoder layers was found in the model");
+    context.hole(
+        roles.root ? roles.root->call : base::Span{},
+        uses_cache(context.trace.root)
+            ? "no chain of decoder layers was found in the model"
+            : "the model keeps no keys and values in a cache, so that a port "
+              "would have nothing to decode from");
   }
   for (const Frame* f = roles.backbone->parent; f != roles.root;
        f = f->parent) {

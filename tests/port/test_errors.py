@@ -76,6 +76,13 @@ def test_truncated_source(damaged_source, checkpoint, compile_fast):
     assert not list(out.iterdir())
 
 
+def test_a_model_without_a_cache(checkpoint, compile_fast):
+    done, _ = compile_fast(checkpoint("openai-gpt"))
+    assert done.returncode == 3
+    (hole,) = answer(done)["holes"]
+    assert "keeps no keys and values in a cache" in hole["message"]
+
+
 def test_unknown_torch_function(damaged_source, checkpoint, compile_fast):
     home, file = damaged_source(
         lambda s: s.replace("self.down_proj(self.act_fn", "torch.fancy(self.act_fn")

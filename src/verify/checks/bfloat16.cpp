@@ -52,13 +52,20 @@ struct Worst {
 };
 
 /// Modules in the order of their calls: of several that err, the innermost.
-Worst find_worst(const Run& port, const Run& torch) {
+/// `wide`: the port in float32, which tells modules of the same path that
+/// answer something else, as a router's scores and its logits.
+Worst find_worst(const Run& port, const Run& wide, const Run& torch) {
   Worst out;
   for (const auto& path : torch.order) {
     const auto exact = torch.find("exact:" + path);
     const auto low = torch.find("low:" + path);
     const auto ours = port.find("out:" + path);
     if (!exact || !low || !ours || !torch.has("in:" + path)) {
+      continue;
+    }
+    const auto same = wide.find("out:" + path);
+    const auto apart = same ? typical_error(*same, *exact) : std::nullopt;
+    if (!apart || *apart > kOneRounding) {
       continue;
     }
     const auto error = typical_error(*ours, *exact);
@@ -94,6 +101,10 @@ Outcome<CheckResult> run(Session& session) {
   RunRequest request;
   request.ids = {session.plan().ids};
   request.capture = ".*";
+  auto wide = session.candidate().run_fed(request, *torch, feed);
+  if (!wide) {
+    return tl::unexpected(wide.error());
+  }
   Run port;
   const auto done = session.in_bfloat16([&]() -> Outcome<void> {
     auto made = session.candidate().run_fed(request, *torch, feed);
@@ -106,7 +117,7 @@ Outcome<CheckResult> run(Session& session) {
   if (!done) {
     return tl::unexpected(done.error());
   }
-  const Worst worst = find_worst(port, *torch);
+  const Worst worst = find_worst(port, *wide, *torch);
   auto out = passed();
   if (worst.ratio > kSuspicious) {
     const auto reason = fmt::format(

@@ -128,7 +128,7 @@ class Instrument:
             n = watch._calls[path] = watch._calls.get(path, 0) + 1
             key = path if n == 1 else f"{path}#{n}"
             array = watch.inject.get(f"{watch.prefix}in:{key}")
-            if array is not None:
+            if array is not None and not experts:  # whose rows may be sorted
                 args, kwargs = _replace_first(args, kwargs, array, mx)
             mask = watch.inject.get(f"{watch.prefix}mask:{key}")
             if mask is not None:

@@ -390,7 +390,9 @@ std::string write_arguments(
     const bool plain = own.defined() && (!own.is_object() || own.is_str()) &&
                        !context.defaults.contains(name);
     out += "    " + name + ": ";
-    out += !plain && is_integer(name) ? "Optional[int]" : type_text("", v);
+    out += plain && own.is_int() && !own.is_bool() ? "int"
+           : !plain && is_integer(name)            ? "Optional[int]"
+                                                   : type_text("", v);
     out += " = " + (plain ? literal(context.interp, own) : "None") + "\n";
     if (!plain && !derived.gives_default(name) &&
         !context.defaults.contains(name) && !has_alias(cls, name) &&

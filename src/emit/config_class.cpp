@@ -6,6 +6,7 @@
 
 #include "emit/config_text.h"
 #include "eval/code.h"
+#include "library/config_json.h"
 #include "syntax/printer.h"
 
 namespace portwright::emit {
@@ -66,14 +67,16 @@ void read_fields(ConfigStatement& s) {
   }
 }
 
-/// x = kwargs.pop("key", None): the local holds what config.json has there.
+/// x = kwargs.pop("key", 4): the local, or an attribute of the class's own,
+/// holds what config.json has there.
 struct Popped {
   std::string local, key;
 };
 
 std::optional<Popped> popped(const std::string& text) {
   static const std::regex kPop(
-      R"re((\w+) = kwargs\.pop\(["'](\w+)["'], None\)\s*)re");
+      R"re((\w+|self\._\w+) = kwargs\.(?:pop|get)\(["'](\w+)["'](?:, )re" +
+      kLiteral + R"re()?\)\s*)re");
   std::smatch found;
   return std::regex_match(text, found, kPop)
              ? std::optional(Popped{found[1], found[2]})
@@ -92,6 +95,33 @@ std::string with_fields(std::string text, const std::vector<Popped>& locals) {
     }
   }
   return text;
+}
+
+/// What __post_init__ takes for a key that config.json lacks; Undefined when
+/// it names no number, text or truth.
+Value taken_default(const eval::Class& cls, const std::string& key) {
+  const Value* hook = cls.lookup(Symbol("__post_init__"));
+  if (!hook || !hook->is(eval::Kind::Function) ||
+      !hook->get<eval::Function>()->code->syntax) {
+    return {};
+  }
+  const std::string text =
+      syntax::print(*hook->get<eval::Function>()->code->syntax);
+  const std::regex taken(
+      R"re(kwargs\.(?:pop|get)\(["'])re" + key + R"re(["'], ()re" + kLiteral +
+      R"re()\))re");
+  std::smatch found;
+  if (!std::regex_search(text, found, taken)) {
+    return {};
+  }
+  std::string literal = found[1];
+  if (literal == "True" || literal == "False") {
+    return Value::boolean(literal == "True");
+  }
+  std::replace(literal.begin(), literal.end(), '\'', '"');
+  const auto json = nlohmann::json::parse(literal, nullptr, false);
+  return json.is_primitive() && !json.is_null() ? library::to_value(json)
+                                                : Value();
 }
 
 }  // namespace
@@ -116,6 +146,8 @@ ConfigField config_field(const eval::Class& cls, const std::string& name) {
   }
   if (const Value* v = cls.lookup(Symbol(name))) {
     out.default_value = *v;
+  } else {
+    out.default_value = taken_default(cls, name);
   }
   return out;
 }

@@ -33,10 +33,12 @@ std::string renamed(
   return text;
 }
 
-/// x = kwargs.pop("key") names the field; the line goes.
+/// x = kwargs.pop("key", 4) names the field; the line goes. What is taken where
+/// config.json has none is the field's default.
 std::string without_pops(std::string text) {
   static const std::regex kTaken(
-      R"re((^|\n)[ ]*(\w+) = kwargs\.pop\(["'](\w+)["'](?:, None)?\)(?=\n))re");
+      R"re((^|\n)[ ]*(\w+) = kwargs\.(?:pop|get)\(["'](\w+)["'](?:, )re" +
+      kLiteral + R"re()?\)(?=\n))re");
   std::smatch found;
   while (std::regex_search(text, found, kTaken)) {
     const std::map<std::string, std::string> local{
@@ -46,7 +48,8 @@ std::string without_pops(std::string text) {
   static const std::regex kAbsent(R"re(["'](\w+)["'] not in kwargs)re");
   static const std::regex kGiven(R"re(["'](\w+)["'] in kwargs)re");
   static const std::regex kValue(
-      R"re(kwargs\.pop\(["'](\w+)["'](?:, None)?\))re");
+      R"re(kwargs\.(?:pop|get)\(["'](\w+)["'](?:, )re" + kLiteral +
+      R"re()?\))re");
   text = std::regex_replace(text, kAbsent, "self.$1 is None");
   text = std::regex_replace(text, kGiven, "self.$1 is not None");
   return std::regex_replace(text, kValue, "self.$1");

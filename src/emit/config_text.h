@@ -7,6 +7,10 @@
 
 namespace portwright::emit {
 
+/// A number, a text, a truth or None, as a regular expression.
+inline const std::string kLiteral =
+    R"re((?:-?[0-9][\w.+-]*|True|False|None|'[^']*'|"[^"]*"))re";
+
 /// A name in a piece of syntax, with the attributes read of it
 /// ("self.attn_config.clip_qkv"), and where it ends.
 struct Name {

@@ -43,6 +43,20 @@ TEST(ConfigText, ReadsKeysTakenFromKwargsAsFields) {
       "self.a = self.b if self.b is not None else 3");
 }
 
+TEST(ConfigText, LeavesTheDefaultOfATakenKeyToItsField) {
+  EXPECT_EQ(
+      translated("if self.kinds is None:\n"
+                 "    every = kwargs.pop('every', 4)\n"
+                 "    self.kinds = [i % every for i in range(self.n)]\n"),
+      "if self.kinds is None:\n"
+      "    self.kinds = [i % self.every for i in range(self.n)]\n");
+}
+
+TEST(ConfigText, LeavesAKeyWhoseDefaultIsComputed) {
+  const std::string text = "self.size = kwargs.pop('block_size', self.size)";
+  EXPECT_EQ(translated(text), text);
+}
+
 TEST(ConfigText, WritesOtherNamesAsTheFieldTheyAre) {
   EXPECT_EQ(
       translated("self.layer_types = self.layer_types or []"),

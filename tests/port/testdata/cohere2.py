@@ -28,6 +28,7 @@ class ModelArgs(BaseModelArgs):
     sliding_window: Optional[int] = 4096
     layer_types: Optional[List[str]] = None
     head_dim: Optional[int] = None
+    sliding_window_pattern: int = 4
     rope_theta: float = 10000.0
     rope_scaling: Optional[Dict[str, Any]] = None
     rope_parameters: Optional[Dict[str, Any]] = None
@@ -38,7 +39,14 @@ class ModelArgs(BaseModelArgs):
         if self.head_dim is None:
             self.head_dim = self.hidden_size // self.num_attention_heads
         if self.layer_types is None:
-            raise ValueError("config.json must give layer_types")
+            self.layer_types = [
+                (
+                    "sliding_attention"
+                    if bool((i + 1) % self.sliding_window_pattern)
+                    else "full_attention"
+                )
+                for i in range(self.num_hidden_layers)
+            ]
         rope = self.rope_scaling or self.rope_parameters or {}
         self.rope_theta = rope.get("rope_theta", self.rope_theta)
         rope_type = rope.get("rope_type", rope.get("type", "default"))

@@ -127,49 +127,42 @@ void write_aliases(
     std::string& out,
     std::vector<std::string>& body,
     std::vector<std::string>& after) {
-  const Value* map = cls.lookup(base::Symbol("attribute_map"));
-  if (!map || !map->is(eval::Kind::Dict)) {
-    return;
-  }
-  for (const auto& e : map->get<eval::Dict>()->entries()) {
-    if (e.key.defined() && e.value.is_str() && fields.contains(e.key.str()) &&
-        fields.contains(e.value.str())) {
-      body.push_back("if self." + e.key.str() + " is not None:");
-      body.push_back("    self." + e.value.str() + " = self." + e.key.str());
-      after.push_back("self." + e.key.str() + " = self." + e.value.str());
+  for (const auto& [name, field] : other_names(cls)) {
+    if (fields.contains(name) && fields.contains(field)) {
+      body.push_back("if self." + name + " is not None:");
+      body.push_back("    self." + field + " = self." + name);
+      after.push_back("self." + name + " = self." + field);
       continue;
     }
-    if (e.key.defined() && e.value.is_str() && fields.contains(e.key.str()) &&
-        !fields.contains(e.value.str())) {
+    if (fields.contains(name) && !fields.contains(field)) {
       // Read by the other name only; this is the one that is saved.
-      const ConfigField saved = config_field(cls, e.value.str());
+      const ConfigField saved = config_field(cls, field);
       const bool plain =
           saved.default_value.defined() &&
           (!saved.default_value.is_object() || saved.default_value.is_str());
-      out += "    " + e.value.str() + ": " +
+      out += "    " + field + ": " +
              type_text(saved.annotation, saved.default_value) + " = " +
              (plain ? literal(context.interp, saved.default_value) : "None") +
              "\n";
-      body.push_back("if self." + e.key.str() + " is None:");
-      body.push_back("    self." + e.key.str() + " = self." + e.value.str());
+      body.push_back("if self." + name + " is None:");
+      body.push_back("    self." + name + " = self." + field);
       continue;
     }
-    if (e.key.defined() && e.value.is_str() && fields.contains(e.value.str()) &&
-        !fields.contains(e.key.str())) {
-      const ConfigField alias = config_field(cls, e.key.str());
-      const ConfigField target = config_field(cls, e.value.str());
+    if (fields.contains(field) && !fields.contains(name)) {
+      const ConfigField alias = config_field(cls, name);
+      const ConfigField target = config_field(cls, field);
       const bool only_alias =
           !alias.annotation.empty() && target.annotation.empty();
       if (only_alias) {  // the alias is what the config declares
-        out += "    " + e.key.str() + ": " +
+        out += "    " + name + ": " +
                type_text(alias.annotation, alias.default_value) + " = " +
                literal(context.interp, alias.default_value) + "\n";
-        body.push_back("if self." + e.value.str() + " is None:");
+        body.push_back("if self." + field + " is None:");
       } else {
-        out += "    " + e.key.str() + ": Optional[Any] = None\n";
-        body.push_back("if self." + e.key.str() + " is not None:");
+        out += "    " + name + ": Optional[Any] = None\n";
+        body.push_back("if self." + name + " is not None:");
       }
-      body.push_back("    self." + e.value.str() + " = self." + e.key.str());
+      body.push_back("    self." + field + " = self." + name);
     }
   }
 }
@@ -253,17 +246,10 @@ class NestedConfigs {
 
 /// True for either name of a pair.
 bool has_alias(const eval::Class& cls, const std::string& name) {
-  const Value* map = cls.lookup(base::Symbol("attribute_map"));
-  if (!map || !map->is(eval::Kind::Dict)) {
-    return false;
-  }
-  for (const auto& e : map->get<eval::Dict>()->entries()) {
-    if (e.key.defined() && e.key.is_str() && e.value.is_str() &&
-        (e.value.str() == name || e.key.str() == name)) {
-      return true;
-    }
-  }
-  return false;
+  const auto others = other_names(cls);
+  return std::any_of(others.begin(), others.end(), [&](const auto& pair) {
+    return pair.first == name || pair.second == name;
+  });
 }
 
 /// Fields that are never None or zero: by their default, or because a

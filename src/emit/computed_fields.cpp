@@ -17,13 +17,7 @@ namespace {
 const ast::FunctionDef* getter_of(
     const eval::Class& cls,
     const std::string& name) {
-  std::string own = name;
-  const Value* map = cls.lookup(Symbol("attribute_map"));
-  if (map && map->is(eval::Kind::Dict)) {
-    const Value* target = map->get<eval::Dict>()->find(name);
-    own = target && target->is_str() ? target->str() : name;
-  }
-  const Value* property = cls.lookup(Symbol(own));
+  const Value* property = cls.lookup(Symbol(declared_name(cls, name)));
   if (!property || !property->is(eval::Kind::Property)) {
     return nullptr;
   }

@@ -68,33 +68,17 @@ void read_fields(ConfigStatement& s) {
 }
 
 /// x = kwargs.pop("key", 4): the local, or an attribute of the class's own,
-/// holds what config.json has there.
-struct Popped {
-  std::string local, key;
-};
-
-std::optional<Popped> popped(const std::string& text) {
+/// and the field for what config.json has there.
+std::optional<std::pair<std::string, std::string>> popped(
+    const std::string& text) {
   static const std::regex kPop(
       R"re((\w+|self\._\w+) = kwargs\.(?:pop|get)\(["'](\w+)["'](?:, )re" +
       kLiteral + R"re()?\)\s*)re");
   std::smatch found;
   return std::regex_match(text, found, kPop)
-             ? std::optional(Popped{found[1], found[2]})
+             ? std::optional(
+                   std::pair(found[1].str(), "self." + found[2].str()))
              : std::nullopt;
-}
-
-/// Reads the fields in place of the locals.
-std::string with_fields(std::string text, const std::vector<Popped>& locals) {
-  const auto names = names_in(text);
-  for (auto name = names.rbegin(); name != names.rend(); ++name) {
-    for (const Popped& p : locals) {
-      if (name->text == p.local) {
-        text.replace(
-            name->end - p.local.size(), p.local.size(), "self." + p.key);
-      }
-    }
-  }
-  return text;
 }
 
 /// What __post_init__ takes for a key that config.json lacks; Undefined when
@@ -133,6 +117,29 @@ ConfigStatement statement_of(const std::string& text) {
   return out;
 }
 
+std::vector<std::pair<std::string, std::string>> other_names(
+    const eval::Class& cls) {
+  std::vector<std::pair<std::string, std::string>> out;
+  const Value* map = cls.lookup(Symbol("attribute_map"));
+  if (map && map->is(eval::Kind::Dict)) {
+    for (const auto& e : map->get<eval::Dict>()->entries()) {
+      if (e.key.defined() && e.key.is_str() && e.value.is_str()) {
+        out.emplace_back(e.key.str(), e.value.str());
+      }
+    }
+  }
+  return out;
+}
+
+std::string declared_name(const eval::Class& cls, const std::string& name) {
+  for (const auto& [other, field] : other_names(cls)) {
+    if (other == name) {
+      return field;
+    }
+  }
+  return name;
+}
+
 ConfigField config_field(const eval::Class& cls, const std::string& name) {
   ConfigField out;
   for (const eval::Class* c : cls.mro) {
@@ -153,14 +160,7 @@ ConfigField config_field(const eval::Class& cls, const std::string& name) {
 }
 
 bool is_always_given(const eval::Class& cls, const std::string& name) {
-  std::string saved = name;
-  const Value* map = cls.lookup(Symbol("attribute_map"));
-  if (map && map->is(eval::Kind::Dict)) {
-    if (const Value* other = map->get<eval::Dict>()->find(name)) {
-      saved = other->str();
-    }
-  }
-  const ConfigField field = config_field(cls, saved);
+  const ConfigField field = config_field(cls, declared_name(cls, name));
   return !field.annotation.empty() && field.default_value.is_number() &&
          field.annotation.find("None") == std::string::npos &&
          field.annotation.find("Optional") == std::string::npos;
@@ -177,17 +177,17 @@ std::vector<ConfigStatement> config_statements(const eval::Class& cls) {
     return out;
   }
   bool past_super = false;
-  std::vector<Popped> locals;
+  std::map<std::string, std::string> locals;
   for (const syntax::Stmt* s :
        syntax::as<syntax::FunctionDef>(*function).body) {
     ConfigStatement statement;
     statement.text = syntax::print(*s);
     if (const auto local = popped(statement.text)) {
-      locals.push_back(*local);
+      locals.insert(*local);
       continue;
     }
     statement.text = in_fields(
-        cls, *hook->get<eval::Function>(), with_fields(statement.text, locals));
+        cls, *hook->get<eval::Function>(), renamed(statement.text, locals));
     past_super = past_super || statement.text.starts_with("super().");
     statement.past_super = past_super;
     read_fields(statement);

@@ -2,6 +2,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "eval/objects.h"
@@ -13,6 +14,13 @@ struct ConfigField {
   std::string annotation;     // "int | None"; "" when undeclared
   eval::Value default_value;  // Undefined: none
 };
+
+/// Other names of fields, each with the field's own, as the class lists them.
+std::vector<std::pair<std::string, std::string>> other_names(
+    const eval::Class& cls);
+
+/// The field that a name is another name of, else the name.
+std::string declared_name(const eval::Class& cls, const std::string& name);
 
 ConfigField config_field(const eval::Class& cls, const std::string& name);
 

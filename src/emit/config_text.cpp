@@ -1,9 +1,9 @@
 #include "emit/config_text.h"
 
-#include <map>
 #include <optional>
 #include <regex>
 
+#include "emit/config_class.h"
 #include "eval/code.h"
 #include "syntax/printer.h"
 
@@ -17,20 +17,6 @@ namespace {
 
 bool is_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
-}
-
-/// `text` with each of these names replaced.
-std::string renamed(
-    std::string text,
-    const std::map<std::string, std::string>& names) {
-  const auto found = names_in(text);
-  for (auto name = found.rbegin(); name != found.rend(); ++name) {
-    if (const auto it = names.find(name->text); it != names.end()) {
-      const size_t size = name->text.size();
-      text.replace(name->end - size, size, it->second);
-    }
-  }
-  return text;
 }
 
 /// x = kwargs.pop("key", 4) names the field; the line goes. What is taken where
@@ -58,13 +44,8 @@ std::string without_pops(std::string text) {
 /// The names that the config class has for others, as fields of self.
 std::map<std::string, std::string> aliases(const eval::Class& cls) {
   std::map<std::string, std::string> out;
-  const Value* map = cls.lookup(Symbol("attribute_map"));
-  if (map && map->is(eval::Kind::Dict)) {
-    for (const auto& e : map->get<eval::Dict>()->entries()) {
-      if (e.key.defined() && e.key.is_str() && e.value.is_str()) {
-        out["self." + e.key.str()] = "self." + e.value.str();
-      }
-    }
+  for (const auto& [name, field] : other_names(cls)) {
+    out["self." + name] = "self." + field;
   }
   return out;
 }
@@ -168,6 +149,19 @@ std::vector<Name> names_in(const std::string& text) {
     }
   }
   return out;
+}
+
+std::string renamed(
+    std::string text,
+    const std::map<std::string, std::string>& names) {
+  const auto found = names_in(text);
+  for (auto name = found.rbegin(); name != found.rend(); ++name) {
+    if (const auto it = names.find(name->text); it != names.end()) {
+      const size_t size = name->text.size();
+      text.replace(name->end - size, size, it->second);
+    }
+  }
+  return text;
 }
 
 std::string in_fields(

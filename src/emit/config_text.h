@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,11 @@ struct Name {
 
 /// Every name, texts left out.
 std::vector<Name> names_in(const std::string& text);
+
+/// `text` with each of these names replaced.
+std::string renamed(
+    std::string text,
+    const std::map<std::string, std::string>& names);
 
 /// A statement of a config class's method in terms of fields alone: keys that
 /// it takes from `kwargs` are fields, a field's other names are that field, and

@@ -54,11 +54,7 @@ std::optional<std::string> rope_field(
 }  // namespace
 
 std::string declared_name(const Context& context, const std::string& name) {
-  const eval::Value map =
-      context.interp.try_getattr(context.evaluation.config, "attribute_map");
-  const eval::Value* field =
-      map.is(eval::Kind::Dict) ? map.get<eval::Dict>()->find(name) : nullptr;
-  return field && field->is_str() ? field->str() : name;
+  return declared_name(*context.evaluation.config.object()->cls, name);
 }
 
 /// `getattr(config, "x", y)`, `config.x if config.x is not None else y` and

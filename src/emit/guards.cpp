@@ -232,11 +232,8 @@ class Finder {
     if (test->left->kind != Provenance::Kind::Config) {
       return test->left->kind == Provenance::Kind::Binary;
     }
-    const ConfigField field = config_field(
+    return is_always_given(
         *context_.evaluation.config.object()->cls, test->left->name.str());
-    return !field.annotation.empty() && field.default_value.is_number() &&
-           field.annotation.find("None") == std::string::npos &&
-           field.annotation.find("Optional") == std::string::npos;
   }
 
   /// `a and <never>`: where a was false it decided, where it was true the rest

@@ -110,21 +110,17 @@ class Forward {
     }
   }
 
-  static void add_target(
-      const ast::Expr& target,
-      Names& names,
-      Names& reads,
-      const Forward& forward) {
+  void add_target(const ast::Expr& target, Names& names, Names& reads) const {
     if (target.kind == ast::ExprKind::Name) {
       names.insert(ast::as<ast::Name>(target).id.str());
     } else if (
         target.kind == ast::ExprKind::Tuple ||
         target.kind == ast::ExprKind::List) {
       for (const ast::Expr* e : ast::as<ast::Sequence>(target).elts) {
-        add_target(*e, names, reads, forward);
+        add_target(*e, names, reads);
       }
     } else {
-      reads.merge(forward.read_in(target.span));
+      reads.merge(read_in(target.span));
     }
   }
 
@@ -141,14 +137,14 @@ class Forward {
         const auto& assign = ast::as<ast::Assign>(s);
         Names targets, reads = read_in(assign.value->span);
         for (const ast::Expr* target : assign.targets) {
-          add_target(*target, targets, reads, *this);
+          add_target(*target, targets, reads);
         }
         return assigned(targets, reads, after);
       }
       case StmtKind::AugAssign: {
         const auto& assign = ast::as<ast::AugAssign>(s);
         Names targets, reads = read_in(s.span);
-        add_target(*assign.target, targets, reads, *this);
+        add_target(*assign.target, targets, reads);
         return assigned(targets, reads, after);
       }
       case StmtKind::If: {
@@ -174,7 +170,7 @@ class Forward {
   Names before_loop(const ast::For& loop, const Names& after) {
     Names head = joined(after, before(loop.orelse, after));
     Names targets, reads;
-    add_target(*loop.target, targets, reads, *this);
+    add_target(*loop.target, targets, reads);
     for (size_t known = 0; known != head.size();) {
       known = head.size();
       head = joined(head, assigned(targets, reads, before(loop.body, head)));

@@ -1,6 +1,7 @@
 // Answers JSON lines, one object each, with one pair of warm workers:
 //   {"synth": TYPE, "folder": DIR, "flat_rope": true, "hub_form": true} -> {"ok": true}
-//   {"checkpoint": DIR, "port": FILE, "checks": [...], "quick": true}
+//   {"checkpoint": DIR, "port": FILE, "checks": [...], "quick": true,
+//    "trust_remote_code": true}
 //     -> {"ok": true, "results": {...}}
 // A failure of the world is {"ok": false, "error": TEXT}.
 
@@ -42,6 +43,7 @@ json run(const std::shared_ptr<verify::Workers>& workers, const json& request) {
   if (request.contains("port")) {
     subject.port = request["port"].get<std::string>();
   }
+  subject.trust_remote_code = request.value("trust_remote_code", false);
   const auto session = verify::Session::open(workers, subject);
   if (!session) {
     return failure(session.error().message);

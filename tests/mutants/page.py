@@ -1,0 +1,61 @@
+"""docs/mutants.md: the figures of a run."""
+
+import collections
+
+from .operators import SEMANTIC, STYLE
+
+INTRODUCTION = """# Architectures that nobody has written
+
+Real modeling files of transformers, changed by operators that are drawn at random, each one shown by torch to change the logits; changes of style are shown to keep them.
+A mutant has its own `model_type`, its own code in the checkpoint and random weights; torch runs it as remote code.
+"proven": the compiler's own proof passed, and the port in mlx_lm agrees with torch in weights, logits, cached decoding and a padded batch. "refused" names what it does not translate, "disproved" is a file that its own proof turned down; "wrong" would be a file that the compiler stands by and torch contradicts.
+"""
+
+
+def _counted(names):
+    return ", ".join(f"`{n}` {c}" for n, c in sorted(names.items()))
+
+
+def page(rows, options, seconds):
+    status = collections.Counter(row["status"] for row in rows)
+    used = collections.Counter(op for row in rows for op in row["operators"])
+    bases = collections.Counter(row["base"] for row in rows)
+    proven = status["proven"]
+    semantic = {n: used[n] for n in SEMANTIC if used[n]}
+    style = {n: used[n] for n in STYLE if used[n]}
+    effects = [
+        effect
+        for row in rows
+        for op, effect in zip(row["operators"], row["effects"])
+        if op in SEMANTIC
+    ]
+    out = [
+        INTRODUCTION,
+        f"`python bench/mutants.py -o DIR --count {options.count} --seed {options.seed}`: {seconds:.0f} s.",
+        "",
+        "| Mutants | " + " | ".join(status) + " |",
+        "|---|" + "---|" * len(status),
+        f"| {len(rows)} | " + " | ".join(str(c) for c in status.values()) + " |",
+        "",
+        f"{100 * proven / max(1, len(rows)):.0f}% proven, {status['wrong']} wrong.",
+        f"The least change of logits by a semantic operator is {min(effects, default=0):.1g} of the largest logit.",
+        "",
+        f"{len(bases)} bases: {_counted(bases)}.",
+        "",
+        f"{len(semantic)} semantic operators: {_counted(semantic)}.",
+        "",
+        f"{len(style)} operators of style: {_counted(style)}.",
+        "",
+        "## Not proven",
+        "",
+        "| Mutant | Base | Operators | Outcome | Reason |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        if row["status"] != "proven":
+            reason = " ".join(row["reason"].split()).replace("|", "/")[:200]
+            operators = ", ".join(row["operators"])
+            out.append(
+                f"| {row['name']} | {row['base']} | {operators} | {row['status']} | {reason} |"
+            )
+    return "\n".join(out) + "\n"

@@ -9,10 +9,55 @@ namespace portwright::emit {
 using eval::Value;
 using lift::Flow;
 
+namespace {
+
+/// True when an operation inside reads the value, or it is handed out.
+bool reads(const Frame& frame, ValueId id) {
+  const auto contains = [&](const std::vector<ValueId>& ids) {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  };
+  return contains(frame.outputs) ||
+         std::any_of(
+             frame.items.begin(), frame.items.end(), [&](const auto& item) {
+               if (const auto* op = std::get_if<OpNode>(&item)) {
+                 return contains(op->inputs);
+               }
+               const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+               return child && reads(**child, id);
+             });
+}
+
+}  // namespace
+
+bool is_layer(const Context& context, const Frame& frame) {
+  const std::string list = context.layers_path + ".";
+  return list.size() > 1 && frame.path.starts_with(list) &&
+         frame.path.find('.', list.size()) == std::string::npos;
+}
+
+bool is_unread(const Context& context, const Frame& layer, ValueId id) {
+  if (!is_layer(context, layer) || reads(layer, id)) {
+    return false;
+  }
+  const auto at = std::find(layer.inputs.begin(), layer.inputs.end(), id) -
+                  layer.inputs.begin();
+  bool read = false;
+  for_each_module(context.trace.root, [&](const Frame& f) {
+    // The first layer may be given one value twice: it reads one of the two.
+    const bool alike =
+        is_layer(context, f) &&
+        f.module.object()->cls == layer.module.object()->cls &&
+        f.inputs.size() == layer.inputs.size() &&
+        std::count(f.inputs.begin(), f.inputs.end(), f.inputs[at]) == 1;
+    read = read || (alike && reads(f, f.inputs[at]));
+  });
+  return !read;
+}
+
 std::vector<ValueId> data_inputs(const Context& context, const Frame& frame) {
   std::vector<ValueId> out;
   for (ValueId id : frame.inputs) {
-    if (context.flows.of(id) == Flow::Data &&
+    if (context.flows.of(id) == Flow::Data && !is_unread(context, frame, id) &&
         std::find(out.begin(), out.end(), id) == out.end()) {
       out.push_back(id);
     }
@@ -227,11 +272,8 @@ std::vector<ValueId> layer_inputs(const Context& context, const Frame& layer) {
   return out;
 }
 
-LayerInputs find_layer_inputs(ModuleWriter& w, const Roles& roles) {
-  Context& context = w.context();
-  LayerInputs out;
+void check_chain(Context& context, const Roles& roles) {
   const auto& layers = roles.layer_frames;
-  const auto first = layer_inputs(context, *layers.front());
   for (size_t i = 1; i < layers.size(); ++i) {
     const auto inputs = layer_inputs(context, *layers[i]);
     if (inputs.empty() || inputs.front() != layers[i - 1]->outputs.front()) {
@@ -240,7 +282,21 @@ LayerInputs find_layer_inputs(ModuleWriter& w, const Roles& roles) {
           "something happens between layer " + std::to_string(i - 1) +
               " and layer " + std::to_string(i));
     }
-    if (inputs.size() != first.size()) {
+  }
+}
+
+/// Of `layers`, which are called alike.
+LayerInputs find_layer_inputs(
+    ModuleWriter& w,
+    const std::vector<const Frame*>& layers) {
+  Context& context = w.context();
+  LayerInputs out;
+  if (layers.empty()) {
+    return out;
+  }
+  const auto first = layer_inputs(context, *layers.front());
+  for (size_t i = 1; i < layers.size(); ++i) {
+    if (layer_inputs(context, *layers[i]).size() != first.size()) {
       context.hole(
           layers[i]->call,
           "'" + layers[i]->path + "' is given other states than '" +
@@ -255,7 +311,13 @@ LayerInputs find_layer_inputs(ModuleWriter& w, const Roles& roles) {
     w.count_uses(ids);  // read in the loop, so more than once: it has a name
     if (std::all_of(
             ids.begin(), ids.end(), [&](ValueId id) { return id == ids[0]; })) {
-      out.extra.push_back(w.value(ids[0]).text);
+      std::string text = w.value(ids[0]).text;
+      if (text == "h") {  // which the loop assigns
+        text = w.fresh("embeddings");
+        w.statement(text + " = h");
+        w.bind(ids[0], text);
+      }
+      out.extra.push_back(std::move(text));
       continue;
     }
     out.by_index = true;
@@ -303,73 +365,14 @@ std::string layer_count(Context& context, const Roles& roles) {
 
 }  // namespace
 
-ClassText
-write_backbone(Context& context, const Roles& roles, const Masks& masks) {
-  const std::string layer = layer_constructor(context, roles, masks);
-  ModuleWriter w(context, *roles.backbone);
-  const Embedding embedding = find_embedding(w, roles);
-  context.embedding = roles.backbone->path + "." + embedding.name;
-  context.embedding_access =
-      access_text("self." + roles.backbone->path, embedding.name);
-  w.fresh("inputs");
-  w.fresh("input_embeddings");
-  w.fresh("h");
-  if (!context.carried.name.empty()) {
-    w.fresh(context.carried.name);
-  }
-  w.bind(context.evaluation.ids, "inputs");
-  w.dtype_source = "h";
-  bool has_cache = false;
-  auto give_cache = [&] {
-    if (!has_cache) {
-      w.statement("if cache is None:");
-      w.statement(
-          "    cache = [" +
-          (masks.both              ? "(None, None)"
-           : masks.attentions == 1 ? "None"
-                                   : tuple_text(std::vector<std::string>(
-                                         masks.attentions, "None"))) +
-          "] * len(self." + roles.layers + ")");
-      has_cache = true;
-    }
-  };
-  w.read_positions(
-      [&] {
-        give_cache();
-        if (!masks.index.empty()) {
-          context.hole(
-              roles.backbone->call,
-              "positions are read where layers keep an index");
-        }
-        return masks.first_cache();
-      },
-      "h.shape[1]");
-  const std::string embed =
-      embedding.constructor.empty()
-          ? "self." + embedding.name
-          : w.member(embedding.name, embedding.constructor).text;
-  w.statement("if input_embeddings is not None:");
-  w.statement("    h = input_embeddings");
-  w.statement("else:");
-  w.statement("    h = " + embed + "(inputs)");
-  w.bind(embedding.output, "h");
-  const ValueId first =
-      data_inputs(context, *roles.layer_frames.front()).front();
-  w.count_uses({first});
-  const LayerInputs inputs = find_layer_inputs(w, roles);
-  if (const Expression h = w.value(first); h.text != "h") {
-    w.statement("h = " + h.text);
-  }
-  w.initialise(
-      roles.layers,
-      "[" + layer + " for i in range(" + layer_count(context, roles) + ")]");
-  w.statement("");
-  give_cache();
-  if (masks.any_full || masks.any_sliding || masks.any_chunked) {
-    context.imports.insert("base:create_attention_mask");
-  }
-  write_masks(w, context, masks);
-  w.statement("");
+namespace {
+
+/// The loop over layers that are all called alike.
+void write_loop(
+    ModuleWriter& w,
+    const Roles& roles,
+    const Masks& masks,
+    const LayerInputs& inputs) {
   std::string names = "layer, c", lists = "self." + roles.layers + ", cache";
   std::string mask = "mask";
   if (masks.mixed()) {
@@ -378,7 +381,7 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
     mask = "masks[kind]";
   }
   std::string own_cache = "c";
-  const std::string& carried = context.carried.name;
+  const std::string& carried = w.context().carried.name;
   if (!carried.empty()) {
     w.statement(carried + " = None");
   }
@@ -406,6 +409,137 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   }
   args.push_back(own_cache);
   w.statement("    " + answers + " = layer(" + join(args) + ")");
+}
+
+/// ... where some layers keep keys and values beside states, for those apart.
+struct LoopInputs {
+  LayerInputs usual, both;
+};
+
+LoopInputs
+find_loop_inputs(ModuleWriter& w, const Roles& roles, const Masks& masks) {
+  std::vector<const Frame*> usual, both;
+  for (size_t i = 0; i < roles.layer_frames.size(); ++i) {
+    const bool apart =
+        !masks.both_kind.empty() && masks.kinds[i] == masks.both_kind;
+    (apart ? both : usual).push_back(roles.layer_frames[i]);
+  }
+  return {find_layer_inputs(w, usual), find_layer_inputs(w, both)};
+}
+
+/// The loop over layers of which some keep states alone, some keys and values
+/// too.
+void write_mixed_loop(
+    ModuleWriter& w,
+    const Roles& roles,
+    const Masks& masks,
+    const LoopInputs& inputs) {
+  const auto call = [&](const LayerInputs& given) {
+    if (given.by_index || !w.context().carried.name.empty()) {
+      w.context().hole(
+          roles.backbone->call, "layers that differ read states by index");
+    }
+    std::vector<std::string> args{"h"};
+    args.insert(args.end(), given.extra.begin(), given.extra.end());
+    args.insert(args.end(), {"*masks[kind]", "c"});
+    return "h = layer(" + join(args) + ")";
+  };
+  const std::string with_keys = call(inputs.both), without = call(inputs.usual);
+  w.statement(
+      "for layer, c, kind in zip(self." + roles.layers +
+      ", cache, self.layer_types):");
+  if (with_keys == without) {
+    w.statement("    " + with_keys);
+    return;
+  }
+  w.statement("    if kind == \"" + masks.both_kind + "\":");
+  w.statement("        " + with_keys);
+  w.statement("    else:");
+  w.statement("        " + without);
+}
+
+}  // namespace
+
+ClassText
+write_backbone(Context& context, const Roles& roles, const Masks& masks) {
+  const std::string layer = layer_constructor(context, roles, masks);
+  ModuleWriter w(context, *roles.backbone);
+  const Embedding embedding = find_embedding(w, roles);
+  context.embedding = roles.backbone->path + "." + embedding.name;
+  context.embedding_access =
+      access_text("self." + roles.backbone->path, embedding.name);
+  w.fresh("inputs");
+  w.fresh("input_embeddings");
+  w.fresh("h");
+  if (!context.carried.name.empty()) {
+    w.fresh(context.carried.name);
+  }
+  w.bind(context.evaluation.ids, "inputs");
+  w.dtype_source = "h";
+  bool has_cache = false;
+  auto give_cache = [&] {
+    if (!has_cache) {
+      w.statement("if cache is None:");
+      const std::string none =
+          masks.both ? "(None, None)"
+          : masks.attentions == 1
+              ? "None"
+              : tuple_text(std::vector<std::string>(masks.attentions, "None"));
+      w.statement(
+          masks.both_kind.empty()
+              ? "    cache = [" + none + "] * len(self." + roles.layers + ")"
+              : "    cache = [(None, None) if kind == \"" + masks.both_kind +
+                    "\" else None for kind in self.layer_types]");
+      has_cache = true;
+    }
+  };
+  w.read_positions(
+      [&] {
+        give_cache();
+        if (!masks.both_kind.empty()) {
+          context.hole(
+              roles.backbone->call, "positions are read where layers differ");
+        }
+        if (!masks.index.empty()) {
+          context.hole(
+              roles.backbone->call,
+              "positions are read where layers keep an index");
+        }
+        return masks.first_cache();
+      },
+      "h.shape[1]");
+  const std::string embed =
+      embedding.constructor.empty()
+          ? "self." + embedding.name
+          : w.member(embedding.name, embedding.constructor).text;
+  w.statement("if input_embeddings is not None:");
+  w.statement("    h = input_embeddings");
+  w.statement("else:");
+  w.statement("    h = " + embed + "(inputs)");
+  w.bind(embedding.output, "h");
+  const ValueId first =
+      data_inputs(context, *roles.layer_frames.front()).front();
+  w.count_uses({first});
+  check_chain(context, roles);
+  const LoopInputs inputs = find_loop_inputs(w, roles, masks);
+  if (const Expression h = w.value(first); h.text != "h") {
+    w.statement("h = " + h.text);
+  }
+  w.initialise(
+      roles.layers,
+      "[" + layer + " for i in range(" + layer_count(context, roles) + ")]");
+  w.statement("");
+  give_cache();
+  if (masks.any_full || masks.any_sliding || masks.any_chunked) {
+    context.imports.insert("base:create_attention_mask");
+  }
+  write_masks(w, context, masks);
+  w.statement("");
+  if (!masks.both_kind.empty()) {
+    write_mixed_loop(w, roles, masks, inputs);
+  } else {
+    write_loop(w, roles, masks, inputs.usual);
+  }
   w.statement("");
   w.bind(roles.layer_frames.back()->outputs.front(), "h");
   const ValueId output = roles.backbone->outputs.front();

@@ -135,6 +135,13 @@ std::unique_ptr<trace::Trace> record_model(
     Evaluation& e) {
   trace::Recorder recorder(interp);
   e.model = value_or_throw(library::build_model(interp, e.config, dtype));
+  const Value running(interp.import_module("portwright.running"));
+  const Value shared = interp.call(interp.getattr(running, "untie"), {e.model});
+  for (const auto& entry : shared.get<eval::Dict>()->entries()) {
+    if (entry.key.defined()) {
+      e.shared[entry.key.str()] = entry.value.str();
+    }
+  }
   interp.call_method(e.model, "eval");
   Value cache;
   {

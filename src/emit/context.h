@@ -37,6 +37,9 @@ struct Evaluation {
   /// The same forward in bfloat16, which shows the conversions that float32
   /// hides; null where the source does not run in it.
   const trace::Twin* half = nullptr;
+  /// Weights that layers share with others, and whose they are: checkpoints
+  /// need not hold them. The model was recorded with weights of its own each.
+  std::map<std::string, std::string> shared;
 };
 
 /// One class of the emitted file.
@@ -126,6 +129,7 @@ class Context {
   /// many arrays each keeps; "" without such.
   std::string recurrent_kind;
   int recurrent_states = 0;
+  std::string both_kind;  // ... that keep keys and values too, not all do
   std::set<std::string> uncached_kinds;  // ... that keep nothing
   /// Model-level facts found on the way.
   bool needs_mask_array = false;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace portwright::emit {
 
 using eval::Value;
@@ -84,13 +86,26 @@ void add_recurrent_layer(Context& context, const Frame& layer, Masks& masks) {
         layer.call,
         "'" + layer.path + "' keeps states, but layer_types does not tell");
   }
+  const bool named = !kind.empty();
   kind = kind.empty() ? "recurrent" : kind;
-  const bool first = masks.kinds.empty();
-  if ((both || masks.both) && !first && !(both && masks.both)) {
+  if (named && masks.both && !both && kind != masks.recurrent) {
+    masks.both_kind = std::exchange(masks.recurrent, "");
+    masks.both = false;
+  }
+  const bool apart = named && both && !masks.both && kind != masks.recurrent &&
+                     !masks.kinds.empty() &&
+                     (masks.both_kind.empty() || masks.both_kind == kind);
+  const bool alike = masks.kinds.empty() || both == masks.both;
+  if (!apart && (!alike || kind == masks.both_kind)) {
     context.hole(
         layer.call,
         "'" + layer.path +
             "' keeps states, and keys and values, unlike others");
+  }
+  if (apart && masks.states == states) {
+    masks.both_kind = kind;
+    masks.kinds.push_back(kind);
+    return;
   }
   masks.both = both;
   if (!masks.recurrent.empty() &&
@@ -134,6 +149,21 @@ void write_recurrent_masks(
   }
   w.initialise("layer_types", "args.layer_types");
   w.context().fields.insert("layer_types");
+  if (!masks.both_kind.empty()) {
+    w.context().imports.insert("base:create_attention_mask");
+    w.statement("masks = {}");
+    w.statement("for kind, c in zip(self.layer_types, cache):");
+    w.statement("    if kind in masks:");
+    w.statement("        continue");
+    w.statement("    if kind == \"" + masks.both_kind + "\":");
+    w.statement(
+        std::string("        mask = create_attention_mask(h, c[1]") +
+        (context.needs_mask_array ? ", return_array=True)" : ")"));
+    w.statement("        masks[kind] = (mask, create_ssm_mask(h, c[0]))");
+    w.statement("    else:");
+    w.statement("        masks[kind] = (create_ssm_mask(h, c),)");
+    return;
+  }
   if (masks.any_sliding) {
     w.initialise("sliding_window", "args.sliding_window");
     w.context().fields.insert("sliding_window");
@@ -174,6 +204,17 @@ std::string recurrent_caches(Context& context, const Masks& masks) {
            " for _ in self.layers]\n";
   }
   context.fields.insert("layer_types");
+  if (!masks.both_kind.empty()) {
+    context.imports.insert({"cache:CacheList", "cache:KVCache"});
+    return fmt::format(
+        "def make_cache(self):\n"
+        "    return [\n"
+        "        CacheList({0}, KVCache()) if kind == \"{1}\" else {0}\n"
+        "        for kind in self.args.layer_types\n"
+        "    ]\n",
+        arrays,
+        masks.both_kind);
+  }
   std::string last = "KVCache()";
   if (masks.any_sliding) {
     context.fields.insert("sliding_window");

@@ -183,7 +183,8 @@ Masks find_masks(Context& context, const Roles& roles) {
     if (lift::keeps_state(*layer)) {
       add_recurrent_layer(context, *layer, out);
     }
-    if (lift::keeps_state(*layer) && !out.both) {
+    const bool both = lift::keeps_state(*layer) && lift::updates_keys(*layer);
+    if (lift::keeps_state(*layer) && !both) {
       continue;
     }
     std::string kind;
@@ -206,11 +207,11 @@ Masks find_masks(Context& context, const Roles& roles) {
           "'" + layer->path + "' has other caches than layers before");
     }
     out.attentions = attentions;
-    if (attentions > 1 && (out.both || kind != "full_attention")) {
+    if (attentions > 1 && (both || kind != "full_attention")) {
       context.hole(
           layer->call, "'" + layer->path + "' has several caches that differ");
     }
-    if (out.both) {
+    if (both) {
       if (kind != "full_attention") {
         context.hole(layer->call, "'" + layer->path + "' slides over states");
       }
@@ -222,6 +223,10 @@ Masks find_masks(Context& context, const Roles& roles) {
     out.kinds.push_back(kind);
   }
   find_index(context, roles, out);
+  if (!out.both_kind.empty() && (out.any_full || out.any_sliding)) {
+    context.hole(
+        roles.backbone->call, "layers keep states, keys, and both of them");
+  }
   if (!out.recurrent.empty() && out.any_chunked) {
     context.hole(roles.backbone->call, "layers keep states beside chunks");
   }
@@ -397,6 +402,11 @@ void widen(Context& context, Masks& masks) {
       masks.recurrent = context.recurrent_kind;
       masks.states = context.recurrent_states;
     }
+    masks.both_kind = context.both_kind;
+    if (!masks.both_kind.empty()) {
+      masks.recurrent = context.recurrent_kind;
+      masks.both = false;
+    }
     masks.uncached = context.uncached_kinds;
     return;
   }
@@ -413,13 +423,16 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
   std::set<std::string> kinds;
   Masks recurrent;
   std::set<std::string> uncached;
+  std::string both_kind;
   for (Context* draft : drafts) {
     try {
       const Masks masks = find_masks(*draft, find_roles(*draft));
       kinds.insert(masks.kinds.begin(), masks.kinds.end());
-      if (!masks.recurrent.empty()) {
+      if (!masks.recurrent.empty() &&
+          (recurrent.recurrent.empty() || !masks.both)) {
         recurrent = masks;
       }
+      both_kind = both_kind.empty() ? masks.both_kind : both_kind;
       uncached.insert(masks.uncached.begin(), masks.uncached.end());
     } catch (const Hole&) {
       continue;  // it will not be written
@@ -429,6 +442,7 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
     draft->mask_kinds = kinds;
     draft->recurrent_kind = recurrent.recurrent;
     draft->recurrent_states = recurrent.states;
+    draft->both_kind = both_kind;
     draft->uncached_kinds = uncached;
   }
 }

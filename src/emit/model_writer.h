@@ -31,8 +31,11 @@ struct Masks {
   /// The module that keeps the keys of an index, by path below a layer that has
   /// one; "" without such.
   std::string index;
-  bool all_indexed = false;        // ... in every layer
-  bool first_indexed = false;      // ... in the first
+  bool all_indexed = false;    // ... in every layer
+  bool first_indexed = false;  // ... in the first
+  /// What layer_types calls those that keep both, where others keep states
+  /// alone; "" without such.
+  std::string both_kind;
   std::set<std::string> uncached;  // kinds of layers that keep nothing
 
   /// The first layer's cache that attention reads.
@@ -44,7 +47,9 @@ struct Masks {
   }
   /// True when layers of several kinds are told apart by layer_types.
   bool mixed() const {
-    return any_sliding + any_full + any_chunked + !recurrent.empty() > 1;
+    return any_sliding + any_full + any_chunked + !recurrent.empty() +
+               !both_kind.empty() >
+           1;
   }
 };
 
@@ -66,8 +71,13 @@ add_wrappers(Context& context, const std::string& outer, const Frame& inner);
 void for_each_module(
     const Frame& frame,
     const std::function<void(const Frame&)>& visit);
-/// The hidden states a frame reads, each once.
+/// The hidden states that a frame is given, each once; of a layer those that
+/// some layer of its class reads.
 std::vector<ValueId> data_inputs(const Context& context, const Frame& frame);
+/// True for the forward of a whole layer.
+bool is_layer(const Context& context, const Frame& frame);
+/// True for what a layer is given and no layer of its class reads.
+bool is_unread(const Context& context, const Frame& layer, ValueId id);
 /// What models take beside self: inputs, cache, input_embeddings.
 std::vector<std::string> call_parameters();
 

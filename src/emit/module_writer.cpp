@@ -4,6 +4,7 @@
 
 #include "emit/activations.h"
 #include "emit/layer_caches.h"
+#include "emit/module_inputs.h"
 #include "emit/operations.h"
 
 namespace portwright::emit {
@@ -58,79 +59,6 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
     used_names_.insert(context_.carried.name);
   }
   classify_inputs();
-}
-
-namespace {
-
-/// What a call is handed at run time: data, and parameters of its caller.
-/// Blocks get positions by their cache, other modules as they are.
-bool is_handed(const Context& context, const Frame& frame, ValueId id) {
-  const std::string& parameter = context.trace.info(id).parameter;
-  const Flow flow = context.flows.of(id);
-  return flow == Flow::Data || (flow == Flow::Position && !uses_cache(frame)) ||
-         (frame.is_module() && !parameter.empty() &&
-          !parameter.starts_with(frame.path + "."));
-}
-
-/// The names of the parameters that take one tensor each.
-std::map<ValueId, std::string> parameter_names(const Frame& frame) {
-  std::map<ValueId, std::string> out;
-  const auto& params = frame.function->code->signature.params;
-  size_t next = 0;
-  for (size_t i = 1; i < frame.args.size(); ++i) {
-    if (torch::as_tensor(frame.args[i]) && i < params.size()) {
-      out.emplace(frame.inputs[next], params[i].name.str());
-    }
-    next += trace::tensors_in(frame.args[i]).size();
-  }
-  return out;
-}
-
-}  // namespace
-
-void ModuleWriter::classify_inputs() {
-  // Layers that keep nothing are called like those that do.
-  const std::string list = context_.layers_path + ".";
-  const bool layer = list.size() > 1 && frame_.path.starts_with(list) &&
-                     frame_.path.find('.', list.size()) == std::string::npos;
-  takes_carried_ = takes_carried(context_, frame_);
-  for (ValueId id : frame_.inputs) {
-    if (takes_carried_ && context_.carried.holds(id)) {
-      bind(id, context_.carried.name);
-      continue;
-    }
-    if (is_handed(context_, frame_, id) && frame_.is_module() &&
-        !(layer && context_.flows.of(id) == Flow::Position) &&
-        std::find(data_inputs_.begin(), data_inputs_.end(), id) ==
-            data_inputs_.end()) {
-      data_inputs_.push_back(id);
-    }
-  }
-  const bool cached = uses_cache(frame_);
-  takes_both_ = lift::keeps_state(frame_) && lift::updates_keys(frame_);
-  const auto has_both = [](const Frame& f) {
-    return lift::updates_keys(f) && lift::updates_index(f);
-  };
-  splits_cache_ =
-      has_both(frame_) &&
-      std::none_of(graph_.calls.begin(), graph_.calls.end(), [&](auto* call) {
-        return has_both(*call);
-      });
-  takes_cache_ = cached || layer;
-  takes_mask_ = cached ? uses_mask(context_, frame_) : layer;
-  const auto parameters = frame_.is_module() ? parameter_names(frame_)
-                                             : std::map<ValueId, std::string>{};
-  bool first = true;
-  for (ValueId id : data_inputs_) {
-    const auto name = parameters.find(id);
-    bind(
-        id,
-        first ? "x"
-              : fresh(
-                    name == parameters.end() ? house_of(id)
-                                             : house_name(name->second)));
-    first = false;
-  }
 }
 
 void ModuleWriter::bind(ValueId id, std::string name) {
@@ -430,15 +358,20 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
     context_.holes.push_back(hole.diagnostic);
   }
   const Expression called = member(child_name(child.path), made);
-  std::vector<std::string> args;
+  std::vector<std::string> args, keywords;
   const trace::Twin* half = context_.evaluation.half;
+  const auto optional = child.inputs.size() > 1
+                            ? ModuleWriter(context_, child).optional_inputs()
+                            : std::map<ValueId, std::string>{};
   for (size_t i = 0; i < child.inputs.size(); ++i) {
     const ValueId id = child.inputs[i];
     if (!(carries && context_.carried.holds(id)) &&
         is_handed(context_, child, id)) {
       const auto dtype = half ? half->input_dtype(child, i) : std::nullopt;
       std::string text = converted(value(id), id, dtype).text;
-      if (std::find(args.begin(), args.end(), text) == args.end()) {
+      if (const auto own = optional.find(id); own != optional.end()) {
+        keywords.push_back(own->second + "=" + text);
+      } else if (std::find(args.begin(), args.end(), text) == args.end()) {
         args.push_back(std::move(text));
       }
     }
@@ -467,6 +400,7 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
             ? "cache"
             : "cache[" + std::to_string(at - all.begin()) + "]");
   }
+  args.insert(args.end(), keywords.begin(), keywords.end());
   const Expression answer = call(called.text, std::move(args));
   return used.size() == 1 ? answer : unpacked(answer, used, outputs[index]);
 }
@@ -737,6 +671,9 @@ ClassText ModuleWriter::take(std::string class_name) {
   }
   if (takes_cache_) {
     out.call_params.emplace_back("cache: Optional[Any] = None");
+  }
+  for (ValueId id : optional_inputs_) {
+    out.call_params.push_back(names_.at(id) + ": Optional[mx.array] = None");
   }
   if (needs_shape) {
     const size_t dims = data_inputs_.empty() ? 3 : rank(data_inputs_.front());

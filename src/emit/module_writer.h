@@ -98,6 +98,9 @@ class ModuleWriter {
     return !is_named(id) && uses(id) <= 1 && !attention_.owns(id) &&
            !recurrent_.owns(id);
   }
+  /// Inputs that other forwards of the class are not given, and the names of
+  /// their parameters.
+  std::map<ValueId, std::string> optional_inputs() const;
   /// The recurrences of the module's forward.
   const RecurrentWriter& recurrent() const {
     return recurrent_;
@@ -212,6 +215,7 @@ class ModuleWriter {
   std::map<ValueId, bool> wide_;  // what is_wide() knows
   Members members_;
   std::vector<std::string> late_init_;  // after all attributes
+  std::vector<ValueId> optional_inputs_;
   std::vector<ValueId> data_inputs_;
   std::function<std::string()> position_cache_;
   std::string length_text_;

@@ -27,7 +27,9 @@ def made(reference_worker, tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("name", ["tuple_cache", "shared_blocks", "guarded_imports"])
+@pytest.mark.parametrize(
+    "name", ["tuple_cache", "shared_blocks", "guarded_imports", "states_and_keys"]
+)
 def test_equals_torch(name, made, agree):
     agree(name, made(name))
 

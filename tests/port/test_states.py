@@ -1,5 +1,29 @@
 """Layers that keep states: what their port must say, read in its text."""
 
+from pathlib import Path
+
+from .conftest import answer
+
+MIXED = Path(__file__).parents[1] / "library" / "remote_code" / "states_and_keys"
+
+
+def test_some_layers_keep_keys_beside_states(portwright, tmp_path):
+    file = tmp_path / "mixed.py"
+    done = portwright("compile", MIXED, "-o", file, "--fast", "--json")
+    assert done.returncode == 0, done.stderr
+    assert answer(done)["holes"] == []
+    text = file.read_text()
+    assert "CacheList(ArraysCache(size=2), KVCache())" in text
+    assert "masks[kind] = (mask, create_ssm_mask(h, c[0]))" in text
+    # Called by those that attend with what they attended to, by others without.
+    assert "attended: Optional[mx.array] = None" in text
+    assert "attended=self.linear(self.block(x, embedded, mask, cache[1]))" in text
+    # What the first layer of the loop is given is no more once it ran.
+    assert "embeddings = h\n" in text
+    assert "h = layer(h, embeddings, *masks[kind], c)" in text
+    # The checkpoint holds the shared block once.
+    assert 'held = [p for p in prefixes if p + "down.weight" in weights]' in text
+
 
 def test_the_class_that_a_layer_looks_up_tells_it_apart(emitted):
     text = emitted("nemotron_h")

@@ -44,6 +44,20 @@ def make_cache(model):
     return kwargs.get("past_key_values", kwargs.get("cache_params"))
 
 
+def untie(model):
+    """Gives numbered modules that share weights some of their own: {name: whose}."""
+    shared = {}
+    pairs = getattr(model, "all_tied_weights_keys", None) or {}
+    for target, source in pairs.items():
+        path, _, name = target.rpartition(".")
+        if any(part.isdigit() for part in path.split(".")):
+            module = model.get_submodule(path)
+            weights = getattr(module, name).detach().clone()
+            setattr(module, name, torch.nn.Parameter(weights))
+            shared[target] = source
+    return shared
+
+
 def cache_name(model):
     """The keyword by which its forward takes a cache."""
     return "cache_params" if _accepts(model, "cache_params") else "past_key_values"

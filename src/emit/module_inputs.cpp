@@ -1,0 +1,116 @@
+#include "emit/module_inputs.h"
+
+#include "emit/model_writer.h"
+
+namespace portwright::emit {
+
+using lift::Flow;
+using lift::uses_cache;
+
+bool is_handed(const Context& context, const Frame& frame, ValueId id) {
+  const std::string& parameter = context.trace.info(id).parameter;
+  const Flow flow = context.flows.of(id);
+  return flow == Flow::Data || (flow == Flow::Position && !uses_cache(frame)) ||
+         (frame.is_module() && !parameter.empty() &&
+          !parameter.starts_with(frame.path + "."));
+}
+
+namespace {
+
+/// The names of the parameters that take one tensor each.
+std::map<ValueId, std::string> parameter_names(const Frame& frame) {
+  std::map<ValueId, std::string> out;
+  const auto& params = frame.function->code->signature.params;
+  size_t next = 0;
+  for (size_t i = 1; i < frame.args.size(); ++i) {
+    if (torch::as_tensor(frame.args[i]) && i < params.size()) {
+      out.emplace(frame.inputs[next], params[i].name.str());
+    }
+    next += trace::tensors_in(frame.args[i]).size();
+  }
+  return out;
+}
+
+/// The names of parameters that some forwards of the module's class are given
+/// hidden states by, and others None.
+std::set<std::string> optional_parameters(
+    const Context& context,
+    const Frame& frame) {
+  std::set<std::string> out;
+  const auto& params = frame.function->code->signature.params;
+  for_each_module(context.trace.root, [&](const Frame& f) {
+    for (size_t i = 1; i < f.args.size() && i < params.size(); ++i) {
+      if (f.function.get() == frame.function.get() && f.args[i].is_none()) {
+        out.insert(params[i].name.str());
+      }
+    }
+  });
+  return out;
+}
+
+}  // namespace
+
+void ModuleWriter::classify_inputs() {
+  // Layers that keep nothing are called like those that do.
+  const bool layer = is_layer(context_, frame_);
+  takes_carried_ = takes_carried(context_, frame_);
+  for (ValueId id : frame_.inputs) {
+    if (takes_carried_ && context_.carried.holds(id)) {
+      bind(id, context_.carried.name);
+      continue;
+    }
+    if (is_handed(context_, frame_, id) && frame_.is_module() &&
+        !(layer && context_.flows.of(id) == Flow::Position) &&
+        !is_unread(context_, frame_, id) &&
+        std::find(data_inputs_.begin(), data_inputs_.end(), id) ==
+            data_inputs_.end()) {
+      data_inputs_.push_back(id);
+    }
+  }
+  const bool cached = uses_cache(frame_);
+  takes_both_ = lift::keeps_state(frame_) && lift::updates_keys(frame_);
+  const auto has_both = [](const Frame& f) {
+    return lift::updates_keys(f) && lift::updates_index(f);
+  };
+  splits_cache_ =
+      has_both(frame_) &&
+      std::none_of(graph_.calls.begin(), graph_.calls.end(), [&](auto* call) {
+        return has_both(*call);
+      });
+  takes_cache_ = cached || layer;
+  takes_mask_ = cached ? uses_mask(context_, frame_) : layer;
+  const auto parameters = frame_.is_module() ? parameter_names(frame_)
+                                             : std::map<ValueId, std::string>{};
+  const auto optional = parameters.size() > 1
+                            ? optional_parameters(context_, frame_)
+                            : std::set<std::string>{};
+  bool first = true;
+  for (ValueId id : data_inputs_) {
+    const auto name = parameters.find(id);
+    bind(
+        id,
+        first ? "x"
+              : fresh(
+                    name == parameters.end() ? house_of(id)
+                                             : house_name(name->second)));
+    if (!first && name != parameters.end() && optional.contains(name->second) &&
+        context_.flows.of(id) == Flow::Data) {
+      optional_inputs_.push_back(id);
+    }
+    first = false;
+  }
+  std::erase_if(data_inputs_, [&](ValueId id) {
+    return std::find(optional_inputs_.begin(), optional_inputs_.end(), id) !=
+           optional_inputs_.end();
+  });
+}
+
+std::map<ValueId, std::string> ModuleWriter::optional_inputs() const {
+  std::map<ValueId, std::string> out;
+  for (ValueId id : optional_inputs_) {
+    out.emplace(id, names_.at(id));
+  }
+  return out;
+}
+
+}  // namespace portwright::emit

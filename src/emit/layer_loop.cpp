@@ -1,0 +1,190 @@
+#include "emit/layer_loop.h"
+
+#include <algorithm>
+#include <regex>
+
+#include "emit/expression.h"
+
+namespace portwright::emit {
+
+namespace {
+
+/// `text` with the number `layer` written as i.
+std::string by_index(const std::string& text, size_t layer) {
+  const std::regex number("\\b" + std::to_string(layer) + "\\b");
+  return std::regex_replace(text, number, "i");
+}
+
+/// The hidden states a layer reads, without what the layer before hands on.
+std::vector<ValueId> layer_inputs(const Context& context, const Frame& layer) {
+  auto out = data_inputs(context, layer);
+  std::erase_if(out, [&](ValueId id) { return context.carried.holds(id); });
+  return out;
+}
+
+void check_chain(Context& context, const Roles& roles) {
+  const auto& layers = roles.layer_frames;
+  for (size_t i = 1; i < layers.size(); ++i) {
+    const auto inputs = layer_inputs(context, *layers[i]);
+    if (inputs.empty() || inputs.front() != layers[i - 1]->outputs.front()) {
+      context.hole(
+          layers[i]->call,
+          "something happens between layer " + std::to_string(i - 1) +
+              " and layer " + std::to_string(i));
+    }
+  }
+}
+
+/// Of `layers`, which are called alike.
+LayerInputs find_layer_inputs(
+    ModuleWriter& w,
+    const std::vector<const Frame*>& layers) {
+  Context& context = w.context();
+  LayerInputs out;
+  if (layers.empty()) {
+    return out;
+  }
+  const auto first = layer_inputs(context, *layers.front());
+  for (size_t i = 1; i < layers.size(); ++i) {
+    if (layer_inputs(context, *layers[i]).size() != first.size()) {
+      context.hole(
+          layers[i]->call,
+          "'" + layers[i]->path + "' is given other states than '" +
+              layers.front()->path + "'");
+    }
+  }
+  for (size_t slot = 1; slot < first.size(); ++slot) {
+    std::vector<ValueId> ids;
+    for (const Frame* layer : layers) {
+      ids.push_back(layer_inputs(context, *layer)[slot]);
+    }
+    w.count_uses(ids);  // read in the loop, so more than once: it has a name
+    if (std::all_of(
+            ids.begin(), ids.end(), [&](ValueId id) { return id == ids[0]; })) {
+      std::string text = w.value(ids[0]).text;
+      if (text == "h") {  // which the loop assigns
+        text = w.fresh("embeddings");
+        w.statement(text + " = h");
+        w.bind(ids[0], text);
+      }
+      out.extra.push_back(std::move(text));
+      continue;
+    }
+    out.by_index = true;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const std::string text = by_index(w.value(ids[i]).text, i);
+      if (i == 0) {
+        out.extra.push_back(text);
+      } else if (text != out.extra.back()) {
+        context.hole(
+            layers[i]->call,
+            "'" + layers[i]->path + "' is given other states than '" +
+                layers.front()->path + "'");
+      }
+    }
+  }
+  return out;
+}
+
+/// The loop over layers that are all called alike.
+void write_loop(
+    ModuleWriter& w,
+    const Roles& roles,
+    const Masks& masks,
+    const LayerInputs& inputs) {
+  std::string names = "layer, c", lists = "self." + roles.layers + ", cache";
+  std::string mask = "mask";
+  if (masks.mixed()) {
+    names += ", kind";
+    lists += ", self.layer_types";
+    mask = "masks[kind]";
+  }
+  std::string own_cache = "c";
+  const std::string& carried = w.context().carried.name;
+  if (!carried.empty()) {
+    w.statement(carried + " = None");
+  }
+  if (!masks.uncached.empty()) {
+    names = "layer, kind";
+    lists = "self." + roles.layers + ", self.layer_types";
+    mask = "masks.get(kind)";
+    own_cache = "next(caches) if kind in masks else None";
+    w.statement("caches = iter(cache)");
+  }
+  w.statement(
+      inputs.by_index
+          ? "for i, (" + names + ") in enumerate(zip(" + lists + ")):"
+          : "for " + names + " in zip(" + lists + "):");
+  std::vector<std::string> args{"h"};
+  args.insert(args.end(), inputs.extra.begin(), inputs.extra.end());
+  std::string answers = "h";
+  if (!carried.empty()) {
+    args.push_back(carried);
+    answers += ", " + carried;
+  }
+  args.push_back(mask);
+  if (masks.both) {
+    args.emplace_back("ssm_mask");
+  }
+  args.push_back(own_cache);
+  w.statement("    " + answers + " = layer(" + join(args) + ")");
+}
+
+/// The loop over layers of which some keep states alone, some keys and values
+/// too.
+void write_mixed_loop(
+    ModuleWriter& w,
+    const Roles& roles,
+    const Masks& masks,
+    const LoopInputs& inputs) {
+  const auto call = [&](const LayerInputs& given) {
+    if (given.by_index || !w.context().carried.name.empty()) {
+      w.context().hole(
+          roles.backbone->call, "layers that differ read states by index");
+    }
+    std::vector<std::string> args{"h"};
+    args.insert(args.end(), given.extra.begin(), given.extra.end());
+    args.insert(args.end(), {"*masks[kind]", "c"});
+    return "h = layer(" + join(args) + ")";
+  };
+  const std::string with_keys = call(inputs.both), without = call(inputs.usual);
+  w.statement(
+      "for layer, c, kind in zip(self." + roles.layers +
+      ", cache, self.layer_types):");
+  if (with_keys == without) {
+    w.statement("    " + with_keys);
+    return;
+  }
+  w.statement("    if kind == \"" + masks.both_kind + "\":");
+  w.statement("        " + with_keys);
+  w.statement("    else:");
+  w.statement("        " + without);
+}
+
+}  // namespace
+
+LoopInputs
+find_loop_inputs(ModuleWriter& w, const Roles& roles, const Masks& masks) {
+  check_chain(w.context(), roles);
+  std::vector<const Frame*> usual, both;
+  for (size_t i = 0; i < roles.layer_frames.size(); ++i) {
+    const bool apart =
+        !masks.both_kind.empty() && masks.kinds[i] == masks.both_kind;
+    (apart ? both : usual).push_back(roles.layer_frames[i]);
+  }
+  return {find_layer_inputs(w, usual), find_layer_inputs(w, both)};
+}
+
+void write_layer_loop(
+    ModuleWriter& w,
+    const Roles& roles,
+    const Masks& masks,
+    const LoopInputs& inputs) {
+  if (masks.both_kind.empty()) {
+    write_loop(w, roles, masks, inputs.usual);
+  } else {
+    write_mixed_loop(w, roles, masks, inputs);
+  }
+}
+
+}  // namespace portwright::emit

@@ -139,9 +139,10 @@ class MixedModel(MixedPreTrainedModel):
                     first = layer_idx
             else:
                 layers.append(states)
-        self._tied_weights_keys = {
-            rf"layers.(?!{first}\.)\d+.block": f"layers.{first}.block"
-        }
+        if config.layer_types.count("hybrid") > 1:
+            self._tied_weights_keys = {
+                rf"layers.(?!{first}\.)\d+.block": f"layers.{first}.block"
+            }
         self.layers = nn.ModuleList(layers)
         self.norm = BambaRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.post_init()

@@ -33,7 +33,8 @@ void AttentionWriter::find() {
       context.trace,
       context.flows,
       w_.graph(),
-      context.evaluation.positions);
+      context.evaluation.positions,
+      context.evaluation.half);
   if (!found_.ropes.empty()) {
     auto first = [](const std::vector<lift::Rope>& side) {
       return side.empty() ? std::nullopt : std::optional(side.front());

@@ -10,8 +10,11 @@ using lift::GroupedExperts;
 
 void GroupedWriter::find() {
   Context& context = w_.context();
-  for (const auto& g :
-       lift::lift_grouped_experts(context.interp, context.trace, w_.graph())) {
+  for (const auto& g : lift::lift_grouped_experts(
+           context.interp,
+           context.trace,
+           w_.graph(),
+           context.evaluation.half)) {
     const auto& product = g.experts.last;
     const bool plain = product.weight.ends_with(".weight") && !product.flat &&
                        !product.transposed;

@@ -1,7 +1,6 @@
 #include "lift/attention.h"
 
-#include "lift/proof.h"
-#include "trace/replay.h"
+#include "lift/attention_proof.h"
 
 namespace portwright::lift {
 
@@ -284,109 +283,14 @@ class Search {
   bool grouped_ = true;
 };
 
-/// softmax(cap * tanh(q k^T * scale / cap) + mask) v, written out.
-mx::array capped(
-    const Attention& a,
-    mx::array q,
-    mx::array k,
-    mx::array v,
-    const std::optional<mx::array>& mask) {
-  const int repeats = q.shape(1) / k.shape(1);
-  k = mx::repeat(k, repeats, 1);
-  v = mx::repeat(v, repeats, 1);
-  auto scores = mx::multiply(
-      mx::matmul(q, mx::swapaxes(k, -1, -2)),
-      mx::array(static_cast<float>(a.scale_value())));
-  const mx::array cap(static_cast<float>(a.softcap.as_double()));
-  scores = mx::multiply(mx::tanh(mx::divide(scores, cap)), cap);
-  if (mask) {
-    scores = mx::add(scores, *mask);
-  }
-  return mx::matmul(mx::softmax(scores, -1), v);
-}
-
-/// 0 or the smallest number; each query may read the first key.
-mx::array random_mask(const mx::Shape& shape, uint64_t seed) {
-  auto open = mx::random::bernoulli(0.6f, shape, mx::random::key(seed));
-  const auto first = mx::equal(mx::arange(shape.back()), mx::array(0));
-  open = mx::logical_or(open, first);
-  return mx::where(
-      open, mx::array(0.0f), mx::array(std::numeric_limits<float>::lowest()));
-}
-
-bool agrees(
-    eval::Interpreter& interp,
-    const Trace& trace,
-    const Flows& flows,
-    const Attention& a) {
-  trace::Replay replay(interp, trace);
-  // Scores of the size of the cap, or a cap could not be told from none.
-  const float size = a.softcap.defined() ? 3.0f : 1.0f;
-  const auto q = random(shape_of(trace, a.queries), 11, size);
-  const auto k = random(shape_of(trace, a.keys), 12, size);
-  const auto v = random(shape_of(trace, a.values), 13);
-  replay.replace(a.queries, q);
-  replay.replace(a.keys, k);
-  replay.replace(a.values, v);
-  if (k.shape(1) == 0 || k.shape(1) != v.shape(1) ||
-      q.shape(1) % k.shape(1) != 0) {
-    return false;
-  }
-  std::optional<mx::array> mask, sinks;
-  for (ValueId id : a.biases) {
-    // A mask may be scaled with the scores it is added to, or be inverted.
-    const ValueId origin = mask_origin(trace, flows, id);
-    const auto shape = shape_of(trace, origin ? origin : id);
-    const auto bias =
-        origin ? random_mask(shape, 14 + id) : random(shape, 14 + id);
-    replay.replace(origin ? origin : id, bias);
-    auto added = bias;
-    if (bias.ndim() == 3 && bias.shape(0) == q.shape(0) * q.shape(1)) {
-      added = mx::unflatten(bias, 0, {q.shape(0), q.shape(1)});
-    }
-    mask = mask ? mx::add(*mask, added) : added;
-  }
-  if (a.sinks) {
-    sinks = random(shape_of(trace, a.sinks), 15);
-    replay.replace(a.sinks, *sinks);
-  }
-  const auto expected = replay.compute(a.output);
-  if (a.softcap.defined()) {
-    return !a.sinks &&
-           relative_error(capped(a, q, k, v, mask), expected) < kTolerance;
-  }
-  const auto fused = mx::fast::scaled_dot_product_attention(
-      q,
-      k,
-      v,
-      static_cast<float>(a.scale_value()),
-      "",
-      mask ? std::optional(mx::broadcast_to(
-                 *mask, {q.shape(0), q.shape(1), q.shape(2), k.shape(2)}))
-           : std::nullopt,
-      sinks);
-  return relative_error(fused, expected) < kTolerance;
-}
-
-bool agrees_or_raises(
-    eval::Interpreter& interp,
-    const Trace& trace,
-    const Flows& flows,
-    const Attention& a) {
-  try {
-    return agrees(interp, trace, flows, a);
-  } catch (const std::invalid_argument&) {  // shapes that MLX cannot broadcast
-    return false;
-  }
-}
-
 }  // namespace
 
 std::vector<Attention> lift_attentions(
     eval::Interpreter& interp,
     const Trace& trace,
     const Flows& flows,
-    const Graph& graph) {
+    const Graph& graph,
+    const trace::Twin* half) {
   Search search(trace, flows, graph);
   std::vector<Attention> out;
   for (const OpNode* op : graph.ops) {
@@ -395,7 +299,7 @@ std::vector<Attention> lift_attentions(
     }
     for (const bool grouped : {true, false}) {
       auto found = search.from(*op, grouped);
-      if (found && agrees_or_raises(interp, trace, flows, *found)) {
+      if (found && equals_fused(interp, trace, flows, *found, half)) {
         out.push_back(*found);
         break;
       }

@@ -4,6 +4,7 @@
 
 #include "eval/interpreter.h"
 #include "lift/graph.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 
@@ -28,13 +29,14 @@ struct Attention {
 
 /// Finds the attentions of a module's forward by their shape, a softmax
 /// between two matrix products, and accepts those that equal the fused form on
-/// random queries, keys, values and biases. What is not found stands as its
-/// operations.
+/// random queries, keys, values and biases, in bfloat16 too where `half` shows
+/// them. What is not found stands as its operations.
 std::vector<Attention> lift_attentions(
     eval::Interpreter& interp,
     const Trace& trace,
     const Flows& flows,
-    const Graph& graph);
+    const Graph& graph,
+    const trace::Twin* half = nullptr);
 
 /// A call of the cache: keys and values before and after. An index keeps keys
 /// alone, (B, L, D).

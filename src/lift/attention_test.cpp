@@ -30,27 +30,39 @@ class AttentionTest : public ::testing::Test {
         "        self.sinks = nn.Parameter(torch.ones(4))\n"
         "    def forward(self, q, k, v):\n" +
         body + "\nmodule = Attention()\n";
-    trace::Recorder recorder(interp_);
     const auto module = interp_.run_source(
         "attention" + std::to_string(++count_), "attention.py", source);
     const Value model = interp_.getattr(Value(module), "module");
+    trace_ = record(model, mx::float32);
+    interp_.call_method(model, "bfloat16");
+    const auto half = trace::match(*trace_, record(model, mx::bfloat16));
+    interp_.call_method(model, "float");
+    const Frame& forward = forward_of(*trace_);
+    inputs_ = forward.inputs;
+    const Flows flows(*trace_, inputs_[0], 0, 0);
+    return lift_attentions(
+        interp_, *trace_, flows, make_graph(*trace_, forward), &half);
+  }
+
+  std::unique_ptr<Trace> record(const Value& model, mx::Dtype dtype) {
+    trace::Recorder recorder(interp_);
     recorder.built(model);
     auto tensor = [&](int heads) {
       return Value(
-          torch::make_tensor(interp_, mx::full({2, heads, 3, 8}, 0.5f)));
+          torch::make_tensor(interp_, mx::full({2, heads, 3, 8}, 0.5f, dtype)));
     };
     interp_.call(model, {tensor(4), tensor(2), tensor(2)});
-    trace_ = recorder.finish();
-    const Frame* forward = nullptr;
-    for (const auto& item : trace_->root.items) {
-      if (const auto* f = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        forward = (*f)->is_module() ? f->get() : forward;
+    return recorder.finish();
+  }
+
+  static const Frame& forward_of(const Trace& trace) {
+    for (const auto& item : trace.root.items) {
+      const auto* f = std::get_if<std::unique_ptr<Frame>>(&item);
+      if (f && (*f)->is_module()) {
+        return **f;
       }
     }
-    inputs_ = forward->inputs;
-    const Flows flows(*trace_, inputs_[0], 0, 0);
-    return lift_attentions(
-        interp_, *trace_, flows, make_graph(*trace_, *forward));
+    throw std::logic_error("no forward was recorded");
   }
 
   eval::Interpreter interp_;
@@ -125,6 +137,16 @@ TEST_F(AttentionTest, RefusesABiasThatIsScaled) {
           .empty());
 }
 
+TEST_F(AttentionTest, KnowsOneThatComputesInFloat32) {
+  EXPECT_EQ(
+      lift("        k, v = (x.repeat_interleave(2, 1) for x in (k, v))\n"
+           "        s = q.float() @ k.float().transpose(-1, -2) * 0.25\n"
+           "        p = torch.softmax(s, dim=-1)\n"
+           "        return (p @ v.float()).to(q.dtype)")
+          .size(),
+      1u);
+}
+
 TEST_F(AttentionTest, FindsTheKeysThatAnIndexKeeps) {
   trace::Recorder recorder(interp_);
   const auto module = interp_.run_source(
@@ -151,16 +173,10 @@ TEST_F(AttentionTest, FindsTheKeysThatAnIndexKeeps) {
       {Value(torch::make_tensor(interp_, mx::full({2, 3, 8}, 0.5f))),
        interp_.getattr(Value(module), "cache")});
   trace_ = recorder.finish();
-  const Frame* forward = nullptr;
-  for (const auto& item : trace_->root.items) {
-    if (const auto* f = std::get_if<std::unique_ptr<Frame>>(&item)) {
-      forward = (*f)->is_module() ? f->get() : forward;
-    }
-  }
-  ASSERT_NE(forward, nullptr);
-  EXPECT_TRUE(updates_index(*forward));
-  EXPECT_FALSE(updates_keys(*forward));
-  const auto found = find_cache_updates(make_graph(*trace_, *forward));
+  const Frame& forward = forward_of(*trace_);
+  EXPECT_TRUE(updates_index(forward));
+  EXPECT_FALSE(updates_keys(forward));
+  const auto found = find_cache_updates(make_graph(*trace_, forward));
   ASSERT_EQ(found.size(), 1u);  // not the layer's own once more
   EXPECT_EQ(trace_->info(found[0].keys).shape, (torch::Sizes{2, 3, 8}));
   EXPECT_EQ(trace_->info(found[0].all_keys).shape, (torch::Sizes{2, 6, 8}));

@@ -82,10 +82,10 @@ mx::array apply_experts(
     std::tie(gate, up) = parts(e, gate);
   }
   const mx::Shape flat{n * k, e.intermediate};
-  const auto hidden = mx::reshape(
-      activate(
-          interp, trace, e, mx::reshape(gate, flat), mx::reshape(up, flat)),
-      {n, k, e.intermediate});
+  const auto activated = activate(
+      interp, trace, e, mx::reshape(gate, flat), mx::reshape(up, flat));
+  const auto hidden =
+      mx::reshape(mx::astype(activated, x.dtype()), {n, k, e.intermediate});
   const auto y = mx::where(
       mx::expand_dims(passes, -1),
       each,
@@ -93,41 +93,79 @@ mx::array apply_experts(
   return mx::sum(mx::multiply(y, mx::expand_dims(weight, -1)), 1);
 }
 
+namespace {
+
+/// Rows, choices and routing weights to try a module with.
+struct Tokens {
+  mx::array x, index, weight;
+
+  /// In the order of the source's parameters.
+  std::vector<mx::array> arguments(
+      const Frame& frame,
+      const Experts& e,
+      const mx::Shape& shape) const {
+    std::vector<mx::array> out;
+    for (ValueId id : frame.inputs) {
+      out.push_back(
+          id == e.indices   ? index
+          : id == e.weights ? weight
+                            : mx::reshape(x, shape));
+    }
+    return out;
+  }
+};
+
+/// Each index is chosen twice or more.
+Tokens random_tokens(const Experts& e, int k, int batch) {
+  const int classes = e.experts + e.identities;
+  const int n = batch * std::max(7, (2 * classes + k - 1) / k);
+  const auto turns =
+      mx::remainder(mx::arange(n * k, mx::int64), mx::array(int64_t(classes)));
+  return {
+      random({n, e.hidden_size}, 31, 3),
+      mx::reshape(
+          mx::random::permutation(turns, 0, mx::random::key(33)), {n, k}),
+      mx::abs(random({n, k}, 32))};
+}
+
+}  // namespace
+
 bool agrees(
     eval::Interpreter& interp,
     const Trace& trace,
     const Frame& frame,
     const Experts& e) {
-  RandomParameters randomised(interp, frame.module);
   const int k = static_cast<int>(trace.info(e.indices).shape[1]);
-  const auto& recorded = trace.info(e.input).shape;
-  const int batch = recorded.size() == 3 ? 3 : 1;
-  // Each index is chosen twice or more.
-  const int classes = e.experts + e.identities;
-  const int rows = std::max(7, (2 * classes + k - 1) / k);
-  const int n = rows * batch;
-  const auto x = random({n, e.hidden_size}, 31, 3);
-  const auto weight = mx::abs(random({n, k}, 32));
-  const auto index = mx::reshape(
-      mx::random::permutation(
-          mx::remainder(
-              mx::arange(n * k, mx::int64), mx::array(int64_t(classes))),
-          0,
-          mx::random::key(33)),
-      {n, k});
-  std::vector<mx::array> inputs;  // in the order of the source's parameters
-  for (ValueId id : frame.inputs) {
-    inputs.push_back(
-        id == e.indices   ? index
-        : id == e.weights ? weight
-        : batch == 3      ? mx::reshape(x, {batch, rows, e.hidden_size})
-                          : x);
+  const int batch = trace.info(e.input).shape.size() == 3 ? 3 : 1;
+  const Tokens tokens = random_tokens(e, k, batch);
+  const int n = tokens.x.shape(0);
+  const mx::Shape shape = batch == 3
+                              ? mx::Shape{batch, n / batch, e.hidden_size}
+                              : mx::Shape{n, e.hidden_size};
+  auto theirs = [&](const Tokens& t) {
+    const auto y =
+        call_module(interp, frame.module, t.arguments(frame, e, shape));
+    return mx::reshape(y, {n, e.hidden_size});
+  };
+  auto ours = [&](const Tokens& t) {
+    return apply_experts(interp, trace, frame, e, t.x, t.index, t.weight);
+  };
+  {
+    RandomParameters randomised(interp, frame.module);
+    if (relative_error(ours(tokens), theirs(tokens)) >= kTolerance) {
+      return false;
+    }
   }
-  const auto expected = mx::reshape(
-      call_module(interp, frame.module, inputs), {n, e.hidden_size});
-  return relative_error(
-             apply_experts(interp, trace, frame, e, x, index, weight),
-             expected) < kTolerance;
+  auto in = [&](const auto& form) {
+    return [&](mx::Dtype dtype) {
+      RandomParameters randomised(interp, frame.module, dtype);
+      return form(
+          {rounded(tokens.x, dtype),
+           tokens.index,
+           rounded(tokens.weight, dtype)});
+    };
+  };
+  return agree_in_half(in(theirs), in(ours));
 }
 
 }  // namespace portwright::lift

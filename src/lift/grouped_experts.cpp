@@ -26,8 +26,12 @@ bool is_number(const OpNode& op, const char* name, int64_t wanted) {
 
 class Search {
  public:
-  Search(eval::Interpreter& interp, const Trace& trace, const Frame& frame)
-      : interp_(interp), trace_(trace), frame_(frame) {}
+  Search(
+      eval::Interpreter& interp,
+      const Trace& trace,
+      const Frame& frame,
+      const trace::Twin* half)
+      : interp_(interp), trace_(trace), frame_(frame), half_(half) {}
 
   std::vector<GroupedExperts> run(const std::vector<const OpNode*>& own) {
     std::vector<GroupedExperts> out;
@@ -247,45 +251,76 @@ class Search {
 
   /// Computes the recorded rows anew, with other weights and numbers.
   bool agrees(const GroupedExperts& g, const OpNode& add) const {
-    RandomParameters randomised(interp_, frame_.module);
-    trace::Replay replay(interp_, trace_);
-    auto replace = [&](ValueId id, const mx::array& array) {
-      replay.replace(id, array);
-      return array;
+    const ValueId tokens = tokens_of(add.inputs[1]);
+    const ValueId order = tokens ? tokens : add.inputs[1];
+    const auto index = recorded(g.indices);
+    const auto form = [&](const Given& given) {
+      const auto& x = given.at(g.input);
+      const auto weight =
+          g.weights ? given.at(g.weights) : mx::ones(index.shape(), x.dtype());
+      return g.is_single()
+                 ? of_single(g, x, index, weight)
+                 : apply_experts(
+                       interp_, trace_, frame_, g.experts, x, index, weight);
     };
-    auto use = [&](const Experts::Product& product) {
+    Given given = random_weights(g);
+    given.insert_or_assign(order, recorded(order));  // follows from input too
+    given.insert_or_assign(g.input, random(shape_of(trace_, g.input), 51, 3));
+    if (g.weights) {
+      given.insert_or_assign(
+          g.weights, random(shape_of(trace_, g.weights), 52));
+    }
+    trace::Replay replay(interp_, trace_);
+    for (const auto& [id, array] : given) {
+      replay.replace(id, array);
+    }
+    RandomParameters randomised(interp_, frame_.module);
+    return relative_error(form(given), replay.compute(g.output)) < kTolerance &&
+           agree_in_half(
+               interp_,
+               trace_,
+               routed_alike(order) ? half_ : nullptr,
+               given,
+               g.output,
+               [&](const Given& narrow) {
+                 RandomParameters rounded(interp_, frame_.module, mx::bfloat16);
+                 return form(narrow);
+               });
+  }
+
+  /// The sizes of the groups are those of the recording.
+  bool routed_alike(ValueId order) const {
+    const Value* tensor = nullptr;
+    if (half_ && half_->ids[order]) {
+      tensor = &half_->trace->info(half_->ids[order]).tensor;
+    }
+    const auto* other = tensor ? torch::as_tensor(*tensor) : nullptr;
+    return other && mx::array_equal(recorded(order), torch::array_of(*other))
+                        .item<bool>();
+  }
+
+  mx::array recorded(ValueId id) const {
+    return torch::array_of(*torch::as_tensor(trace_.info(id).tensor));
+  }
+
+  /// What the weights are while the module's are random.
+  Given random_weights(const GroupedExperts& g) const {
+    RandomParameters randomised(interp_, frame_.module);
+    std::vector<Experts::Product> products = g.experts.first;
+    products.push_back(g.experts.last);
+    Given out;
+    for (const auto& product : products) {
       const std::string path = frame_.path.empty()
                                    ? product.weight
                                    : frame_.path + "." + product.weight;
       for (ValueId id = 1; id < trace_.values.size(); ++id) {
         if (trace_.info(id).parameter == path) {
-          replace(id, parameter(interp_, frame_.module, product.weight));
+          out.insert_or_assign(
+              id, parameter(interp_, frame_.module, product.weight));
         }
       }
-    };
-    use(g.experts.last);
-    for (const auto& product : g.experts.first) {
-      use(product);
     }
-    const ValueId tokens = tokens_of(add.inputs[1]);
-    const ValueId order = tokens ? tokens : add.inputs[1];
-    replace(  // it follows from the input too
-        order,
-        torch::array_of(*torch::as_tensor(trace_.info(order).tensor)));
-    const auto x = replace(g.input, random(shape_of(trace_, g.input), 51, 3));
-    const auto index =
-        torch::array_of(*torch::as_tensor(trace_.info(g.indices).tensor));
-    const auto weight =
-        g.weights ? replace(g.weights, random(shape_of(trace_, g.weights), 52))
-                  : mx::ones(index.shape());
-    const auto expected = replay.compute(g.output);
-    mx::array y = mx::array(0.0f);
-    if (g.is_single()) {
-      y = of_single(g, x, index, weight);
-    } else {
-      y = apply_experts(interp_, trace_, frame_, g.experts, x, index, weight);
-    }
-    return relative_error(y, expected) < kTolerance;
+    return out;
   }
 
   mx::array of_single(
@@ -306,6 +341,7 @@ class Search {
   eval::Interpreter& interp_;
   const Trace& trace_;
   const Frame& frame_;
+  const trace::Twin* half_;
   std::vector<const OpNode*> ops_;
   std::map<ValueId, ExpertStep> products_;  // by result
 };
@@ -315,9 +351,10 @@ class Search {
 std::vector<GroupedExperts> lift_grouped_experts(
     eval::Interpreter& interp,
     const Trace& trace,
-    const Graph& graph) {
+    const Graph& graph,
+    const trace::Twin* half) {
   return graph.frame->is_module()
-             ? Search(interp, trace, *graph.frame).run(graph.ops)
+             ? Search(interp, trace, *graph.frame, half).run(graph.ops)
              : std::vector<GroupedExperts>{};
 }
 

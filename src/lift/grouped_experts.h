@@ -4,6 +4,7 @@
 
 #include "eval/interpreter.h"
 #include "lift/experts.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 
@@ -27,10 +28,11 @@ struct GroupedExperts {
 };
 
 /// Those in a module's forward whose form without groups agrees on random rows
-/// and weights.
+/// and weights, in bfloat16 too where `half` shows it.
 std::vector<GroupedExperts> lift_grouped_experts(
     eval::Interpreter& interp,
     const Trace& trace,
-    const Graph& graph);
+    const Graph& graph,
+    const trace::Twin* half = nullptr);
 
 }  // namespace portwright::lift

@@ -46,26 +46,34 @@ class GroupedExpertsTest : public ::testing::Test {
         "            return torch.cat([F.linear(parts[i], " +
         part + ") for i in range(4)], dim=0)\n" + body +
         "        return out\n\nmodule = Experts()\n";
-    trace::Recorder recorder(interp_);
     const auto module = interp_.run_source(
         "grouped" + std::to_string(++count_), "grouped.py", source);
     const Value model = interp_.getattr(Value(module), "module");
+    trace_ = record(model, mx::float32);
+    interp_.call_method(model, "bfloat16");
+    const auto half = trace::match(*trace_, record(model, mx::bfloat16));
+    interp_.call_method(model, "float");
+    for (const auto& item : trace_->root.items) {
+      if (const auto* f = std::get_if<std::unique_ptr<Frame>>(&item);
+          f && (*f)->is_module()) {
+        return lift_grouped_experts(
+            interp_, *trace_, make_graph(*trace_, **f), &half);
+      }
+    }
+    return {};
+  }
+
+  std::unique_ptr<Trace> record(const Value& model, mx::Dtype dtype) {
+    trace::Recorder recorder(interp_);
     recorder.built(model);
     const auto index = mx::remainder(
         mx::reshape(mx::arange(14, mx::int64), {7, 2}), mx::array(int64_t(4)));
     interp_.call(
         model,
-        {Value(torch::make_tensor(interp_, mx::full({7, 6}, 0.5f))),
+        {Value(torch::make_tensor(interp_, mx::full({7, 6}, 0.5f, dtype))),
          Value(torch::make_tensor(interp_, index)),
-         Value(torch::make_tensor(interp_, mx::full({7, 2}, 0.25f)))});
-    trace_ = recorder.finish();
-    for (const auto& item : trace_->root.items) {
-      if (const auto* f = std::get_if<std::unique_ptr<Frame>>(&item);
-          f && (*f)->is_module()) {
-        return lift_grouped_experts(interp_, *trace_, make_graph(*trace_, **f));
-      }
-    }
-    return {};
+         Value(torch::make_tensor(interp_, mx::full({7, 2}, 0.25f, dtype)))});
+    return recorder.finish();
   }
 
   eval::Interpreter interp_;
@@ -76,7 +84,7 @@ class GroupedExpertsTest : public ::testing::Test {
 constexpr const char* kGated =
     "        gate, up = linear(x[token], self.w1).chunk(2, dim=-1)\n"
     "        y = linear(F.silu(gate) * up, self.w2) * weight[:, None]\n"
-    "        out = torch.zeros((7, 6)).index_add(0, token, y)\n";
+    "        out = torch.zeros((7, 6), dtype=x.dtype).index_add(0, token, y)\n";
 
 TEST_F(GroupedExpertsTest, KnowsGatedExpertsSummedByToken) {
   const auto found = lift(kGated);
@@ -90,9 +98,9 @@ TEST_F(GroupedExpertsTest, KnowsGatedExpertsSummedByToken) {
 }
 
 TEST_F(GroupedExpertsTest, KnowsASingleProductByChoice) {
-  const auto found =
-      lift("        y = linear(x[token], self.q)\n"
-           "        out = torch.zeros((14, 6)).index_add(0, order, y)\n");
+  const auto found = lift("        y = linear(x[token], self.q)\n"
+                          "        out = torch.zeros((14, 6), "
+                          "dtype=x.dtype).index_add(0, order, y)\n");
   ASSERT_EQ(found.size(), 1);
   EXPECT_TRUE(found[0].is_single());
   EXPECT_FALSE(found[0].sums);
@@ -104,7 +112,8 @@ TEST_F(GroupedExpertsTest, KnowsRowsOfChoicesSummedByToken) {
   const auto found =
       lift("        rows = torch.cat((x, 2 * x), dim=0)\n"
            "        y = linear(rows[order], self.q) * weight[:, None]\n"
-           "        out = torch.zeros((7, 6)).index_add(0, token, y)\n");
+           "        out = torch.zeros((7, 6), dtype=x.dtype).index_add(0, "
+           "token, y)\n");
   ASSERT_EQ(found.size(), 1);
   EXPECT_TRUE(found[0].each_choice);
   EXPECT_TRUE(found[0].sums);
@@ -117,7 +126,8 @@ TEST_F(GroupedExpertsTest, RefusesAnotherExpertsWeights) {
 TEST_F(GroupedExpertsTest, RefusesWeightsThatAreNotAFactor) {
   EXPECT_TRUE(
       lift("        y = linear(x[token], self.q) * weight[:, None] ** 2\n"
-           "        out = torch.zeros((7, 6)).index_add(0, token, y)\n")
+           "        out = torch.zeros((7, 6), dtype=x.dtype).index_add(0, "
+           "token, y)\n")
           .empty());
 }
 

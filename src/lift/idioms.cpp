@@ -13,16 +13,18 @@ class Search {
       const Trace& trace,
       const Flows& flows,
       const Graph& graph,
-      ValueId positions)
+      ValueId positions,
+      const trace::Twin* half)
       : interp_(interp),
         trace_(trace),
         flows_(flows),
         graph_(graph),
-        positions_(positions) {}
+        positions_(positions),
+        half_(half) {}
 
   Idioms run() {
     found_.updates = find_cache_updates(graph_);
-    found_.attentions = lift_attentions(interp_, trace_, flows_, graph_);
+    found_.attentions = lift_attentions(interp_, trace_, flows_, graph_, half_);
     for (const auto& u : found_.updates) {
       find_ropes(u.keys, found_.keys);
       if (u.values) {
@@ -73,7 +75,7 @@ class Search {
       return;
     }
     if (auto rope =
-            lift_rope(interp_, trace_, flows_, graph_, positions_, id)) {
+            lift_rope(interp_, trace_, flows_, graph_, positions_, id, half_)) {
       // A rotation may lie further in, below a factor by position or beside
       // channels that do not turn.
       const bool whole =
@@ -111,6 +113,7 @@ class Search {
   const Flows& flows_;
   const Graph& graph_;
   ValueId positions_;
+  const trace::Twin* half_;
   Idioms found_;
   std::map<ValueId, bool> turned_;
   std::set<ValueId> visited_;
@@ -132,8 +135,9 @@ Idioms find_idioms(
     const Trace& trace,
     const Flows& flows,
     const Graph& graph,
-    ValueId positions) {
-  return Search(interp, trace, flows, graph, positions).run();
+    ValueId positions,
+    const trace::Twin* half) {
+  return Search(interp, trace, flows, graph, positions, half).run();
 }
 
 std::vector<ValueId>

@@ -22,12 +22,14 @@ struct Idioms {
   const CacheUpdate* update_of(ValueId id) const;
 };
 
+/// `half` is the same forward in bfloat16, or null.
 Idioms find_idioms(
     eval::Interpreter& interp,
     const Trace& trace,
     const Flows& flows,
     const Graph& graph,
-    ValueId positions);
+    ValueId positions,
+    const trace::Twin* half = nullptr);
 
 /// What a value is computed from within the forward, seen through no update of
 /// the cache.

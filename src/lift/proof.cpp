@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "trace/replay.h"
 #include "trace/trace.h"
 
 namespace portwright::lift {
@@ -94,6 +95,44 @@ bool agree_in_half(const Form& literal, const Form& lifted) {
   } catch (const eval::PythonError&) {
     return true;
   }
+}
+
+bool agree_in_half(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const trace::Twin* half,
+    const Given& given,
+    ValueId output,
+    const std::function<mx::array(const Given&)>& lifted) {
+  auto has_twin = [&](ValueId id) { return half->dtype(id).has_value(); };
+  if (!half || !has_twin(output) ||
+      !std::all_of(given.begin(), given.end(), [&](const auto& item) {
+        return has_twin(item.first);
+      })) {
+    return true;
+  }
+  auto of_dtype = [](const mx::array& x, mx::Dtype dtype) {
+    return mx::issubdtype(x.dtype(), mx::floating) ? rounded(x, dtype) : x;
+  };
+  const Form literal = [&](mx::Dtype dtype) {
+    const bool first = dtype == mx::float32;
+    trace::Replay replay(interp, first ? trace : *half->trace);
+    for (const auto& [id, x] : given) {
+      const bool narrow = !first && half->dtype(id) == torch::Dtype::BFloat16;
+      replay.replace(
+          first ? id : half->ids[id],
+          of_dtype(x, narrow ? mx::bfloat16 : mx::float32));
+    }
+    return mx::astype(
+        replay.compute(first ? output : half->ids[output]), dtype);
+  };
+  return agree_in_half(literal, [&](mx::Dtype dtype) {
+    Given converted;
+    for (const auto& [id, x] : given) {
+      converted.emplace(id, of_dtype(x, dtype));
+    }
+    return lifted(converted);
+  });
 }
 
 RandomParameters::RandomParameters(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "eval/interpreter.h"
 #include "lift/graph.h"
 #include "torch/torch.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 
@@ -37,6 +39,21 @@ using Form = std::function<mx::array(mx::Dtype)>;
 /// form in float32, and its own in bfloat16 are the noise floor. Also true
 /// where the source itself raises in bfloat16.
 bool agree_in_half(const Form& literal, const Form& lifted);
+
+/// Arrays for values of a recording.
+using Given = std::map<ValueId, mx::array>;
+
+/// The same of `output` as it was recorded, computed anew from `given`; `half`
+/// is that forward in bfloat16, and without it the answer is true. `lifted` is
+/// handed bfloat16 and answers in it: what the source has in float32 before and
+/// behind an idiom is converted there.
+bool agree_in_half(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const trace::Twin* half,
+    const Given& given,
+    ValueId output,
+    const std::function<mx::array(const Given&)>& lifted);
 
 /// Values of bfloat16 as `dtype`.
 mx::array rounded(const mx::array& x, mx::Dtype dtype);

@@ -1,12 +1,10 @@
 #include "lift/rope.h"
 
 #include <cmath>
-#include <numeric>
 #include <unordered_set>
 #include <utility>
 
-#include "lift/proof.h"
-#include "trace/replay.h"
+#include "lift/rope_proof.h"
 
 namespace portwright::lift {
 
@@ -125,179 +123,6 @@ class Region {
   const Graph& graph_;
   std::unordered_map<ValueId, bool> rotated_;
 };
-
-/// The source's rotation at chosen positions.
-class Source {
- public:
-  Source(
-      eval::Interpreter& interp,
-      const Trace& trace,
-      ValueId positions,
-      const Rope& rope)
-      : interp_(interp), trace_(trace), positions_(positions), rope_(rope) {
-    shape_ = shape_of(trace, rope.input);
-    length_ = static_cast<int>(trace.info(positions).shape.back());
-    find_deciding(trace.root);
-  }
-
-  /// Positions in one evaluation.
-  int length() const {
-    return length_;
-  }
-  const mx::Shape& shape() const {
-    return shape_;
-  }
-
-  /// The output, heads first, for input `x` at positions from `offset` on.
-  mx::array operator()(const mx::array& x, int offset) {
-    trace::Replay replay(interp_, trace_);
-    replay.replace(
-        positions_,
-        mx::broadcast_to(
-            mx::arange(offset, offset + length_, mx::int64),
-            shape_of(trace_, positions_)));
-    replay.replace(rope_.input, x);
-    for (const Frame* frame : deciding_) {
-      call_anew(*frame, replay);
-    }
-    const auto out = replay.compute(rope_.output);
-    return rope_.output_heads_last ? mx::transpose(out, {0, 2, 1, 3}) : out;
-  }
-
-  /// False when the source has no such positions (a table that ends).
-  bool has(int offset) {
-    try {
-      auto y = (*this)(mx::zeros(shape_), offset);
-      mx::eval(y);
-      return true;
-    } catch (const eval::PythonError&) {
-      return false;
-    }
-  }
-
- private:
-  static bool decides(const Frame& frame) {
-    for (const auto& item : frame.items) {
-      if (const auto* branch = std::get_if<trace::Branch>(&item)) {
-        if (reads_data(branch->condition)) {
-          return true;
-        }
-      } else if (
-          const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        if (decides(**child)) {
-          return true;
-        }
-      }
-    }
-    return false;
-  }
-
-  static bool reads_data(const eval::Provenance* p) {
-    return p &&
-           (p->kind == eval::Provenance::Kind::Data || reads_data(p->left) ||
-            reads_data(p->right) || reads_data(p->test));
-  }
-
-  /// Modules without weights that choose by the elements of a tensor: what
-  /// was recorded holds for the recorded positions alone.
-  void find_deciding(const Frame& frame) {
-    for (const auto& item : frame.items) {
-      if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        const Frame& f = **child;
-        if (f.is_module() && parameter_count(trace_, f.path) == 0 &&
-            decides(f)) {
-          deciding_.push_back(&f);
-        } else {
-          find_deciding(f);
-        }
-      }
-    }
-  }
-
-  void call_anew(const Frame& frame, trace::Replay& replay) {
-    std::vector<eval::Value> args;
-    size_t next = 0;
-    bool moved = false;
-    for (size_t i = 1; i < frame.args.size(); ++i) {
-      if (torch::as_tensor(frame.args[i])) {
-        const ValueId id = frame.inputs[next++];
-        moved = moved || replay.depends(id);
-        args.emplace_back(torch::make_tensor(interp_, replay.compute(id)));
-      } else {
-        args.push_back(frame.args[i]);
-      }
-    }
-    if (!moved) {
-      return;
-    }
-    const eval::Value result = interp_.call(frame.module, std::move(args));
-    const auto results = trace::tensors_in(result);
-    for (size_t i = 0; i < results.size() && i < frame.outputs.size(); ++i) {
-      replay.replace(frame.outputs[i], torch::array_of(*results[i]));
-    }
-  }
-
-  eval::Interpreter& interp_;
-  const Trace& trace_;
-  ValueId positions_;
-  const Rope& rope_;
-  std::vector<const Frame*> deciding_;
-  mx::Shape shape_;
-  int length_ = 0;
-};
-
-mx::array heads_first(const Rope& rope, const mx::array& x) {
-  return rope.heads_last ? mx::transpose(x, {0, 2, 1, 3}) : x;
-}
-
-/// The even ones of the first channels, the odd ones of them, the rest.
-mx::array deinterleaved(const mx::array& x, int dims) {
-  std::vector<int> order(x.shape(-1));
-  std::iota(order.begin(), order.end(), 0);
-  for (int i = 0; i < dims / 2; ++i) {
-    order[i] = 2 * i;
-    order[i + dims / 2] = 2 * i + 1;
-  }
-  const int depth = static_cast<int>(order.size());
-  return mx::take(x, mx::array(order.data(), {depth}, mx::int32), -1);
-}
-
-/// True when mx.fast.rope with `rotation` is the source at positions from
-/// `offset` on.
-bool turns_by(
-    Source& source,
-    const Rope& rope,
-    const Rotation& rotation,
-    int offset) {
-  const auto x = random(source.shape(), 22 + offset);
-  const int depth = source.shape().back();
-  std::vector<float> periods;
-  for (double f : rotation.frequencies) {
-    periods.push_back(static_cast<float>(f == 0 ? 1e30 : 1 / f));
-  }
-  auto scaled = heads_first(rope, x);
-  if (std::abs(rotation.magnitude - 1) > 1e-6) {
-    std::vector<float> factors(depth, 1.0f);
-    std::fill_n(
-        factors.begin(), rope.dims, static_cast<float>(rotation.magnitude));
-    scaled =
-        mx::multiply(scaled, mx::array(factors.data(), {depth}, mx::float32));
-  }
-  auto fused = mx::fast::rope(
-      scaled,
-      rope.dims,
-      rope.traditional,
-      std::nullopt,
-      1.0f,
-      offset,
-      mx::array(periods.data(), {rope.dims / 2}, mx::float32));
-  if (rope.deinterleaved) {
-    fused = deinterleaved(fused, rope.dims);
-  }
-  // Angles at position p carry p times the rounding of a frequency.
-  const double tolerance = kTolerance + 4e-7 * offset;
-  return relative_error(fused, source(x, offset)) < tolerance;
-}
 
 class Probe {
  public:
@@ -443,7 +268,7 @@ class Probe {
     return true;
   }
 
-  Source source_;
+  RopeSource source_;
   Rope& rope_;
   bool usable_ = false;
   int depth_ = 0;
@@ -457,7 +282,8 @@ std::optional<Rope> lift_rope(
     const Flows& flows,
     const Graph& graph,
     ValueId positions,
-    ValueId output) {
+    ValueId output,
+    const trace::Twin* half) {
   Region region(flows, graph);
   if (!region.rotated(output)) {
     return {};
@@ -470,8 +296,9 @@ std::optional<Rope> lift_rope(
     // Pairs may have been put into complex numbers on the way.
     if (from.size() == 4 && to.size() == 4 && from.back() == to.back()) {
       rope.input = id;
-      return Probe(interp, trace, positions, rope).run() ? std::optional(rope)
-                                                         : std::nullopt;
+      const bool turns = Probe(interp, trace, positions, rope).run() &&
+                         turns_in_half(interp, trace, half, positions, rope);
+      return turns ? std::optional(rope) : std::nullopt;
     }
   }
   return {};
@@ -484,7 +311,7 @@ bool follows(
     const Rope& rope,
     const std::function<Rotation(int)>& law,
     const std::vector<int>& lengths) {
-  Source source(interp, trace, positions, rope);
+  RopeSource source(interp, trace, positions, rope);
   bool agrees = true;
   for (int length : lengths) {
     const int offset = std::max(0, length - source.length());

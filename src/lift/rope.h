@@ -6,6 +6,7 @@
 
 #include "eval/interpreter.h"
 #include "lift/graph.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 
@@ -39,14 +40,15 @@ struct Rope {
 /// Finds what turns a position-free value into `output` by rotation, by
 /// probing: it reads off pairing, frequencies and magnitude, and accepts them
 /// when mx.fast.rope reproduces the source at near and, where it is steady,
-/// far positions.
+/// far positions, in bfloat16 too where `half` shows it.
 std::optional<Rope> lift_rope(
     eval::Interpreter& interp,
     const Trace& trace,
     const Flows& flows,
     const Graph& graph,
     ValueId positions,
-    ValueId output);
+    ValueId output,
+    const trace::Twin* half = nullptr);
 
 /// True when the source turns by `law(length)` in a sequence of that length,
 /// at each of `lengths` (ascending; the last positions are looked at). Parts

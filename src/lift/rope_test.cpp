@@ -47,26 +47,35 @@ class RopeTest : public ::testing::Test {
   std::optional<Rope> lift(
       const std::string& turn,
       const std::string& angles = "") {
-    trace::Recorder recorder(interp_);
     const std::string source =
         kHead + angles + kTail + turn + "\nmodel = Model()\n";
     auto module = interp_.run_source("rope", "rope.py", source);
     const Value model = interp_.getattr(Value(module), "model");
-    recorder.built(model);
-    const auto x = torch::make_tensor(interp_, random({2, 3, 5, 6}, 1));
-    const auto positions = torch::make_tensor(
-        interp_, mx::broadcast_to(mx::arange(7, 12, mx::int64), {2, 5}));
-    const Value out = interp_.call(model, {Value(x), Value(positions)});
-    trace_ = recorder.finish();
-    positions_ = positions->value_id;
-    const Flows flows(*trace_, x->value_id, positions_, 0);
+    const auto half = record(model, mx::bfloat16);
+    trace_ = record(model, mx::float32);
+    const auto twin = trace::match(*trace_, half);
+    const Flows flows(*trace_, forward().inputs[0], positions_, 0);
     return lift_rope(
         interp_,
         *trace_,
         flows,
         make_graph(*trace_, forward()),
         positions_,
-        torch::as_tensor(out)->value_id);
+        forward().outputs[0],
+        &twin);
+  }
+
+  std::shared_ptr<Trace> record(const Value& model, mx::Dtype dtype) {
+    trace::Recorder recorder(interp_);
+    recorder.built(model);
+    const auto x =
+        torch::make_tensor(interp_, rounded(random({2, 3, 5, 6}, 1), dtype));
+    const auto positions = torch::make_tensor(
+        interp_, mx::broadcast_to(mx::arange(7, 12, mx::int64), {2, 5}));
+    interp_.call(model, {Value(x), Value(positions)});
+    auto trace = recorder.finish();
+    positions_ = positions->value_id;
+    return trace;
   }
 
   const Frame& forward() {
@@ -81,7 +90,7 @@ class RopeTest : public ::testing::Test {
   }
 
   eval::Interpreter interp_;
-  std::unique_ptr<Trace> trace_;
+  std::shared_ptr<Trace> trace_;
   ValueId positions_ = 0;
 };
 
@@ -97,6 +106,14 @@ TEST_F(RopeTest, FindsHalvesOfPartOfTheChannels) {
   EXPECT_FALSE(rope->traditional);
   EXPECT_TRUE(rope->steady);
   EXPECT_TRUE(agree(rope->rotation, {{1, 0.1}, 1}));
+}
+
+TEST_F(RopeTest, FindsOneThatAnswersInItsOwnDtype) {
+  EXPECT_TRUE(lift(R"py(
+        a, b, rest = x[..., :2].float(), x[..., 2:4].float(), x[..., 4:]
+        turned = (a * cos - b * sin, b * cos + a * sin)
+        return torch.cat(tuple(t.to(x.dtype) for t in turned) + (rest,), dim=-1)
+)py"));
 }
 
 TEST_F(RopeTest, FindsPairsOfAWholeHeadThatStandStill) {

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <vector>
+
+#include "lift/proof.h"
+#include "lift/rope.h"
+#include "trace/replay.h"
+
+namespace portwright::lift {
+
+/// The source's rotation at chosen positions.
+class RopeSource {
+ public:
+  RopeSource(
+      eval::Interpreter& interp,
+      const Trace& trace,
+      ValueId positions,
+      const Rope& rope);
+
+  /// Positions in one evaluation.
+  int length() const {
+    return length_;
+  }
+  const mx::Shape& shape() const {
+    return shape_;
+  }
+
+  /// The output, heads first, for input `x` at positions from `offset` on.
+  mx::array operator()(const mx::array& x, int offset);
+
+  /// False when the source has no such positions (a table that ends).
+  bool has(int offset);
+
+ private:
+  void find_deciding(const Frame& frame);
+  void call_anew(const Frame& frame, trace::Replay& replay);
+
+  eval::Interpreter& interp_;
+  const Trace& trace_;
+  ValueId positions_;
+  const Rope& rope_;
+  std::vector<const Frame*> deciding_;
+  mx::Shape shape_;
+  int length_ = 0;
+};
+
+/// `x` with heads first, as mx.fast.rope reads it.
+mx::array heads_first(const Rope& rope, const mx::array& x);
+
+/// True when mx.fast.rope with `rotation` is the source at positions from
+/// `offset` on.
+bool turns_by(
+    RopeSource& source,
+    const Rope& rope,
+    const Rotation& rotation,
+    int offset);
+
+/// True when mx.fast.rope turns no worse than the source in bfloat16, at the
+/// positions of the recording; `half` may be null.
+bool turns_in_half(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const trace::Twin* half,
+    ValueId positions,
+    const Rope& rope);
+
+}  // namespace portwright::lift

@@ -47,6 +47,7 @@ class Derived {
         }
       }
     }
+    std::erase_if(fields, is_variable);
     std::vector<std::string> out;
     for (size_t i = 0; i < statements_.size(); ++i) {
       if (kept[i]) {

@@ -151,6 +151,9 @@ Expression AttentionWriter::produce(ValueId id) {
 }
 
 std::optional<Expression> AttentionWriter::key_length() {
+  if (w_.reads_foreign_keys()) {
+    return Expression{"keys.shape[2]", kPrimary};
+  }
   if (found_.updates.empty()) {
     return {};
   }
@@ -198,7 +201,12 @@ Expression AttentionWriter::positions() {
 }
 
 std::string AttentionWriter::offset() {
-  w_.open_with("offset = cache.offset if cache is not None else 0", "offset");
+  const bool moved = w_.reads_foreign_keys();  // by the layer that kept them
+  w_.needs_shape = w_.needs_shape || moved;
+  w_.open_with(
+      std::string("offset = cache.offset") + (moved ? " - L" : "") +
+          " if cache is not None else 0",
+      "offset");
   return "offset";
 }
 

@@ -56,7 +56,8 @@ bool is_unread(const Context& context, const Frame& layer, ValueId id) {
 std::vector<ValueId> data_inputs(const Context& context, const Frame& frame) {
   std::vector<ValueId> out;
   for (ValueId id : frame.inputs) {
-    if (context.flows.of(id) == Flow::Data && !is_unread(context, frame, id) &&
+    if (context.flows.of(id) == Flow::Data && !context.shared_keys.holds(id) &&
+        !is_unread(context, frame, id) &&
         std::find(out.begin(), out.end(), id) == out.end()) {
       out.push_back(id);
     }
@@ -352,7 +353,11 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   if (masks.any_full || masks.any_sliding || masks.any_chunked) {
     context.imports.insert("base:create_attention_mask");
   }
+  const size_t before_masks = w.statement_count();
   write_masks(w, context, masks);
+  if (w.batch_axis(first) == 1) {  // layers run on several states at once
+    w.replace_in_statements(before_masks, "_mask(h, ", "_mask(h[0], ");
+  }
   w.statement("");
   write_layer_loop(w, roles, masks, inputs);
   w.statement("");

@@ -253,6 +253,7 @@ struct Compilation::State {
   Predicates predicates;
   std::vector<Recording> recordings;  // of the config itself, then of others
   std::optional<Recording> numbers;
+  std::string kept;  // the field that is the same in them
   Timings timings;
 
   /// Reads what recording would read first; its faults are recording's.
@@ -273,7 +274,8 @@ struct Compilation::State {
           interp,
           predicates,
           evaluations,
-          numbers ? &numbers->evaluation : nullptr);
+          numbers ? &numbers->evaluation : nullptr,
+          kept);
     });
     if (out) {
       timings.lift += out->lift_ms;
@@ -322,6 +324,40 @@ library::Evaluated<Compilation> Compilation::start(
   return Compilation(std::move(state));
 }
 
+/// Numbers built in may all follow from how often the source runs a loop: then
+/// the file serves that value of the field alone.
+void Compilation::serve_one_value(
+    library::Evaluated<Emitted>& out,
+    const std::function<library::Evaluated<Emitted>()>& attempt) {
+  State& s = *state_;
+  const Recording& base = s.recordings.front();
+  if (takes_as_many_steps(base, *s.numbers)) {
+    return;
+  }
+  std::optional<Recording> numbers = std::move(s.numbers);
+  for (const auto& [field, value] : base.evaluation.json.items()) {
+    if (!value.is_number_integer() ||
+        numbers->evaluation.json[field] == value) {
+      continue;
+    }
+    s.numbers = record_other_numbers(s.interp, s.predicates, base, field);
+    nlohmann::json wanted = numbers->evaluation.json;
+    wanted[field] = value;
+    if (!s.numbers || s.numbers->evaluation.json != wanted ||
+        !takes_as_many_steps(base, *s.numbers)) {
+      continue;
+    }
+    s.kept = field;
+    record_half(s.interp, *s.numbers, base);
+    if (auto kept = attempt(); kept && kept->holes.empty()) {
+      out = std::move(kept);
+      return;
+    }
+  }
+  s.kept.clear();
+  s.numbers = std::move(numbers);
+}
+
 library::Evaluated<Emitted> Compilation::write() {
   const base::Stopwatch whole(state_->timings.emit);
   auto& recordings = state_->recordings;
@@ -342,6 +378,9 @@ library::Evaluated<Emitted> Compilation::write() {
     return out;
   };
   auto out = attempt();
+  if (out && out->built_in) {
+    serve_one_value(out, attempt);
+  }
   if (out && !out->holes.empty() && state_->forget_half()) {
     // Layers that differ in what they convert alone (the first is given no
     // float32 residuals yet) are one class without the conversions.

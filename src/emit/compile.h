@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include <nlohmann/json.hpp>
@@ -62,6 +63,9 @@ class Compilation {
 
  private:
   struct State;
+  void serve_one_value(
+      library::Evaluated<Emitted>& out,
+      const std::function<library::Evaluated<Emitted>()>& attempt);
   explicit Compilation(std::unique_ptr<State> state);
 
   std::unique_ptr<State> state_;

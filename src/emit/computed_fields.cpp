@@ -35,6 +35,7 @@ std::vector<std::string> body_of(
     const ast::FunctionDef& getter,
     std::set<std::string>& fields) {
   std::vector<std::string> out;
+  std::set<std::string> variables;
   for (const ast::Stmt* s : getter.body) {
     const std::string text = ast::print(*s);
     if (text.starts_with("\"") || text.starts_with("'")) {
@@ -42,11 +43,20 @@ std::vector<std::string> body_of(
     }
     constexpr std::string_view kReturn = "return ";
     const ConfigStatement uses = statement_of(
-        text.substr(text.starts_with(kReturn) ? kReturn.size() : 0));
+        text.substr(text.starts_with(kReturn) ? kReturn.size() : 0), variables);
     if (!uses.self_contained) {
       return {};
     }
-    fields.insert(uses.fields.begin(), uses.fields.end());
+    for (const std::string& name : uses.assigned) {
+      if (is_variable(name)) {
+        variables.insert(name.substr(1));
+      }
+    }
+    for (const std::string& name : uses.fields) {
+      if (!is_variable(name)) {
+        fields.insert(name);
+      }
+    }
     out.push_back(text);
   }
   return out;

@@ -19,18 +19,64 @@ namespace {
 /// Names that mean the same in ModelArgs.
 bool is_common(const std::string& name) {
   static const std::set<std::string> kCommon = {
-      "if",    "else", "elif",      "for",        "in",    "not", "and",
-      "or",    "is",   "None",      "True",       "False", "abs", "all",
-      "any",   "bool", "dict",      "float",      "int",   "len", "list",
-      "max",   "min",  "range",     "round",      "set",   "str", "sum",
-      "tuple", "zip",  "enumerate", "isinstance", "sorted"};
+      "if",        "else",       "elif",   "for",   "in",         "not",
+      "and",       "or",         "is",     "None",  "True",       "False",
+      "abs",       "all",        "any",    "bool",  "dict",       "float",
+      "int",       "len",        "list",   "max",   "min",        "range",
+      "round",     "set",        "str",    "sum",   "tuple",      "zip",
+      "enumerate", "isinstance", "sorted", "raise", "ValueError", "return",
+      "continue",  "break"};
   return kCommon.contains(name);
 }
 
+/// Stands before the name of a variable of the method among fields.
+constexpr char kVariable = '$';
+
+/// What the text names: of an f-string, the expressions in it.
+std::string with_formatted(std::string text) {
+  static const std::regex kFormatted(R"re(\bf("[^"\n]*"|'[^'\n]*'))re");
+  static const std::regex kPart(R"re(\{([^{}:!]*)[^{}]*\})re");
+  std::smatch found;
+  while (std::regex_search(text, found, kFormatted)) {
+    const std::string inner = found[1];
+    std::string parts = "(";
+    for (auto it = std::sregex_iterator(inner.begin(), inner.end(), kPart);
+         it != std::sregex_iterator();
+         ++it) {
+      parts += (*it)[1].str() + ", ";
+    }
+    text = found.prefix().str() + parts + ")" + found.suffix().str();
+  }
+  return text;
+}
+
+/// The variables that the text gives a value, `:=` included.
+std::set<std::string> variables_in(const std::string& text) {
+  static const std::regex kAssigned(R"re((?:^|\n)[ ]*(\w+) = |\((\w+) := )re");
+  std::set<std::string> out;
+  for (auto it = std::sregex_iterator(text.begin(), text.end(), kAssigned);
+       it != std::sregex_iterator();
+       ++it) {
+    out.insert((*it)[1].matched ? (*it)[1].str() : (*it)[2].str());
+  }
+  return out;
+}
+
+/// True for `[-1] = ` at that place.
+bool is_item_assigned(const std::string& text, size_t at) {
+  const size_t end = text.find(']', at);
+  return text.compare(at, 1, "[") == 0 && end != std::string::npos &&
+         text.find('\n', at) > end && text.compare(end + 1, 3, " = ") == 0;
+}
+
 /// Every field in a piece of syntax, and whether there is anything else.
-void read_fields(ConfigStatement& s) {
-  const std::string& text = s.text;
-  std::set<std::string> bound;  // by comprehensions
+/// `variables`: of the statements before it.
+void read_fields(ConfigStatement& s, const std::set<std::string>& variables) {
+  const std::string text = with_formatted(s.text);
+  std::set<std::string> bound = variables_in(text);
+  for (const std::string& name : bound) {
+    s.assigned.insert(kVariable + name);
+  }
   for (size_t at = text.find("for "); at != std::string::npos;
        at = text.find("for ", at + 4)) {
     const size_t end = text.find(" in ", at);
@@ -54,11 +100,13 @@ void read_fields(ConfigStatement& s) {
         field.resize(field.rfind('.'));
       }
       s.fields.insert(field);
-      if (text.compare(name.end, 3, " = ") == 0) {
+      if (text.compare(name.end, 3, " = ") == 0 ||
+          is_item_assigned(text, name.end)) {
         s.assigned.insert(field);
       }
     } else if (!keyword && !is_common(first) && !bound.contains(first)) {
-      s.self_contained = false;
+      s.self_contained = s.self_contained && variables.contains(first);
+      s.fields.insert(kVariable + first);
     }
   }
   for (const char* foreign : {"rope_parameters", "rope_scaling"}) {
@@ -110,11 +158,17 @@ Value taken_default(const eval::Class& cls, const std::string& key) {
 
 }  // namespace
 
-ConfigStatement statement_of(const std::string& text) {
+ConfigStatement statement_of(
+    const std::string& text,
+    const std::set<std::string>& variables) {
   ConfigStatement out;
   out.text = text;
-  read_fields(out);
+  read_fields(out, variables);
   return out;
+}
+
+bool is_variable(const std::string& field) {
+  return field.starts_with(kVariable);
 }
 
 std::vector<std::pair<std::string, std::string>> other_names(
@@ -178,6 +232,7 @@ std::vector<ConfigStatement> config_statements(const eval::Class& cls) {
   }
   bool past_super = false;
   std::map<std::string, std::string> locals;
+  std::set<std::string> variables;
   for (const syntax::Stmt* s :
        syntax::as<syntax::FunctionDef>(*function).body) {
     ConfigStatement statement;
@@ -190,7 +245,14 @@ std::vector<ConfigStatement> config_statements(const eval::Class& cls) {
         cls, *hook->get<eval::Function>(), renamed(statement.text, locals));
     past_super = past_super || statement.text.starts_with("super().");
     statement.past_super = past_super;
-    read_fields(statement);
+    read_fields(statement, variables);
+    if (statement.self_contained) {
+      for (const std::string& name : statement.assigned) {
+        if (is_variable(name)) {
+          variables.insert(name.substr(1));
+        }
+      }
+    }
     if (!statement.assigned.empty()) {
       out.push_back(std::move(statement));
     }

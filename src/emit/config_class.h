@@ -31,7 +31,7 @@ bool is_always_given(const eval::Class& cls, const std::string& name);
 /// A statement of the config class's __post_init__ that assigns fields.
 struct ConfigStatement {
   std::string text;
-  std::set<std::string> fields;  // read or assigned
+  std::set<std::string> fields;  // read or assigned; variables too
   std::set<std::string> assigned;
   /// Extra keys of config.json are set by super().__post_init__(): what stands
   /// before it only gives them a default.
@@ -40,8 +40,14 @@ struct ConfigStatement {
   bool self_contained = true;
 };
 
-/// What one statement of a config class's method reads and assigns.
-ConfigStatement statement_of(const std::string& text);
+/// What one statement of a config class's method reads and assigns, after
+/// others that gave those variables values.
+ConfigStatement statement_of(
+    const std::string& text,
+    const std::set<std::string>& variables = {});
+
+/// Variables of the method stand among the fields.
+bool is_variable(const std::string& field);
 
 std::vector<ConfigStatement> config_statements(const eval::Class& cls);
 

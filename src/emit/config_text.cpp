@@ -170,6 +170,11 @@ std::string in_fields(
     std::string text) {
   text = renamed(without_pops(std::move(text)), aliases(cls));
   text = with_renaming(method, std::move(text));
+  static const std::regex kSequence(
+      R"re((isinstance\(self\.\w+, )Sequence\))re");
+  text = std::regex_replace(text, kSequence, "$1(list, tuple))");
+  static const std::regex kLogged(R"re(\n[ ]*logger\.[^\n]*(?=\n))re");
+  text = std::regex_replace(text, kLogged, "");
   static const std::regex kCall(R"re(self\.(\w+)\((self\.\w+)\))re");
   std::smatch found;
   std::string done;

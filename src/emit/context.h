@@ -12,6 +12,7 @@
 #include "base/stopwatch.h"
 #include "diagnostics/diagnostic.h"
 #include "emit/carried.h"
+#include "emit/shared_keys.h"
 #include "eval/interpreter.h"
 #include "lift/experts.h"
 #include "lift/graph.h"
@@ -110,6 +111,8 @@ class Context {
   std::set<std::string> convolutions;  // attributes that hold one
   std::string layers_path;             // "model.layers"
   Carried carried;
+  SharedKeys shared_keys;
+  SharedKeys shares_like;     // those of another draft of the file
   std::vector<Guard> guards;  // found while writing
   /// What submodules could not be translated; the file goes on without them.
   std::vector<diagnostics::Diagnostic> holes;

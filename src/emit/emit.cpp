@@ -183,6 +183,8 @@ void take_shared(const Context& from, Context& to) {
   to.recurrent_kind = from.recurrent_kind;
   to.recurrent_states = from.recurrent_states;
   to.uncached_kinds = from.uncached_kinds;
+  to.shares_like = from.shares_like;
+  to.both_kind = from.both_kind;
   to.open_tests = from.open_tests;
   to.activation_tables = from.activation_tables;
   to.takes_mask_array = from.takes_mask_array;
@@ -259,6 +261,15 @@ std::vector<diagnostics::Diagnostic> built_in_numbers(
   return out;
 }
 
+/// A field by which the source unrolls a loop.
+void serve_one_value(Context& context, const std::string& field) {
+  const std::string value = context.evaluation.json[field].dump();
+  context.fields.insert(field);
+  context.guards.push_back(
+      {"self." + field + " != " + value,
+       "\"" + field + " other than " + value + " is not supported\""});
+}
+
 /// The table in which the file looks activations up, if it does.
 std::string activation_entries(Context& context) {
   if (!context.activations.defined()) {
@@ -304,7 +315,8 @@ Emitted emit_model(
     eval::Interpreter& interp,
     Predicates& predicates,
     const std::vector<const Evaluation*>& evaluations,
-    const Evaluation* numbers) {
+    const Evaluation* numbers,
+    const std::string& kept) {
   Emitted out;
   std::vector<std::unique_ptr<Context>> contexts;
   std::vector<Context*> drafts;
@@ -330,6 +342,10 @@ Emitted emit_model(
   }
   if (numbers && out.holes.empty() && context.holes.empty()) {
     out.holes = built_in_numbers(context, *numbers);
+    out.built_in = !out.holes.empty();
+    if (!kept.empty()) {
+      serve_one_value(context, kept);
+    }
   }
   try {
     std::vector<ClassText> classes;

@@ -13,6 +13,7 @@ struct Emitted {
   double lift_ms = 0;  // time that finding idioms took
   std::vector<diagnostics::Diagnostic> holes;
   std::vector<std::string> guards;  // configs that the file refuses, in words
+  bool built_in = false;  // the holes are numbers of the one config alone
   /// The other configs that it was made from, and serves.
   std::vector<nlohmann::json> variants;
 };
@@ -21,12 +22,14 @@ struct Emitted {
 /// model file. The first one decides what the file is for; another is left out
 /// when it cannot be written, or not be merged with those before. `numbers`,
 /// if not null, is one of the first's structure in other numbers: a line that
-/// comes out differently has a number built in, and is a hole.
+/// comes out differently has a number built in, and is a hole. The field `kept`
+/// is the same in both: the file is for its value alone.
 Emitted emit_model(
     eval::Interpreter& interp,
     Predicates& predicates,
     const std::vector<const Evaluation*>& evaluations,
-    const Evaluation* numbers = nullptr);
+    const Evaluation* numbers = nullptr,
+    const std::string& kept = "");
 
 /// `@dataclass class ModelArgs`, for the fields the file reads. What the drafts
 /// have in common is in the first.

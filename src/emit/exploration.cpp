@@ -158,9 +158,10 @@ std::vector<std::pair<int, bool>> decisions(
 std::optional<Recording> record_other_numbers(
     eval::Interpreter& interp,
     Predicates& predicates,
-    const Recording& base) {
+    const Recording& base,
+    const std::string& kept) {
   const auto wanted = decisions(predicates, base.evaluation);
-  for (const json& config : perturbed(base.evaluation.json)) {
+  for (const json& config : perturbed(base.evaluation.json, kept)) {
     auto recording = record(interp, config);
     if (!recording) {
       continue;
@@ -171,6 +172,32 @@ std::optional<Recording> record_other_numbers(
     }
   }
   return {};
+}
+
+namespace {
+
+/// Calls of modules outside of numbered ones, those included, and operations
+/// between them. The library's functions follow from lengths too.
+size_t count_steps(const trace::Frame& frame) {
+  const size_t dot = frame.path.rfind('.');
+  if (dot != std::string::npos && std::isdigit(frame.path[dot + 1])) {
+    return 1;
+  }
+  size_t n = frame.is_module();
+  for (const auto& item : frame.items) {
+    if (const auto* child = std::get_if<std::unique_ptr<trace::Frame>>(&item)) {
+      n += count_steps(**child);
+    } else {
+      n += frame.is_module() && std::holds_alternative<trace::OpNode>(item);
+    }
+  }
+  return n;
+}
+
+}  // namespace
+
+bool takes_as_many_steps(const Recording& a, const Recording& b) {
+  return count_steps(a.trace->root) == count_steps(b.trace->root);
 }
 
 }  // namespace portwright::emit

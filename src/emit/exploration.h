@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "emit/compile.h"
 #include "emit/predicates.h"
 
@@ -15,10 +17,15 @@ library::Evaluated<std::vector<Recording>> explore(
     const nlohmann::json& config);
 
 /// A recording in other numbers, every condition decided as in `base`; nothing
-/// when no such config can be built.
+/// when no such config can be built. The field `kept`, if any, stays.
 std::optional<Recording> record_other_numbers(
     eval::Interpreter& interp,
     Predicates& predicates,
-    const Recording& base);
+    const Recording& base,
+    const std::string& kept = "");
+
+/// True when no loop outside of the layers ran more often in one than in the
+/// other.
+bool takes_as_many_steps(const Recording& a, const Recording& b);
 
 }  // namespace portwright::emit

@@ -32,7 +32,14 @@ int argument_index(const Frame& call, std::string_view name) {
   return -1;
 }
 
-/// What the config's layer_types calls a layer; "" where it does not say.
+std::string attention_mask(const Context& context, bool sliding) {
+  return std::string("create_attention_mask(h, c") +
+         (sliding ? ", window_size=self.sliding_window" : "") +
+         (context.needs_mask_array ? ", return_array=True)" : ")");
+}
+
+}  // namespace
+
 std::string named_kind(Context& context, const Frame& layer) {
   const Value kinds =
       context.interp.try_getattr(context.evaluation.config, "layer_types");
@@ -45,14 +52,6 @@ std::string named_kind(Context& context, const Frame& layer) {
   return index < items.size() && items[index].is_str() ? items[index].str()
                                                        : "";
 }
-
-std::string attention_mask(const Context& context, bool sliding) {
-  return std::string("create_attention_mask(h, c") +
-         (sliding ? ", window_size=self.sliding_window" : "") +
-         (context.needs_mask_array ? ", return_array=True)" : ")");
-}
-
-}  // namespace
 
 std::vector<int64_t> layer_indices(const Frame& frame) {
   std::vector<int64_t> out;
@@ -189,6 +188,32 @@ void write_recurrent_masks(
   w.statement("    else:");
   w.statement(
       "        masks[kind] = " + attention_mask(context, !masks.any_full));
+}
+
+std::string sharing_caches(Context& context, const Masks& masks) {
+  const std::string test =
+      "        if " + context.shared_keys.test() + "\n    ]\n";
+  const std::string start = "def make_cache(self):\n    return [\n";
+  std::string made = "KVCache()";
+  if (masks.any_sliding) {
+    context.fields.insert("sliding_window");
+    context.imports.insert("cache:RotatingKVCache");
+    made = "RotatingKVCache(max_size=self.args.sliding_window)";
+  }
+  if (masks.any_full || masks.any_chunked || !masks.any_sliding) {
+    context.imports.insert("cache:KVCache");
+  }
+  if (!masks.any_sliding || (!masks.any_full && !masks.any_chunked)) {
+    return start + "        " + made + "\n        for layer in self.layers\n" +
+           test;
+  }
+  context.fields.insert("layer_types");
+  return start + "        " + made +
+         "\n        if kind == \"sliding_attention\"\n"
+         "        else KVCache()\n"
+         "        for layer, kind in zip(self.layers, "
+         "self.args.layer_types)\n" +
+         test;
 }
 
 std::string recurrent_caches(Context& context, const Masks& masks) {

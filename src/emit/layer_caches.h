@@ -8,6 +8,9 @@ namespace portwright::emit {
 /// order; each is a cache of its own.
 std::vector<int64_t> layer_indices(const Frame& frame);
 
+/// What the config's layer_types calls a layer; "" where it does not say.
+std::string named_kind(Context& context, const Frame& layer);
+
 /// Adds the kind of a layer that keeps states to `masks`.
 void add_recurrent_layer(Context& context, const Frame& layer, Masks& masks);
 
@@ -19,6 +22,10 @@ void write_recurrent_masks(
     ModuleWriter& w,
     const Context& context,
     const Masks& masks);
+
+/// The make_cache method where layers share keys: one cache for each that keeps
+/// its own.
+std::string sharing_caches(Context& context, const Masks& masks);
 
 /// The make_cache method.
 std::string recurrent_caches(Context& context, const Masks& masks);

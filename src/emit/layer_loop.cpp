@@ -86,6 +86,50 @@ LayerInputs find_layer_inputs(
   return out;
 }
 
+/// The loop over layers of which some attend to the keys that the last one of
+/// their kind has kept: they are given its cache too.
+void write_sharing_loop(
+    ModuleWriter& w,
+    const Roles& roles,
+    const Masks& masks,
+    const LayerInputs& inputs) {
+  Context& context = w.context();
+  if (!context.carried.name.empty() || !masks.recurrent.empty() ||
+      !masks.both_kind.empty() || !masks.uncached.empty()) {
+    context.hole(
+        roles.backbone->call, "layers share keys, and keep something else");
+  }
+  const std::string layers = "self." + roles.layers;
+  const std::string names = masks.mixed() ? "layer, kind" : "layer";
+  const std::string lists =
+      masks.mixed() ? "zip(" + layers + ", self.layer_types)" : layers;
+  w.statement("caches = iter(cache)");
+  if (masks.mixed()) {
+    w.statement("kept = {}");
+  }
+  w.statement(
+      inputs.by_index ? "for i, (" + names + ") in enumerate(" + lists + "):"
+                      : "for " + names + " in " + lists + ":");
+  const std::string pair = std::string(SharedKeys::kName) + ", c";
+  const std::string kept = masks.mixed() ? "kept[kind]" : pair;
+  w.statement("    if " + context.shared_keys.test() + ":");
+  w.statement("        " + kept + " = None, next(caches)");
+  std::vector<std::string> args{"h"};
+  args.insert(args.end(), inputs.extra.begin(), inputs.extra.end());
+  args.insert(
+      args.end(),
+      {SharedKeys::kName, masks.mixed() ? "masks[kind]" : "mask", "c"});
+  if (masks.mixed()) {
+    w.statement("    " + pair + " = kept[kind]");
+  }
+  w.statement(
+      std::string("    h, ") + SharedKeys::kName + " = layer(" + join(args) +
+      ")");
+  if (masks.mixed()) {
+    w.statement("    kept[kind] = " + pair);
+  }
+}
+
 /// The loop over layers that are all called alike.
 void write_loop(
     ModuleWriter& w,
@@ -180,7 +224,9 @@ void write_layer_loop(
     const Roles& roles,
     const Masks& masks,
     const LoopInputs& inputs) {
-  if (masks.both_kind.empty()) {
+  if (w.context().shared_keys.any()) {
+    write_sharing_loop(w, roles, masks, inputs.usual);
+  } else if (masks.both_kind.empty()) {
     write_loop(w, roles, masks, inputs.usual);
   } else {
     write_mixed_loop(w, roles, masks, inputs);

@@ -176,7 +176,7 @@ Masks find_masks(Context& context, const Roles& roles) {
   };
   Masks out;
   for (const Frame* layer : roles.layer_frames) {
-    if (!uses_cache(*layer)) {
+    if (!attends(context, *layer)) {
       add_uncached_layer(context, *layer, out);
       continue;
     }
@@ -261,6 +261,10 @@ void write_make_cache(ClassText& model, const Masks& masks, Context& context) {
     model.methods.push_back(
         "def make_cache(self):\n    return [CacheList(" + join(caches) +
         ") for _ in self.layers]\n");
+    return;
+  }
+  if (context.shared_keys.any()) {
+    model.methods.push_back(sharing_caches(context, masks));
     return;
   }
   if (!masks.any_sliding) {
@@ -424,9 +428,15 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
   Masks recurrent;
   std::set<std::string> uncached;
   std::string both_kind;
+  SharedKeys shared;
   for (Context* draft : drafts) {
     try {
-      const Masks masks = find_masks(*draft, find_roles(*draft));
+      const Roles roles = find_roles(*draft);
+      draft->shared_keys = find_shared_keys(*draft, roles.layer_frames, {});
+      if (draft->shared_keys.any()) {
+        shared = draft->shared_keys;
+      }
+      const Masks masks = find_masks(*draft, roles);
       kinds.insert(masks.kinds.begin(), masks.kinds.end());
       if (!masks.recurrent.empty() &&
           (recurrent.recurrent.empty() || !masks.both)) {
@@ -444,11 +454,14 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
     draft->recurrent_states = recurrent.states;
     draft->both_kind = both_kind;
     draft->uncached_kinds = uncached;
+    draft->shares_like = shared;
   }
 }
 
 void write_model(Context& context) {
   const Roles roles = find_roles(context);
+  context.shared_keys =
+      find_shared_keys(context, roles.layer_frames, context.shares_like);
   context.carried = find_carried(context, roles.layer_frames);
   Masks masks = find_masks(context, roles);
   widen(context, masks);

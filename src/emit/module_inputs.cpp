@@ -5,12 +5,15 @@
 namespace portwright::emit {
 
 using lift::Flow;
-using lift::uses_cache;
 
 bool is_handed(const Context& context, const Frame& frame, ValueId id) {
   const std::string& parameter = context.trace.info(id).parameter;
   const Flow flow = context.flows.of(id);
-  return flow == Flow::Data || (flow == Flow::Position && !uses_cache(frame)) ||
+  if (hands_keys(context, frame) && context.shared_keys.holds(id)) {
+    return false;
+  }
+  return flow == Flow::Data ||
+         (flow == Flow::Position && !attends(context, frame)) ||
          (frame.is_module() && !parameter.empty() &&
           !parameter.starts_with(frame.path + "."));
 }
@@ -67,7 +70,8 @@ void ModuleWriter::classify_inputs() {
       data_inputs_.push_back(id);
     }
   }
-  const bool cached = uses_cache(frame_);
+  const bool cached = attends(context_, frame_);
+  takes_shared_keys();
   takes_both_ = lift::keeps_state(frame_) && lift::updates_keys(frame_);
   const auto has_both = [](const Frame& f) {
     return lift::updates_keys(f) && lift::updates_index(f);
@@ -103,6 +107,36 @@ void ModuleWriter::classify_inputs() {
     return std::find(optional_inputs_.begin(), optional_inputs_.end(), id) !=
            optional_inputs_.end();
   });
+}
+
+/// The module that attends takes another layer's keys apart, or hands on its
+/// own; those around it hand on both as one.
+void ModuleWriter::takes_shared_keys() {
+  hands_keys_ = hands_keys(context_, frame_);
+  if (!hands_keys_) {
+    return;
+  }
+  used_names_.insert(SharedKeys::kName);
+  const bool inside =
+      std::any_of(graph_.calls.begin(), graph_.calls.end(), [&](auto* call) {
+        return hands_keys(context_, *call);
+      });
+  if (inside) {
+    return;
+  }
+  kept_keys_ = foreign_keys(context_, frame_);
+  if (kept_keys_.first) {
+    bind(kept_keys_.first, "keys");
+    bind(kept_keys_.second, "values");
+    open_with(std::string("keys, values = ") + SharedKeys::kName, "values");
+    return;
+  }
+  const auto updates = lift::find_cache_updates(graph_);
+  if (updates.size() != 1 || !updates[0].values) {
+    context_.hole(
+        frame_.call, "'" + frame_.path + "' keeps no keys that others share");
+  }
+  kept_keys_ = {updates[0].all_keys, updates[0].all_values};
 }
 
 std::map<ValueId, std::string> ModuleWriter::optional_inputs() const {

@@ -379,13 +379,17 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   if (carries) {
     args.push_back(context_.carried.name);
   }
+  const bool hands = hands_keys(context_, child);
+  if (hands) {
+    args.emplace_back(SharedKeys::kName);
+  }
   const bool recurrent = lift::keeps_state(child);
   if (takes_both_ && recurrent != lift::updates_keys(child)) {
     args.emplace_back(recurrent ? "ssm_mask" : "mask");
     args.emplace_back(recurrent ? "cache[0]" : "cache[1]");
   } else if (takes_both_ && recurrent) {
     args.insert(args.end(), {"mask", "ssm_mask", "cache"});
-  } else if (uses_cache(child)) {
+  } else if (attends(context_, child)) {
     if (uses_mask(context_, child)) {
       args.emplace_back("mask");
     }
@@ -402,7 +406,9 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   }
   args.insert(args.end(), keywords.begin(), keywords.end());
   const Expression answer = call(called.text, std::move(args));
-  return used.size() == 1 ? answer : unpacked(answer, used, outputs[index]);
+  return used.size() == 1 && !hands
+             ? answer
+             : unpacked(answer, used, outputs[index], hands);
 }
 
 void ModuleWriter::hand_out(const Frame& call, ValueId id) {
@@ -416,12 +422,16 @@ void ModuleWriter::hand_out(const Frame& call, ValueId id) {
 Expression ModuleWriter::unpacked(
     const Expression& answer,
     const std::vector<ValueId>& ids,
-    ValueId wanted) {
+    ValueId wanted,
+    bool with_keys) {
   std::vector<std::string> targets;
   for (ValueId id : ids) {
     const bool carried = takes_carried_ && context_.carried.holds(id);
     names_[id] = carried ? context_.carried.name : fresh(house_of(id));
     targets.push_back(names_[id]);
+  }
+  if (with_keys) {
+    targets.emplace_back(SharedKeys::kName);
   }
   statement(join(targets) + " = " + answer.text);
   return {names_.at(wanted), kPrimary};
@@ -581,8 +591,11 @@ Expression ModuleWriter::scalar(const Value& v) {
         frame_.call,
         "'" + frame_.path + "' reads the length of its cache in no known way");
   }
+  // A loop of the source's outside of layers is written out.
+  const bool unrolled = eval::depends_on_loop(v.provenance()) &&
+                        !frame_.path.starts_with(context_.layers_path + ".");
   if (v.provenance() && v.provenance()->kind != Provenance::Kind::Dim &&
-      !v.is_none()) {
+      !v.is_none() && !unrolled) {
     return {"self." + attribute_for(v), kPrimary};
   }
   const std::string text = literal(context_.interp, v);
@@ -596,7 +609,11 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
     rows_.find();
   }
   grouped_.find();
-  count_uses(outputs);
+  std::vector<ValueId> used(outputs);
+  if (kept_keys_.first) {
+    used.insert(used.end(), {kept_keys_.first, kept_keys_.second});
+  }
+  count_uses(used);
   std::vector<std::string> results;
   const trace::Twin* half = context_.evaluation.half;
   for (ValueId id : outputs) {
@@ -608,6 +625,13 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
                            ? half->output_dtype(frame_, place)
                            : std::nullopt;
     results.push_back(converted(value(id), id, dtype).text);
+  }
+  if (kept_keys_.first) {
+    results.push_back(
+        "(" + value(kept_keys_.first).text + ", " +
+        value(kept_keys_.second).text + ")");
+  } else if (hands_keys_) {
+    results.emplace_back(SharedKeys::kName);
   }
   statement("return " + join(results));
   for (ValueId id : frame_.outputs) {
@@ -648,6 +672,28 @@ void ModuleWriter::order_init() {
   });
 }
 
+void ModuleWriter::replace_in_statements(
+    size_t from,
+    const std::string& text,
+    const std::string& by) {
+  for (size_t i = from; i < statements_.size(); ++i) {
+    if (const size_t at = statements_[i].find(text); at != std::string::npos) {
+      statements_[i].replace(at, text.size(), by);
+    }
+  }
+}
+
+size_t ModuleWriter::batch_axis(ValueId id) const {
+  const auto& shape = context_.trace.info(id).shape;
+  const auto& e = context_.evaluation;
+  for (size_t i = 0; i + 1 < shape.size(); ++i) {
+    if (shape[i] == e.batch && shape[i + 1] == e.length) {
+      return i;
+    }
+  }
+  return 0;
+}
+
 ClassText ModuleWriter::take(std::string class_name) {
   ClassText out;
   out.name = std::move(class_name);
@@ -662,6 +708,10 @@ ClassText ModuleWriter::take(std::string class_name) {
   }
   if (takes_carried_) {
     out.call_params.push_back(context_.carried.name + ": Optional[mx.array]");
+  }
+  if (hands_keys_) {
+    out.call_params.push_back(
+        std::string(SharedKeys::kName) + ": Optional[Any]");
   }
   if (takes_mask_) {
     out.call_params.emplace_back("mask: Optional[mx.array] = None");
@@ -679,10 +729,17 @@ ClassText ModuleWriter::take(std::string class_name) {
     const size_t dims = data_inputs_.empty() ? 3 : rank(data_inputs_.front());
     const std::string x =
         data_inputs_.empty() ? "x" : names_.at(data_inputs_.front());
+    const size_t before =
+        data_inputs_.empty() ? 0 : batch_axis(data_inputs_.front());
+    std::string sizes = "B, L";
+    for (size_t i = 0; i < before; ++i) {
+      sizes.insert(0, "_, ");
+    }
     out.call.push_back(
         needs_depth ? "B, L, D = " + x + ".shape"
         : dims == 3 ? "B, L, _ = " + x + ".shape"
-                    : "B, L = " + x + ".shape[:2]");
+                    : sizes + " = " + x +
+                          ".shape[:" + std::to_string(before + 2) + "]");
     out.call.emplace_back("");
   }
   if (splits_cache_) {

@@ -101,6 +101,10 @@ class ModuleWriter {
   /// Inputs that other forwards of the class are not given, and the names of
   /// their parameters.
   std::map<ValueId, std::string> optional_inputs() const;
+  /// True when it attends to the keys of another layer, which kept them.
+  bool reads_foreign_keys() const {
+    return kept_keys_.first && foreign_keys(context_, frame_).first;
+  }
   /// The recurrences of the module's forward.
   const RecurrentWriter& recurrent() const {
     return recurrent_;
@@ -132,6 +136,17 @@ class ModuleWriter {
   void read_positions(std::function<std::string()> cache, std::string length) {
     position_cache_ = std::move(cache);
     length_text_ = std::move(length);
+  }
+  /// Which axis of a value is the batch, before that of the tokens; 0 where
+  /// none is.
+  size_t batch_axis(ValueId id) const;
+  /// Puts other text into the statements since the `from`th.
+  void replace_in_statements(
+      size_t from,
+      const std::string& text,
+      const std::string& by);
+  size_t statement_count() const {
+    return statements_.size();
   }
   /// The positions of the new tokens, (1 or B, L).
   Expression positions();
@@ -168,12 +183,14 @@ class ModuleWriter {
   bool is_made_wide(ValueId id);
 
   void classify_inputs();
+  void takes_shared_keys();
   void order_init();
   Expression call_module(const Frame& call, size_t index);
   Expression unpacked(
       const Expression& answer,
       const std::vector<ValueId>& ids,
-      ValueId wanted);
+      ValueId wanted,
+      bool with_keys);
   Expression call_activation(const Frame& call);
   std::string expert_activation(const Frame& call, const lift::Experts&);
   void keep_expert_weights(
@@ -222,8 +239,10 @@ class ModuleWriter {
   bool takes_mask_ = false;
   bool takes_cache_ = false;
   bool takes_carried_ = false;
-  bool takes_both_ = false;    // of a recurrence, and of attention
-  bool splits_cache_ = false;  // of attention, and of its index
+  bool hands_keys_ = false;                // that layers share
+  std::pair<ValueId, ValueId> kept_keys_;  // ... and attends to them itself
+  bool takes_both_ = false;                // of a recurrence, and of attention
+  bool splits_cache_ = false;              // of attention, and of its index
   bool constructing_ = false;  // writes __init__, where fields are args.x
 
   /// What submodules answer beside their outputs.

@@ -65,6 +65,18 @@ Expression ModuleWriter::member(
     initialise(path, text);
     return {"self." + path, kPrimary};
   }
+  for (const Frame* call : graph_.calls) {
+    // A submodule that is called, and whose own submodules are too.
+    if (path.starts_with(child_name(call->path) + ".") &&
+        std::count(path.begin(), path.end(), '.') == 1) {
+      const std::string line = "self." + path + " = " + text;
+      if (std::find(late_init_.begin(), late_init_.end(), line) ==
+          late_init_.end()) {
+        late_init_.push_back(line);
+      }
+      return {"self." + path, kPrimary};
+    }
+  }
   return {members_.put(path, text), kPrimary};
 }
 
@@ -133,7 +145,10 @@ Expression ModuleWriter::buffer(ValueId id) {
   }
   std::string attribute = "_" + path;
   std::replace(attribute.begin(), attribute.end(), '.', '_');
-  return {computed_in_init(attribute, made), kPrimary};
+  const Expression own{computed_in_init(attribute, made), kPrimary};
+  const bool narrow = torch::is_floating_point(info.dtype) && !constructing_ &&
+                      half_dtype(id) == torch::Dtype::BFloat16;
+  return narrow ? narrowed(own) : own;  // what __init__ computes is float32
 }
 
 std::string ModuleWriter::computed_in_init(

@@ -43,11 +43,17 @@ json changed(const json& config, Extent extent) {
 
 }  // namespace
 
-std::vector<json> perturbed(const json& config) {
-  return {
+std::vector<json> perturbed(const json& config, const std::string& kept) {
+  std::vector<json> out{
       changed(config, {true, true}),
       changed(config, {true, false}),
       changed(config, {false, false})};
+  for (json& numbers : out) {
+    if (!kept.empty()) {
+      numbers[kept] = config[kept];
+    }
+  }
+  return out;
 }
 
 }  // namespace portwright::emit

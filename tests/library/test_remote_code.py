@@ -28,7 +28,14 @@ def made(reference_worker, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "name", ["tuple_cache", "shared_blocks", "guarded_imports", "states_and_keys"]
+    "name",
+    [
+        "tuple_cache",
+        "shared_blocks",
+        "guarded_imports",
+        "states_and_keys",
+        "shared_keys",
+    ],
 )
 def test_equals_torch(name, made, agree):
     agree(name, made(name))

@@ -39,6 +39,8 @@ class ModelArgs(BaseModelArgs):
     rope_parameters: Optional[Dict[str, Any]] = None
 
     def __post_init__(self):
+        if self.hidden_act == "gelu":
+            self.hidden_act = "gelu_pytorch_tanh"
         rope = self.rope_scaling or self.rope_parameters or {}
         self.rope_theta = rope.get("rope_theta", self.rope_theta)
         rope_type = rope.get("rope_type", rope.get("type", "default"))

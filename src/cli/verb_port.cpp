@@ -20,6 +20,7 @@ struct Options {
   std::string directory;
   bool quick = false;
   bool full = false;
+  bool trust_remote_code = false;
 };
 
 /// What a run adds to the world goes again when the run is interrupted or
@@ -64,7 +65,8 @@ class Unfinished {
   base::OnInterrupt on_interrupt_;
 };
 
-/// Copies what a checkpoint consists of: weights, config, tokenizer.
+/// Copies what a checkpoint consists of: weights, config, tokenizer, the code
+/// it brings.
 base::Result<void> copy_checkpoint(const fs::path& from, const fs::path& to) {
   if (auto made = base::make_directories(to); !made) {
     return made;
@@ -72,7 +74,7 @@ base::Result<void> copy_checkpoint(const fs::path& from, const fs::path& to) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(from, error)) {
     const auto extension = entry.path().extension();
-    if (!entry.is_regular_file() || extension == ".py" || extension == ".bin" ||
+    if (!entry.is_regular_file() || extension == ".bin" ||
         extension == ".pth") {
       continue;
     }
@@ -224,6 +226,7 @@ run_port(const Options& options, const Common& common, Console& console) {
   verify::Subject subject;
   subject.checkpoint = checkpoint;
   subject.port = out / name;
+  subject.trust_remote_code = options.trust_remote_code;
   verify::BatteryOptions battery;
   battery.mode = options.quick  ? verify::Mode::Quick
                  : options.full ? verify::Mode::Full
@@ -277,6 +280,10 @@ Run verb_port(CLI::App& app, const Common& common) {
       app.add_flag("--quick", options->quick, "weights, logits, decode");
   app.add_flag("--full", options->full, "also what takes long")
       ->excludes(quick);
+  app.add_flag(
+      "--trust-remote-code",
+      options->trust_remote_code,
+      "let transformers run code that comes with the model");
   return [options, &common](Console& console) {
     return run_port(*options, common, console);
   };

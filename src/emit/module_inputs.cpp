@@ -9,7 +9,7 @@ using lift::Flow;
 bool is_handed(const Context& context, const Frame& frame, ValueId id) {
   const std::string& parameter = context.trace.info(id).parameter;
   const Flow flow = context.flows.of(id);
-  if (hands_keys(context, frame) && context.shared_keys.holds(id)) {
+  if (is_given_keys(context, frame, id)) {
     return false;
   }
   return flow == Flow::Data ||

@@ -158,9 +158,6 @@ SharedKeys find_shared_keys(
   SharedKeys out;
   Finder finder(context, layers);
   if (!finder.find(out)) {
-    if (!like.any()) {
-      return {};
-    }
     out.takers = like.takers;
     out.owner = like.owner;
     out.member = like.member;
@@ -195,6 +192,11 @@ bool hands_keys(const Context& context, const Frame& frame) {
   const size_t dot = frame.path.find('.', list.size());
   return context.shared_keys.takers.contains(
       dot == std::string::npos ? "" : frame.path.substr(dot + 1));
+}
+
+bool is_given_keys(const Context& context, const Frame& frame, ValueId id) {
+  return context.shared_keys.holds(id) &&
+         (hands_keys(context, frame) || !reads(frame, Pair{id, id}));
 }
 
 bool attends(const Context& context, const Frame& frame) {

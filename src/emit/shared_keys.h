@@ -15,7 +15,7 @@ using trace::ValueId;
 class Context;
 
 /// Keys and values that a layer keeps, and to which later layers of its kind
-/// attend in place of their own: every layer hands on a pair.
+/// attend in place of their own: every layer hands on a pair, where some does.
 struct SharedKeys {
   static constexpr const char* kName = "shared_kv";  // all over the file
 
@@ -42,6 +42,10 @@ SharedKeys find_shared_keys(
 
 /// True for a module that hands the keys on, in this layer or another.
 bool hands_keys(const Context& context, const Frame& frame);
+
+/// True for keys and values of layers that a forward is given among others, or
+/// hands on as a pair.
+bool is_given_keys(const Context& context, const Frame& frame, ValueId id);
 
 /// True when the frame attends, be it to the keys of another layer.
 bool attends(const Context& context, const Frame& frame);

@@ -24,3 +24,13 @@ def test_layers_share_the_keys_of_the_last_of_their_kind(portwright, tmp_path):
     # The layers run on several streams, as many as were unrolled.
     assert "create_attention_mask(h[0], c" in text
     assert "num_streams other than 3 is not supported" in text
+
+
+def test_a_checkpoint_with_its_own_code_is_ported(portwright, tmp_path):
+    checkpoint, out = tmp_path / "checkpoint", tmp_path / "port"
+    made = portwright("synth", SHARING, "-o", checkpoint, "--trust-remote-code")
+    assert made.returncode == 0, made.stderr
+    done = portwright("port", checkpoint, "-o", out, "--trust-remote-code", "--json")
+    assert done.returncode == 0, done.stderr
+    assert answer(done)["verdict"] == "pass"
+    assert (out / "checkpoint" / "modeling_sharing.py").exists()

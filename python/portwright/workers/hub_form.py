@@ -62,6 +62,8 @@ def complete(folder):
     path = Path(folder) / "config.json"
     config = json.loads(path.read_text())
     kind = config.get("model_type")
+    if kind not in CONFIG_MAPPING:  # it brings its own code
+        return {}
     names = getattr(CONFIG_MAPPING[kind], "attribute_map", {})
     added = fields(config, names, json.loads(_FIELDS.read_text()).get(kind, {}))
     path.write_text(json.dumps({**config, **added}, indent=2) + "\n")

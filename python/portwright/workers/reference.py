@@ -152,6 +152,7 @@ class Reference:
         import torch
 
         self.torch = torch
+        self.trusted = trust_remote_code
         options = {
             "dtype": getattr(torch, dtype),
             "attn_implementation": "eager",
@@ -256,7 +257,7 @@ class Reference:
         import copy
 
         torch = self.torch
-        low = Reference(folder, "bfloat16")
+        low = Reference(folder, "bfloat16", self.trusted)
         tensors, order = low.forward(ids, capture=".*")
         exact = Reference.__new__(Reference)
         exact.torch, exact.model = torch, copy.deepcopy(self.model)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "emit/exploration.h"
+#include "emit/own_elements.h"
 #include "library/guarded.h"
 #include "lift/print.h"
 #include "trace/recorder.h"
@@ -159,7 +160,9 @@ std::unique_ptr<trace::Trace> record_model(
       e.batch,
       masked,
       &e);
-  return recorder.finish();
+  auto trace = recorder.finish();
+  keep_own_elements(interp, *trace, e);
+  return trace;
 }
 
 library::Evaluated<Recording> record_with(

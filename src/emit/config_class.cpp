@@ -214,10 +214,19 @@ ConfigField config_field(const eval::Class& cls, const std::string& name) {
 }
 
 bool is_always_given(const eval::Class& cls, const std::string& name) {
-  const ConfigField field = config_field(cls, declared_name(cls, name));
-  return !field.annotation.empty() && field.default_value.is_number() &&
-         field.annotation.find("None") == std::string::npos &&
-         field.annotation.find("Optional") == std::string::npos;
+  const std::string declared = declared_name(cls, name);
+  const ConfigField field = config_field(cls, declared);
+  if (!field.annotation.empty() && field.default_value.is_number() &&
+      field.annotation.find("None") == std::string::npos &&
+      field.annotation.find("Optional") == std::string::npos) {
+    return true;
+  }
+  const auto statements = config_statements(cls);
+  return std::any_of(statements.begin(), statements.end(), [&](const auto& s) {
+    return s.self_contained && s.text.starts_with("self." + declared + " = ") &&
+           s.text.find("self." + declared, 5) == std::string::npos &&
+           s.text.find("None") == std::string::npos;
+  });
 }
 
 std::vector<ConfigStatement> config_statements(const eval::Class& cls) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "eval/interpreter.h"
+
 namespace portwright::emit {
 namespace {
 
@@ -33,6 +35,29 @@ TEST(ConfigStatement, ReadsWhatAFormattedTextMentions) {
 TEST(ConfigStatement, AssignsAnItem) {
   EXPECT_TRUE(
       statement_of("self.kinds[-1] = 'full'").assigned.contains("kinds"));
+}
+
+TEST(ConfigClass, KnowsWhatItGivesWhateverTheFileHolds) {
+  eval::Interpreter interp;
+  const eval::Value module(interp.run_source("config", "config.py", R"py(
+class Config:
+    attribute_map = {"depth": "width_of_heads"}
+    heads: int = 4
+    groups: int | None = None
+    width: int | None = None
+    def __post_init__(self, **kwargs):
+        self.width_of_heads = 2 * self.size // self.heads
+        self.width = self.width or self.size
+        if self.groups is None:
+            self.groups = self.heads
+)py"));
+  const eval::Value held = interp.getattr(module, "Config");
+  const auto& cls = *held.get<eval::Class>();
+  EXPECT_TRUE(is_always_given(cls, "heads"));
+  EXPECT_TRUE(is_always_given(cls, "width_of_heads"));
+  EXPECT_TRUE(is_always_given(cls, "depth"));
+  EXPECT_FALSE(is_always_given(cls, "width"));
+  EXPECT_FALSE(is_always_given(cls, "groups"));
 }
 
 }  // namespace

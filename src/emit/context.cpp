@@ -17,6 +17,7 @@ Context::Context(eval::Interpreter& interp, const Evaluation& evaluation)
   }
   const std::string& root = evaluation.model.object()->cls->name;
   const size_t end = root.find("For");
+  own_elements = evaluation.own_elements;
   family = end == std::string::npos ? "" : root.substr(0, end);
 }
 

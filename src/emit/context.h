@@ -41,6 +41,9 @@ struct Evaluation {
   /// Weights that layers share with others, and whose they are: checkpoints
   /// need not hold them. The model was recorded with weights of its own each.
   std::map<std::string, std::string> shared;
+  /// Lists, by path below a layer, of which the n-th layer of a kind has the
+  /// n-th element alone, as its first; and what layer_types calls the kind.
+  std::map<std::string, std::string> own_elements;
 };
 
 /// One class of the emitted file.
@@ -132,6 +135,7 @@ class Context {
   /// many arrays each keeps; "" without such.
   std::string recurrent_kind;
   int recurrent_states = 0;
+  std::map<std::string, std::string> own_elements;  // of all drafts
   std::string both_kind;  // ... that keep keys and values too, not all do
   std::set<std::string> uncached_kinds;  // ... that keep nothing
   /// Model-level facts found on the way.

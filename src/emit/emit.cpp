@@ -116,6 +116,8 @@ void gather(const std::vector<Context*>& drafts) {
     all.imports.insert(draft->imports.begin(), draft->imports.end());
     all.layer_kinds.insert(
         draft->layer_kinds.begin(), draft->layer_kinds.end());
+    all.own_elements.insert(
+        draft->own_elements.begin(), draft->own_elements.end());
     all.convolutions.insert(
         draft->convolutions.begin(), draft->convolutions.end());
     for (const auto& experts : draft->experts) {

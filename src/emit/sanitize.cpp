@@ -4,6 +4,7 @@
 #include "emit/emit.h"
 #include "emit/expert_weights.h"
 #include "emit/expression.h"
+#include "emit/own_elements.h"
 #include "emit/shared_weights.h"
 
 namespace portwright::emit {
@@ -150,6 +151,7 @@ std::string write_sanitize(Context& context) {
   }
   body += copied;  // under the names that the renamings gave
   body += shared_weights(context);
+  body += own_elements(context);
   if (context.fields.contains("rope_theta")) {
     // Old checkpoints carry the frequencies, which are computed here.
     body += "    return {k: v for k, v in weights.items() if "

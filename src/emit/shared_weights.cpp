@@ -63,7 +63,7 @@ std::string shared_weights(Context& context) {
   if (context.evaluation.shared.empty()) {
     return "";
   }
-  const auto shared = shared_module(context);
+  auto shared = shared_module(context);
   const Value kinds =
       context.interp.try_getattr(context.evaluation.config, "layer_types");
   const auto refuse = [&] {
@@ -76,15 +76,15 @@ std::string shared_weights(Context& context) {
   const std::string kind = names.at(shared->owners.begin()->first).str();
   std::vector<int> layers, owners;
   for (size_t i = 0; i < names.size(); ++i) {
-    const auto owner = shared->owners.find(static_cast<int>(i));
-    if ((owner != shared->owners.end()) != (names[i].str() == kind)) {
-      refuse();
-    }
-    if (owner != shared->owners.end()) {
-      layers.push_back(owner->first);
-      if (owner->first == owner->second) {
-        owners.push_back(owner->first);
+    const int layer = static_cast<int>(i);
+    if (names[i].str() == kind) {
+      layers.push_back(layer);
+      // Others need not share with it.
+      if (shared->owners.try_emplace(layer, layer).first->second == layer) {
+        owners.push_back(layer);
       }
+    } else if (shared->owners.contains(layer)) {
+      refuse();
     }
   }
   for (size_t n = 0; n < layers.size(); ++n) {

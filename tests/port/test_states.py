@@ -23,6 +23,17 @@ def test_some_layers_keep_keys_beside_states(portwright, tmp_path):
     assert "h = layer(h, embeddings, *masks[kind], c)" in text
     # The checkpoint holds the shared block once.
     assert 'held = [p for p in prefixes if p + "down.weight" in weights]' in text
+    # Of a list in it, with a module for each of them, each keeps its own.
+    assert "self.adapters = [nn.Linear(args.hidden_size, args.hidden_size" in text
+    assert 'used = path + f"{n}."' in text
+
+
+def test_what_layers_share_goes_in_turns(emitted):
+    text = emitted("zamba2")
+    assert "own = held[i % len(held)]" in text
+    # The n-th layer has the n-th of the adapters alone, as the first.
+    assert "self.gate_up_proj_adapter_list[0][1](" in text
+    assert '"shared_transformer.feed_forward.gate_up_proj_adapter_list"' in text
 
 
 def test_the_class_that_a_layer_looks_up_tells_it_apart(emitted):

@@ -55,6 +55,11 @@ class SharedBlock(nn.Module):
         self.self_attn = MixedAttention(config)
         self.down = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
         self.up = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+        self.hybrids = [i for i, k in enumerate(config.layer_types) if k == "hybrid"]
+        self.adapters = nn.ModuleList(
+            nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+            for _ in self.hybrids
+        )
 
     def forward(
         self, hidden_states, embedded, layer_idx, attention_mask, past_key_values
@@ -63,7 +68,8 @@ class SharedBlock(nn.Module):
         hidden_states = self.self_attn(
             hidden_states, layer_idx, attention_mask, past_key_values
         )
-        return self.up(nn.functional.silu(self.down(hidden_states)))
+        adapted = self.adapters[self.hybrids.index(layer_idx)](hidden_states)
+        return adapted + self.up(nn.functional.silu(self.down(hidden_states)))
 
 
 class StateLayer(nn.Module):

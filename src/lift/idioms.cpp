@@ -1,5 +1,6 @@
 #include "lift/idioms.h"
 
+#include <algorithm>
 #include <set>
 
 namespace portwright::lift {
@@ -62,6 +63,11 @@ class Search {
     return turned_[id] = answer;
   }
 
+  /// The same at all lengths, from the first channel on.
+  static bool is_whole(const Rope& rope) {
+    return rope.steady && rope.rotation.frequencies.front() != 0;
+  }
+
   /// The rotations that are nearest to the value.
   void find_ropes(ValueId id, std::vector<Rope>& side) {
     if (flows_.of(id) != Flow::Data || !turned(id)) {
@@ -78,11 +84,14 @@ class Search {
             lift_rope(interp_, trace_, flows_, graph_, positions_, id, half_)) {
       // A rotation may lie further in, below a factor by position or beside
       // channels that do not turn.
-      const bool whole =
-          rope->steady && rope->rotation.frequencies.front() != 0;
       const size_t known = side.size();
-      if (!whole) {
+      if (!is_whole(*rope)) {
+        const auto before = found_.ropes;
         find_in_inputs(id, side);
+        if (std::none_of(side.begin() + known, side.end(), is_whole)) {
+          side.resize(known, *rope);  // as little, of fewer channels
+          found_.ropes = before;
+        }
       }
       if (side.size() == known) {
         found_.ropes.emplace(id, *rope);

@@ -31,6 +31,11 @@ class AttentionWriter {
 
   /// How many keys there are: an expression. Nothing without a cache.
   std::optional<Expression> key_length();
+  /// True for the axis along which the cache keeps a value.
+  bool counts_keys(ValueId id, int64_t axis) const {
+    const lift::CacheUpdate* update = found_.update_of(id);
+    return update && update->values && axis == 2;
+  }
   Expression additive_mask();
   Expression positions();
 

@@ -6,6 +6,7 @@
 #include "emit/naming.h"
 #include "emit/operations.h"
 #include "emit/precision_predicates.h"
+#include "emit/separation.h"
 #include "emit/short_names.h"
 #include "emit/variants.h"
 
@@ -351,6 +352,7 @@ Emitted emit_model(
   }
   try {
     std::vector<ClassText> classes;
+    separate_classes(drafts);
     drafts = merged(predicates, drafts, classes);
     gather(drafts);
     for (size_t i = 1; i < drafts.size(); ++i) {

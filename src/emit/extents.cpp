@@ -50,7 +50,8 @@ Expression ModuleWriter::own_extent(const Provenance& dim) {
     needs_shape = true;
     return {shape[axis] == e.batch ? "B" : "L", kPrimary};
   }
-  if (shape[axis] == e.length + e.offset) {
+  if (shape[axis] == e.length + e.offset ||
+      attention_.counts_keys(dim.value_id, axis)) {
     if (const auto keys = attention_.key_length()) {
       return *keys;
     }

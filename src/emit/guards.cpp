@@ -294,7 +294,8 @@ class Finder {
       message += " for a layer";
     }
     if (message.size() > 90) {
-      message = "this choice of " + *reads.fields.begin();
+      message = "this choice of " +
+                (reads.fields.empty() ? "layers" : *reads.fields.begin());
     }
     add(refused,
         branch.outcome ? "\"only configs with " + message + " are supported\""
@@ -327,6 +328,9 @@ bool matters(const Reads& reads) {
   // What rope's own class reads is held against initialize_rope instead.
   static const std::set<std::string> kRope = {
       "rope_theta", "rope_scaling", "rope_parameters", "rope_type"};
+  if (reads.fields.empty()) {
+    return reads.loop;  // another depth may decide it for the first time
+  }
   return std::any_of(
       reads.fields.begin(), reads.fields.end(), [](const auto& f) {
         return !is_inert(f) && !kRope.contains(f);

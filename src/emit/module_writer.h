@@ -68,6 +68,11 @@ class ModuleWriter {
       const std::string& attribute,
       ValueId id,
       const std::string& shaped = "");
+  /// The same, `made` of what the constant is in Python.
+  std::string made_in_init(
+      const std::string& attribute,
+      ValueId id,
+      const std::function<std::string(const Expression&)>& made);
   /// A name not used yet in __call__.
   std::string fresh(std::string name);
   ClassText take(std::string class_name);

@@ -89,10 +89,11 @@ Expression unflatten(Writer& w, const OpNode& op) {
   w.context().interp.for_each(argument(op, "sizes"), [&](Value v) {
     sizes.push_back(w.extent(v).text);
   });
-  return method(
-      input(w, op),
-      "unflatten",
-      {std::to_string(axis_of(argument(op, "dim"), rank)), tuple_text(sizes)});
+  return call(
+      "mx.unflatten",
+      {input(w, op).text,
+       std::to_string(axis_of(argument(op, "dim"), rank)),
+       tuple_text(sizes)});
 }
 
 Expression transposed(Writer& w, const OpNode& op, int64_t a, int64_t b) {

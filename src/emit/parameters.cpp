@@ -155,20 +155,26 @@ std::string ModuleWriter::computed_in_init(
     const std::string& attribute,
     ValueId id,
     const std::string& shaped) {
+  return made_in_init(attribute, id, [&](const Expression& made) {
+    return shaped.empty() ? made.text : made.at(kPrimary) + "." + shaped;
+  });
+}
+
+std::string ModuleWriter::made_in_init(
+    const std::string& attribute,
+    ValueId id,
+    const std::function<std::string(const Expression&)>& made) {
   if (init_names_.insert(attribute).second) {
     ModuleWriter construction(context_, context_.trace.root);
     construction.constructing_ = true;
     construction.dtype_source.clear();
     construction.count_uses({id});
-    Expression text = construction.value(id);
-    if (!shaped.empty()) {
-      text = {text.at(kPrimary) + "." + shaped, kPrimary};
-    }
+    const Expression text = construction.value(id);
     late_init_.insert(
         late_init_.end(),
         construction.statements_.begin(),
         construction.statements_.end());
-    late_init_.push_back("self." + attribute + " = " + text.text);
+    late_init_.push_back("self." + attribute + " = " + made(text));
   }
   return "self." + attribute;
 }

@@ -44,7 +44,7 @@ Reads reads_of(const Provenance* p) {
 
 int Predicates::index_of(const Provenance* condition) {
   Reads reads = reads_of(condition);
-  if (!reads.plain || reads.fields.empty()) {
+  if (!reads.plain || (reads.fields.empty() && !reads.loop)) {
     return -1;
   }
   std::string text = eval::to_string(

@@ -34,7 +34,8 @@ class Predicates {
   explicit Predicates(eval::Interpreter& interp)
       : interp_(interp), configs_(interp) {}
 
-  /// The index of a condition; -1 when it reads more than the config.
+  /// The index of a condition; -1 when it reads more than the config and the
+  /// layer index, or neither.
   int index_of(const eval::Provenance* condition);
   const Predicate& at(int index) const {
     return all_[index];

@@ -34,6 +34,27 @@ Value made_with(Context& context, const Value& module, const char* name) {
   return context.interp.getattr(module, name);
 }
 
+const char* activation_text(lift::CausalConv::Activation activation) {
+  using Activation = lift::CausalConv::Activation;
+  switch (activation) {
+    case Activation::None:
+      break;
+    case Activation::Silu:
+      return "nn.silu";
+    case Activation::Gelu:
+      return "nn.gelu";
+    case Activation::GeluTanh:
+      return "nn.gelu_approx";
+    case Activation::Relu:
+      return "nn.relu";
+    case Activation::Tanh:
+      return "mx.tanh";
+    case Activation::Sigmoid:
+      return "mx.sigmoid";
+  }
+  return "";
+}
+
 }  // namespace
 
 void RecurrentWriter::find() {
@@ -168,8 +189,8 @@ std::string RecurrentWriter::conv_member(const lift::CausalConv& form) {
   context.convolutions.insert(name);
   const bool last = deltas_.empty() && spaces_.empty() && scans_.empty();
   std::string call_text = "self." + name + "(x)";
-  if (form.activation == lift::CausalConv::Activation::Silu) {
-    call_text = "nn.silu(" + call_text + ")";
+  if (const char* function = activation_text(form.activation); *function) {
+    call_text = std::string(function) + "(" + call_text + ")";
   }
   const trace::Twin* half = context.evaluation.half;
   if (half && half->dtype(form.weight) == torch::Dtype::Float32) {
@@ -281,7 +302,9 @@ void RecurrentWriter::write_space(const Space& space) {
   const lift::StateSpace& f = space.form;
   std::vector<std::string> args;
   for (ValueId id : {f.x, f.a_log, f.b, f.c, f.d, f.dt, f.dt_bias}) {
-    args.push_back(w_.value(id).text);
+    // The shared function takes the logarithm of what decays.
+    args.push_back(
+        id ? w_.value(id).text : "mx.log(-" + w_.value(f.a).at(kPrimary) + ")");
   }
   args.emplace_back("state");
   args.push_back(

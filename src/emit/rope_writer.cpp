@@ -244,6 +244,155 @@ class Finder {
   double max_positions_ = 0;
 };
 
+/// The type of rope that the config names.
+std::string config_type(Context& context) {
+  const Value parameters =
+      context.interp.try_getattr(context.evaluation.config, "rope_parameters");
+  const Value* type = parameters.is(eval::Kind::Dict)
+                          ? parameters.get<eval::Dict>()->find("rope_type")
+                          : nullptr;
+  return type && type->is_str() ? type->str() : "default";
+}
+
+/// What a rotation by a formula of the source's own is made of.
+struct OwnRotation {
+  ValueId frequencies;  // radians per position, one for each pair
+  bool turned;          // the other way round
+  std::string scale;    // of the rotated channels; empty for 1
+};
+
+/// Walks back from a rotation to the constant frequencies it turns by.
+class OwnFinder {
+ public:
+  OwnFinder(Context& context, const lift::Rope& rope)
+      : context_(context), rope_(rope) {}
+
+  std::optional<OwnRotation> find() {
+    if (!rope_.steady) {
+      return {};
+    }
+    walk();
+    const bool scaled = std::abs(rope_.rotation.magnitude - 1) > 1e-6;
+    if (!found_ || (scaled && !scale_)) {
+      return {};
+    }
+    return OwnRotation{
+        found_, turned_, scaled ? context_.args_text(*scale_) : ""};
+  }
+
+ private:
+  void walk() {
+    std::set<ValueId> seen{rope_.input};
+    std::vector<ValueId> pending{rope_.output};
+    while (!pending.empty()) {
+      const ValueId id = pending.back();
+      pending.pop_back();
+      if (!seen.insert(id).second) {
+        continue;
+      }
+      const auto& info = context_.trace.info(id);
+      if (context_.flows.of(id) == lift::Flow::Constant) {
+        take_frequencies(id);
+      } else if (info.producer) {
+        take_scale(*info.producer);
+        const auto& inputs = info.producer->inputs;
+        pending.insert(pending.end(), inputs.begin(), inputs.end());
+      }
+    }
+  }
+
+  void take_frequencies(ValueId id) {
+    if (found_) {
+      return;
+    }
+    const int sign =
+        lift::holds_frequencies(context_.trace, id, rope_.rotation);
+    if (sign != 0) {
+      const auto& info = context_.trace.info(id);
+      found_ = info.producer ? id : made(*torch::as_tensor(info.tensor));
+      turned_ = sign < 0;
+    }
+  }
+
+  /// The operation of the construction that a buffer was filled by.
+  ValueId made(const torch::Tensor& buffer) {
+    ValueId out = 0;
+    for (ValueId id = 1; id < context_.trace.values.size(); ++id) {
+      const auto& info = context_.trace.info(id);
+      const auto* other = torch::as_tensor(info.tensor);
+      if (other && info.producer && other->shares_storage(buffer) &&
+          other->sizes == buffer.sizes) {
+        out = id;
+      }
+    }
+    return out;
+  }
+
+  void take_scale(const OpNode& op) {
+    if (op.op->name != "mul" && op.op->name != "rmul") {
+      return;
+    }
+    for (const Value& arg : op.args) {
+      if (arg.is_number() &&
+          std::abs(arg.as_double() - rope_.rotation.magnitude) <= 1e-6) {
+        scale_ = arg;
+      }
+    }
+  }
+
+  Context& context_;
+  const lift::Rope& rope_;
+  ValueId found_ = 0;
+  bool turned_ = false;
+  std::optional<Value> scale_;
+};
+
+/// The class that turns by given frequencies comes to exist.
+std::string frequency_class(Context& context) {
+  const std::string name = "FrequencyRoPE";
+  for (const auto& c : context.classes) {
+    if (c.name == name) {
+      return name;
+    }
+  }
+  ClassText rope;
+  rope.name = name;
+  rope.init_params = {"freqs", "traditional", "scale: float = 1.0"};
+  rope.init = {
+      "self.dims = 2 * freqs.size",
+      "self.traditional = traditional",
+      "self.scale = scale",
+      "self._freqs = 1.0 / freqs"};
+  rope.call_params = {"x: mx.array", "offset: int = 0"};
+  rope.call = {
+      "if self.scale != 1.0:",
+      "    x = x.at[..., : self.dims].multiply(self.scale)",
+      "return mx.fast.rope(x, self.dims, traditional=self.traditional, "
+      "base=None, scale=1.0, offset=offset, freqs=self._freqs)"};
+  context.classes.push_back(rope);
+  return name;
+}
+
+bool write_own_rope(
+    ModuleWriter& writer,
+    const lift::Rope& rope,
+    const std::string& traditional) {
+  Context& context = writer.context();
+  const auto own = OwnFinder(context, rope).find();
+  if (!own) {
+    return false;
+  }
+  context.rope_fixed = true;
+  context.rope_types.insert(config_type(context));
+  const std::string name = frequency_class(context);
+  writer.made_in_init("rope", own->frequencies, [&](const Expression& freqs) {
+    return name + "(" + (own->turned ? "-" + freqs.at(kPrimary) : freqs.text) +
+           ", " + traditional +
+           (own->scale.empty() ? "" : ", scale=" + own->scale) + ")";
+  });
+  return true;
+}
+
 /// The channels turned, where a layer's own set of parameters says which part
 /// of a head they are: int(head_dim * factor).
 std::string dims_by_kind(
@@ -270,16 +419,6 @@ std::string dims_by_kind(
          (factor->kind == Kind::Constant && !given
               ? ".get(\"partial_rotary_factor\", " + factor->text + "))"
               : "[\"partial_rotary_factor\"])");
-}
-
-/// The type of rope that the config names.
-std::string config_type(Context& context) {
-  const Value parameters =
-      context.interp.try_getattr(context.evaluation.config, "rope_parameters");
-  const Value* type = parameters.is(eval::Kind::Dict)
-                          ? parameters.get<eval::Dict>()->find("rope_type")
-                          : nullptr;
-  return type && type->is_str() ? type->str() : "default";
 }
 
 /// All kinds of layers that have parameters of their own.
@@ -333,7 +472,11 @@ void write_rope(
         frame.call,
         "queries and keys of '" + frame.path + "' are rotated differently");
   }
+  const std::string traditional = queries->traditional ? "True" : "False";
   const auto maker = Finder(context, frame, *queries).find();
+  if (!maker && write_own_rope(writer, *queries, traditional)) {
+    return;
+  }
   if (!maker) {
     context.hole(
         frame.call,
@@ -343,7 +486,6 @@ void write_rope(
   const auto* provenance = dims_provenance(context.trace.root, queries->dims);
   std::string dims = provenance ? context.args_text(provenance)
                                 : std::to_string(queries->dims);
-  const std::string traditional = queries->traditional ? "True" : "False";
   using Form = Maker::Form;
   if (maker->form == Form::Base || maker->form == Form::Turned) {
     context.rope_fixed = true;

@@ -18,6 +18,7 @@ class Config:
     missing = None
     kinds = ["full", "sliding", "full"]
     flag = True
+    rope = {"theta": 1e4, "inner": {"k": 1}}
 c = Config()
 )");
   interp.mark_config(interp.getattr(Value(module), "c"), "");
@@ -38,6 +39,12 @@ TEST(Provenance, FollowsArithmetic) {
   EXPECT_EQ(provenance_of("r = (-c.n) ** 2"), "(-config.n) ** 2");
   EXPECT_EQ(provenance_of("r = c.n ** -0.5"), "config.n ** -0.5");
   EXPECT_EQ(provenance_of("r = 2 + 3"), "-");
+}
+
+TEST(Provenance, FollowsItemsOfDictionaries) {
+  EXPECT_EQ(
+      provenance_of("r = c.rope['theta'] / 2.0"), "config.rope['theta'] / 2.0");
+  EXPECT_EQ(provenance_of("r = c.rope['inner']['k']"), "-");
 }
 
 TEST(Provenance, FollowsComparisonsAndLogic) {

@@ -165,7 +165,10 @@ Value range_item(Interpreter& interp, const Value& object, const Value& index) {
 
 Value dict_item(Interpreter& interp, const Value& object, const Value& index) {
   if (const Value* found = object.get<Dict>()->find(interp, index)) {
-    return *found;
+    const bool scalar = !found->is_object() || found->is_str();
+    return scalar && !found->provenance()
+               ? indexed(interp, *found, object, index)
+               : *found;
   }
   static const Symbol missing("__missing__");
   if (object.object()->cls != interp.types.dict) {

@@ -126,7 +126,8 @@ class Search {
       }
       const OpNode* next = nullptr;
       for (const OpNode* user : it->second) {
-        if (named(user, {"matmul", "bmm"}) && user->inputs[0] == id) {
+        if (named(user, {"matmul", "bmm", "einsum"}) &&
+            user->inputs.size() == 2 && user->inputs[0] == id) {
           return user;
         }
         if (named(
@@ -158,6 +159,11 @@ class Search {
     }
     if (named(op, {"matmul", "bmm"})) {
       return product(op->inputs[0], op->inputs[1], found);
+    }
+    if (named(op, {"einsum"}) && op->inputs.size() == 2) {
+      // What its letters say is for the proof to judge.
+      found_product(op->inputs[0], op->inputs[1], found);
+      return true;
     }
     if (named(op, {"baddbmm"}) && op->inputs.size() == 3) {
       return added_product(*op, found);
@@ -223,10 +229,16 @@ class Search {
 
   bool product(ValueId left, ValueId right, Attention& found) {
     const OpNode* transposed = producer(right);
-    if (!named(transposed, {"transpose", "swapaxes", "mT"})) {
+    if (!named(transposed, {"transpose", "swapaxes", "mT", "permute"})) {
       return false;
     }
-    found.keys = whole_heads(ungrouped(transposed->inputs[0]));
+    found_product(left, transposed->inputs[0], found);
+    return true;
+  }
+
+  /// Queries, perhaps scaled, and keys of a product.
+  void found_product(ValueId left, ValueId right, Attention& found) {
+    found.keys = whole_heads(ungrouped(right));
     found.queries = left;
     if (const OpNode* factor = producer(left);
         named(factor, {"mul", "div"}) && scalar_operand(*factor)) {
@@ -234,7 +246,6 @@ class Search {
       found.queries = factor->inputs[0];
     }
     found.queries = whole_heads(found.queries);
-    return true;
   }
 
   /// (B, H, S, D) of what was made (B H, S, D) for bmm.

@@ -83,6 +83,29 @@ TEST_F(AttentionTest, LooksThroughRepeatedHeads) {
   EXPECT_DOUBLE_EQ(found[0].scale_value(), 0.25);
 }
 
+TEST_F(AttentionTest, KnowsProductsBySummedIndices) {
+  const auto found =
+      lift("        k = k.repeat_interleave(2, dim=1)\n"
+           "        v = v.repeat_interleave(2, dim=1)\n"
+           "        s = torch.einsum('bhqd,bhkd->bhqk', q, k) * 0.25\n"
+           "        p = torch.softmax(s, dim=-1)\n"
+           "        return torch.einsum('bhqk,bhkd->bhqd', p, v)");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].queries, inputs_[0]);
+  EXPECT_EQ(found[0].keys, inputs_[1]);
+  EXPECT_EQ(found[0].values, inputs_[2]);
+}
+
+TEST_F(AttentionTest, RefusesOtherSumsOfIndices) {
+  const auto found =
+      lift("        k = k.repeat_interleave(2, dim=1)\n"
+           "        v = v.repeat_interleave(2, dim=1)\n"
+           "        s = torch.einsum('bhqd,bhkd->bhkq', q, k)\n"
+           "        p = torch.softmax(s, dim=-1)\n"
+           "        return torch.einsum('bhqk,bhkd->bhqd', p, v)");
+  EXPECT_TRUE(found.empty());
+}
+
 TEST_F(AttentionTest, LeavesHeadsThatAreTiled) {
   const auto found =
       lift("        k = k[:, None].expand(2, 2, 2, 3, 8).reshape(2, 4, 3, 8)\n"

@@ -1,5 +1,7 @@
 #include "lift/causal_conv.h"
 
+#include <cmath>
+
 #include "lift/proof.h"
 #include "trace/replay.h"
 
@@ -98,6 +100,29 @@ mx::array convolved(
   return bias ? sum + mx::reshape(*bias, {1, -1, 1}) : sum;
 }
 
+mx::array activated(CausalConv::Activation activation, const mx::array& x) {
+  using Activation = CausalConv::Activation;
+  switch (activation) {
+    case Activation::None:
+      return x;
+    case Activation::Silu:
+      return x * mx::sigmoid(x);
+    case Activation::Gelu:
+      return x * (1.0f + mx::erf(x * float(M_SQRT1_2))) * 0.5f;
+    case Activation::GeluTanh: {
+      const auto inner = (x + 0.044715f * x * x * x) * float(M_2_SQRTPI);
+      return 0.5f * x * (1.0f + mx::tanh(inner * float(M_SQRT1_2)));
+    }
+    case Activation::Relu:
+      return mx::maximum(x, mx::array(0.0f));
+    case Activation::Tanh:
+      return mx::tanh(x);
+    case Activation::Sigmoid:
+      return mx::sigmoid(x);
+  }
+  return x;
+}
+
 }  // namespace
 
 std::optional<CausalConv> lift_causal_conv(
@@ -126,12 +151,19 @@ std::optional<CausalConv> lift_causal_conv(
     }
     const mx::array got = replay.compute(found->output);
     const mx::array plain = convolved(x, weight, bias, length);
-    if (relative_error(got, plain) < kTolerance) {
-      return found;
-    }
-    found->activation = CausalConv::Activation::Silu;
-    if (relative_error(got, plain * mx::sigmoid(plain)) < kTolerance) {
-      return found;
+    using Activation = CausalConv::Activation;
+    for (const Activation activation :
+         {Activation::None,
+          Activation::Silu,
+          Activation::Gelu,
+          Activation::GeluTanh,
+          Activation::Relu,
+          Activation::Tanh,
+          Activation::Sigmoid}) {
+      if (relative_error(got, activated(activation, plain)) < kTolerance) {
+        found->activation = activation;
+        return found;
+      }
     }
   } catch (const eval::PythonError&) {
   }

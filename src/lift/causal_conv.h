@@ -17,7 +17,15 @@ struct CausalConv {
   ValueId output = 0;  // (B, C, L)
   ValueId weight = 0;  // parameter (C, 1, K)
   ValueId bias = 0;    // parameter (C,), or 0
-  enum class Activation : uint8_t { None, Silu };
+  enum class Activation : uint8_t {
+    None,
+    Silu,
+    Gelu,
+    GeluTanh,
+    Relu,
+    Tanh,
+    Sigmoid
+  };
   Activation activation = Activation::None;
   int channels = 0, kernel = 0;
 };

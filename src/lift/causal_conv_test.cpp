@@ -39,8 +39,25 @@ TEST_F(CausalConvTest, KnowsItsActivation) {
   EXPECT_EQ(found->activation, CausalConv::Activation::Silu);
 }
 
+TEST_F(CausalConvTest, KnowsOtherActivations) {
+  using Activation = CausalConv::Activation;
+  const std::pair<const char*, Activation> known[] = {
+      {"F.gelu(y)", Activation::Gelu},
+      {"F.gelu(y, approximate='tanh')", Activation::GeluTanh},
+      {"F.relu(y)", Activation::Relu},
+      {"torch.tanh(y)", Activation::Tanh},
+      {"torch.sigmoid(y)", Activation::Sigmoid}};
+  for (const auto& [text, activation] : known) {
+    const auto found = lift(
+        "        y = y[..., :full.shape[-1]]\n        y = " +
+        std::string(text) + "[..., -7:]\n");
+    ASSERT_TRUE(found) << text;
+    EXPECT_EQ(found->activation, activation) << text;
+  }
+}
+
 TEST_F(CausalConvTest, RefusesAnotherActivation) {
-  EXPECT_FALSE(lift("        y = F.gelu(y[..., :full.shape[-1]])[..., -7:]\n"));
+  EXPECT_FALSE(lift("        y = F.elu(y[..., :full.shape[-1]])[..., -7:]\n"));
 }
 
 TEST_F(CausalConvTest, RefusesOneThatReadsWhatComes) {

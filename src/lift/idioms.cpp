@@ -37,10 +37,11 @@ class Search {
       find_ropes(a.keys, found_.keys);
     }
     for (const OpNode* op : graph_.ops) {
-      if (op->op->name == "matmul") {  // scores written out
+      const std::string_view name = op->op->name;
+      if (name == "matmul" || name == "einsum") {  // scores written out
         find_ropes(op->inputs[0], found_.queries);
       }
-      if (op->op->name == "add" || op->op->name == "baddbmm") {
+      if (name == "add" || name == "baddbmm") {
         find_key_bias(*op);
       }
     }

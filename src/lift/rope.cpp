@@ -8,21 +8,6 @@
 
 namespace portwright::lift {
 
-bool agree(const Rotation& a, const Rotation& b) {
-  if (a.frequencies.size() != b.frequencies.size() ||
-      std::abs(a.magnitude - b.magnitude) > 2e-6 * b.magnitude) {
-    return false;
-  }
-  for (size_t i = 0; i < a.frequencies.size(); ++i) {
-    const double expected = b.frequencies[i];
-    if (std::abs(a.frequencies[i] - expected) >
-        2e-6 * std::abs(expected) + 1e-9) {
-      return false;
-    }
-  }
-  return !a.frequencies.empty();
-}
-
 namespace {
 
 using Ids = std::unordered_set<ValueId>;

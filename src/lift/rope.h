@@ -19,6 +19,10 @@ struct Rotation {
 /// Equal to float32 accuracy.
 bool agree(const Rotation& a, const Rotation& b);
 
+/// 1 where a value holds the rotation's frequencies, one after the other, -1
+/// where it holds their opposites, else 0.
+int holds_frequencies(const Trace& trace, ValueId id, const Rotation& rotation);
+
 /// A rotary position embedding of the first `dims` channels.
 struct Rope {
   ValueId input = 0;   // (B, H, L, D), or (B, L, H, D) with heads_last

@@ -161,13 +161,18 @@ class Search {
           agrees(r, range, 21, true) && agrees(r, range, 6, false);
       if (same) {
         out.a_log = negative_exponential(interp_, trace_, inputs_[r.a]);
-        out.d = same_parameter(interp_, trace_, inputs_[r.d]);
-        out.dt_bias = same_parameter(interp_, trace_, inputs_[r.dt_bias]);
-        return out.a_log && out.d && out.dt_bias ? std::optional(out)
-                                                 : std::nullopt;
+        out.a = inputs_[r.a];
+        out.d = parameter_or_value(inputs_[r.d]);
+        out.dt_bias = parameter_or_value(inputs_[r.dt_bias]);
+        return out;
       }
     }
     return {};
+  }
+
+  ValueId parameter_or_value(ValueId id) const {
+    const ValueId same = same_parameter(interp_, trace_, id);
+    return same ? same : id;
   }
 
   bool agrees(

@@ -9,7 +9,8 @@ class StateSpaceTest : public RecurrenceTest {
  protected:
   std::optional<StateSpace> lift(
       const std::string& step,
-      const std::string& decay = "-torch.exp(self.decay)") {
+      const std::string& decay = "-torch.exp(self.decay)",
+      const std::string& skip = "self.skip") {
     record(
         "def scan(x, dt, A, B, C, D, bias, limits, state):\n"
         "    B, C = B.repeat_interleave(3, 2), C.repeat_interleave(3, 2)\n"
@@ -33,8 +34,9 @@ class StateSpaceTest : public RecurrenceTest {
         "        y, s = scan(self.x(x).view(2, 7, 3, 4), self.dt(x), " + decay +
             ",\n"
             "            self.b(x).view(2, 7, 1, 5), self.c(x).view(2, 7, 1, "
-            "5),\n"
-            "            self.skip, self.add, (0.5, 2.0), "
+            "5),\n            " +
+            skip +
+            ", self.add, (0.5, 2.0), "
             "cache.get_recurrent_state())\n"
             "        cache.update_recurrent_state(s)\n"
             "        return y.flatten(2)\n");
@@ -65,8 +67,18 @@ TEST_F(StateSpaceTest, RefusesAnotherClamp) {
   EXPECT_FALSE(lift("    dt = torch.clamp(dt, min=0.5)\n"));
 }
 
-TEST_F(StateSpaceTest, RefusesADecayThatIsNoExponential) {
-  EXPECT_FALSE(lift(kClamped, "-self.decay * self.decay"));
+TEST_F(StateSpaceTest, TakesADecayThatIsNoExponential) {
+  const auto found = lift(kClamped, "-F.softplus(self.decay)");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->a_log, 0u);
+  EXPECT_EQ(trace_->info(found->a).producer->op->name, "neg");
+}
+
+TEST_F(StateSpaceTest, TakesASkipThatIsComputed) {
+  const auto found =
+      lift(kClamped, "-torch.exp(self.decay)", "0.5 * self.skip");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(trace_->info(found->d).producer->op->name, "mul");
 }
 
 }  // namespace

@@ -47,10 +47,34 @@ class ModelArgs(BaseModelArgs):
             **rope,
             "type": rope_type,
         }
-        if self.use_qk_norm:
-            raise ValueError("configs with use_qk_norm are not supported")
         if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
+
+
+class LayerNorm(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.variance_epsilon = args.layer_norm_eps
+        self.weight = mx.zeros((args.num_attention_heads, args.head_dim))
+
+    def __call__(self, x: mx.array) -> mx.array:
+        mean = x.astype(mx.float32).mean(axis=-1, keepdims=True)
+        variance = mx.square(x.astype(mx.float32) - mean).mean(axis=-1, keepdims=True)
+        h = (x.astype(mx.float32) - mean) * mx.rsqrt(variance + self.variance_epsilon)
+        return (self.weight.astype(mx.float32) * h).astype(x.dtype)
+
+
+class KNorm(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.variance_epsilon = args.layer_norm_eps
+        self.weight = mx.zeros((args.num_key_value_heads, args.head_dim))
+
+    def __call__(self, x: mx.array) -> mx.array:
+        mean = x.astype(mx.float32).mean(axis=-1, keepdims=True)
+        variance = mx.square(x.astype(mx.float32) - mean).mean(axis=-1, keepdims=True)
+        h = (x.astype(mx.float32) - mean) * mx.rsqrt(variance + self.variance_epsilon)
+        return (self.weight.astype(mx.float32) * h).astype(x.dtype)
 
 
 class Attention(nn.Module):
@@ -61,10 +85,14 @@ class Attention(nn.Module):
         n_heads = args.num_attention_heads
         n_kv_heads = args.num_key_value_heads
         self.scale = head_dim**-0.5
+        self.use_qk_norm = args.use_qk_norm
         self.q_proj = nn.Linear(dim, n_heads * head_dim, bias=args.attention_bias)
         self.k_proj = nn.Linear(dim, n_kv_heads * head_dim, bias=args.attention_bias)
         self.v_proj = nn.Linear(dim, n_kv_heads * head_dim, bias=args.attention_bias)
         self.o_proj = nn.Linear(n_heads * head_dim, dim, bias=args.attention_bias)
+        if args.use_qk_norm:
+            self.q_norm = LayerNorm(args)
+            self.k_norm = KNorm(args)
         self.rope = initialize_rope(
             head_dim,
             base=args.rope_theta,
@@ -78,8 +106,14 @@ class Attention(nn.Module):
     ) -> mx.array:
         B, L, _ = x.shape
 
-        queries = self.q_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
-        keys = self.k_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+        queries = self.q_proj(x).reshape(B, L, -1, self.head_dim)
+        if self.use_qk_norm:
+            queries = self.q_norm(queries)
+        queries = queries.transpose(0, 2, 1, 3)
+        keys = self.k_proj(x).reshape(B, L, -1, self.head_dim)
+        if self.use_qk_norm:
+            keys = self.k_norm(keys)
+        keys = keys.transpose(0, 2, 1, 3)
         values = self.v_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
 
         if cache is not None:

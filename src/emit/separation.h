@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include "emit/context.h"
+
+namespace portwright::emit {
+
+/// Gives instances of one class of the source classes of their own where
+/// instances of one layer differ: no condition on the config could tell these
+/// apart, their place in the model does. All drafts are changed alike, and the
+/// lines that make the instances with them.
+void separate_classes(const std::vector<Context*>& drafts);
+
+}  // namespace portwright::emit

@@ -24,6 +24,9 @@ def main():
     parser.add_argument("--count", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first")
+    parser.add_argument(
+        "--variants", action="store_true", help="another config for each, too"
+    )
     parser.add_argument("--document", action="store_true", help="docs/mutants.md")
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -35,14 +38,16 @@ def main():
 
     began = time.monotonic()
     numbers = range(options.first, options.first + options.count)
-    rows = run_all(folder, options.seed, numbers, say)
+    rows = run_all(folder, options.seed, numbers, options.variants, say)
     seconds = time.monotonic() - began
     (folder / "mutants.json").write_text(json.dumps(rows, indent=1) + "\n")
     text = page(rows, options, seconds)
     if options.document:
         (ROOT / "docs" / "mutants.md").write_text(text)
     print(text)
-    return 1 if any(row["status"] == "wrong" for row in rows) else 0
+    found = [row["status"] for row in rows]
+    found += [row["variant"]["status"] for row in rows if "variant" in row]
+    return 1 if "wrong" in found else 0
 
 
 def say(text):

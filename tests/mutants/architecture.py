@@ -205,7 +205,7 @@ class Architecture:
     def texts(self):
         return ast.unparse(self.modeling) + "\n", ast.unparse(self.config) + "\n"
 
-    def write(self, folder, name, base_config):
+    def write(self, folder, name, base_config, changes=None):
         """As a checkpoint with its own code, without weights."""
         folder.mkdir(parents=True, exist_ok=True)
         modeling, configuration = f"modeling_{name}", f"configuration_{name}"
@@ -218,7 +218,8 @@ class Architecture:
         texts = self.texts()
         (folder / f"{modeling}.py").write_text(texts[0])
         (folder / f"{configuration}.py").write_text(texts[1])
-        config = {**base_config, **self.fields, "model_type": name}
+        config = {**base_config, **self.fields, **(changes or {})}
+        config["model_type"] = name
         config["architectures"] = [self.causal_name]
         config["auto_map"] = {
             "AutoConfig": f"{configuration}.{self.config_class.name}",

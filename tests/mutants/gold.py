@@ -8,9 +8,12 @@ import types
 
 from portwright.workers import offline, synth, synth_weights
 
+from library import drawing
+
 IDS = [(i * 37 + 11) % 256 for i in range(23)]
 CHANGED = 1e-3
 KEPT = 2e-5
+TRIES = 6
 _number = itertools.count()
 
 
@@ -33,6 +36,7 @@ class Judge:
         offline.quiet()
         import torch
 
+        torch.set_num_threads(1)  # tiny models, and the compiler beside them
         self.torch = torch
         self.scratch = scratch
         self.told = told or (lambda text: None)
@@ -69,8 +73,8 @@ class Judge:
         self.folder = folder
         return effect
 
-    def _build(self, folder, arch, name):
-        arch.write(folder, name, arch.base_config)
+    def _build(self, folder, arch, name, changes=None):
+        arch.write(folder, name, arch.base_config, changes)
         causal, configuration = _classes(folder, arch, name)
         config = configuration.from_pretrained(folder)
         options = {"dtype": self.torch.float32, "attn_implementation": "eager"}
@@ -98,6 +102,28 @@ class Judge:
     def _run(self, model):
         with self.torch.no_grad():
             return model(self.torch.tensor([IDS]), use_cache=False).logits
+
+    def vary(self, mutant, folder, dice):
+        """A checkpoint of another config of the mutant, which torch takes: the fields
+        that differ, or None after some tries."""
+        fields = {**mutant.arch.base_config, **mutant.arch.fields}
+        for _ in range(TRIES):
+            name = f"stage_{next(_number)}"
+            changes = drawing.overrides(dice, fields, most=2)
+            place = self.scratch / name
+            try:
+                model = self._build(place, mutant.arch, name, changes)
+                if not self._run(model).isfinite().all():
+                    continue
+            except Exception as error:
+                self.told(f"torch does not take {changes}: {error}")
+                continue
+            mutant.arch.write(folder, mutant.name, mutant.arch.base_config, changes)
+            kept = (folder / "config.json").read_text()
+            model.save_pretrained(folder)
+            (folder / "config.json").write_text(kept)
+            return changes
+        return None
 
     def save(self, mutant, folder):
         """The last stage as a checkpoint with its own code. Whether torch answers

@@ -16,10 +16,19 @@ def _counted(names):
     return ", ".join(f"`{n}` {c}" for n, c in sorted(names.items()))
 
 
+def varied_line(varied):
+    if not varied:
+        return []
+    return [f"The same files with another config that is drawn: {_counted(varied)}."]
+
+
 def page(rows, options, seconds):
     status = collections.Counter(row["status"] for row in rows)
     used = collections.Counter(op for row in rows for op in row["operators"])
     bases = collections.Counter(row["base"] for row in rows)
+    varied = collections.Counter(
+        row["variant"]["status"] for row in rows if "variant" in row
+    )
     proven = status["proven"]
     semantic = {n: used[n] for n in SEMANTIC if used[n]}
     style = {n: used[n] for n in STYLE if used[n]}
@@ -38,6 +47,7 @@ def page(rows, options, seconds):
         f"| {len(rows)} | " + " | ".join(str(c) for c in status.values()) + " |",
         "",
         f"{100 * proven / max(1, len(rows)):.0f}% proven, {status['wrong']} wrong.",
+        *varied_line(varied),
         f"The least change of logits by a semantic operator is {min(effects, default=0):.1g} of the largest logit.",
         "",
         f"{len(bases)} bases: {_counted(bases)}.",
@@ -57,5 +67,12 @@ def page(rows, options, seconds):
             operators = ", ".join(row["operators"])
             out.append(
                 f"| {row['name']} | {row['base']} | {operators} | {row['status']} | {reason} |"
+            )
+    for row in rows:
+        if row.get("variant", {}).get("status") == "wrong":
+            out.append(
+                f"| {row['name']} | {row['base']} | {', '.join(row['operators'])} |"
+                f" wrong with {row['variant']['changes']} |"
+                f" {' '.join(row['variant']['reason'].split())[:200]} |"
             )
     return "\n".join(out) + "\n"

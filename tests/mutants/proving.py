@@ -7,13 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHECKS = ["weights", "logits", "decode", "batch"]
-PROVEN, REFUSED, DISPROVED, WRONG, ERROR = (
-    "proven",
-    "refused",
-    "disproved",
-    "wrong",
-    "error",
-)
+PROVEN, REFUSED, WRONG, ERROR = "proven", "refused", "wrong", "error"
+DISPROVED = "disproved"  # by the compiler's own proof
+UNJUDGED = "unjudged"  # torch answers nothing
 
 
 def compiled(folder, file):
@@ -45,12 +41,26 @@ def outcome(folder, file, bench):
         return {**row, "status": DISPROVED, "reason": proof.get("reason", text)}
     if code != 0:
         return {**row, "status": ERROR, "reason": f"exit code {code}: {text}"}
-    row["guards"] = said["guards"]
-    results = bench(checkpoint=folder, port=file, checks=CHECKS, trust_remote_code=True)
-    bad = [c for c in results["checks"] if c["status"] not in ("pass", "warn")]
-    bad = [c for c in bad if c["status"] != "skipped"]
-    if bad:
-        reason = "; ".join(f"{c['name']}: {c['reason']}" for c in bad)
-        return {**row, "status": WRONG, "reason": reason}
-    row["in_process"] = proof.get("verdict")
-    return {**row, "status": PROVEN, "reason": ""}
+    row.update(guards=said["guards"], in_process=proof.get("verdict"))
+    return {**row, **judged(folder, file, bench)}
+
+
+def judged(folder, file, bench):
+    """Whether the port agrees with torch, which may fail itself."""
+    request = {"checkpoint": folder, "port": file, "checks": CHECKS}
+    checks = bench(**request, trust_remote_code=True)["checks"]
+    for status, kind in ((WRONG, "fail"), (UNJUDGED, "untrusted")):
+        bad = [c for c in checks if c["status"] == kind]
+        if bad:
+            reason = "; ".join(f"{c['name']}: {c['reason']}" for c in bad)
+            return {"status": status, "reason": reason}
+    return {"status": PROVEN, "reason": ""}
+
+
+def of_variant(folder, file, bench):
+    """The same of another config, which the file may also refuse."""
+    found = judged(folder, file, bench)
+    reason = found["reason"]
+    if "the port raised ValueError" in reason and "support" in reason:
+        found["status"] = REFUSED
+    return found

@@ -17,12 +17,14 @@ from .patterns import find, rewrite
 from .run import Configs
 
 FIXED = {
-    "gates": ("llama", "output_gate gate_exchanged classes_renamed"),
-    "norms": ("gemma2", "norm_centred embedding_norm norm_around"),
-    "rotation": ("qwen3", "rope_interleaved qk_norm_after_rope block_by_method"),
-    "windows": ("granite", "sliding_alternate attention_softcap"),
+    "gates": ("llama", "output_gate gate_exchanged rope_spectrum classes_renamed"),
+    "layers": ("llama", "first_layer_apart nope_layers heads_unflattened"),
+    "norms": ("gemma2", "norm_centred embedding_norm norm_around attention_sink"),
+    "sizes": ("olmo2", "hidden_norm norm_power scores_by_einsum"),
+    "rotation": ("qwen3", "rope_interleaved rope_scaled qk_norm_after_rope"),
+    "windows": ("granite", "sliding_alternate attention_softcap block_by_method"),
     "experts": ("mixtral", "router_bias shared_expert attributes_renamed"),
-    "states": ("qwen3_next", "write_strength decay_transform norm_bias"),
+    "states": ("mamba2", "skip_scaled decay_transform conv_activation"),
 }
 
 
@@ -46,6 +48,16 @@ def test_is_proven(name, bench, config_of, tmp_path):
     assert judge.save(mutant, tmp_path / name)
     row = proving.outcome(tmp_path / name, tmp_path / f"{name}.py", bench)
     assert row["status"] == "proven", row["reason"]
+
+
+def test_a_choice_of_layers_that_a_small_model_lacks_is_refused(config_of, tmp_path):
+    mutant = start("deep", "llama", 0, config_of("llama"))
+    mutant.arch = changed(mutant, "first_layer_apart")
+    assert rewrite(mutant.arch.modeling, "self.layer_idx == 0", "self.layer_idx == 9")
+    mutant.arch.write(tmp_path, "deep", mutant.arch.base_config)
+    code, said, text = proving.compiled(tmp_path, tmp_path / "port.py")
+    assert code == 0, text
+    assert any("layer_idx == 9" in guard for guard in said["guards"])
 
 
 def test_a_seed_draws_the_same(config_of):

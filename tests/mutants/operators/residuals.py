@@ -16,10 +16,12 @@ def _ends(arch):
     return out
 
 
-def _layer_index(arch):
+def layer_index(arch):
+    """Lets layers keep their index."""
     init = method(arch.layer(), "__init__")
     must(any(a.arg == "layer_idx" for a in init.args.args), "layers have no index")
-    must(not find(init, "self.layer_idx = layer_idx"), "has an index")
+    if not find(init, "self.layer_idx = layer_idx"):
+        extend_init(arch.layer(), "self.layer_idx = layer_idx")
 
 
 @semantic
@@ -49,7 +51,7 @@ def layer_gain(arch, dice):
 @semantic
 def depth_multiplier(arch, dice):
     """Branches fade with depth."""
-    _layer_index(arch)
+    layer_index(arch)
     text = dice.choice(
         [
             "1.0 / (layer_idx + 1) ** 0.5",
@@ -65,8 +67,7 @@ def depth_multiplier(arch, dice):
 @semantic
 def first_layer_apart(arch, dice):
     """The first layer's branches are not added to a residual."""
-    _layer_index(arch)
-    extend_init(arch.layer(), "self.layer_idx = layer_idx")
+    layer_index(arch)
     body, end, name = _ends(arch)[0]
     body[end:end] = statements(f"if self.layer_idx == 0:\n    {name} = {name} * 0.5")
 

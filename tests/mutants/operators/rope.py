@@ -1,11 +1,13 @@
 """How positions rotate queries and keys."""
 
 import ast
+import copy
 
 from ..architecture import NotHere, change, method, must
 from ..patterns import find, statements
 from .attention import ROTATED, _each, enumerated
 from .registry import semantic
+from .residuals import layer_index
 
 
 def _rotary(arch):
@@ -156,8 +158,6 @@ def rope_local(arch, dice):
     must(find(parameters, "base = __x"), "no base")
     loop = next((n for n in ast.walk(forward) if isinstance(n, ast.For)), None)
     must(loop, "no loop")
-    import copy
-
     local = ast.parse(f"class Local{rotary.name}({rotary.name}):\n    pass").body[0]
     own = copy.deepcopy(parameters)
     change(own, "base = __x", "base = __x / 37.0")
@@ -166,15 +166,17 @@ def rope_local(arch, dice):
     arch.modeling.body.insert(at + 1, local)
     name = find(forward, made)[0][1]["__r"]
     change(forward, made, f"{made}\nlocal_embeddings = self.local_{name}(__x, **__k)")
-    index = enumerated(loop)
+    if isinstance(loop.target, ast.Name) and dice.random() < 0.6:
+        layer_index(arch)
+        odd = f"{loop.target.id}.layer_idx % 2"
+    else:
+        odd = f"{enumerated(loop)} % 2"
     used = 0
     for call in [n for n in ast.walk(loop) if isinstance(n, ast.Call)]:
         for key in call.keywords:
             if key.arg == "position_embeddings":
-                key.value = ast.parse(
-                    f"position_embeddings if {index} % 2 else local_embeddings",
-                    mode="eval",
-                ).body
+                text = f"position_embeddings if {odd} else local_embeddings"
+                key.value = ast.parse(text, mode="eval").body
                 used += 1
     must(used, "no rotation given to layers")
     init = method(model, "__init__")

@@ -2,6 +2,7 @@
 
 import collections
 
+from .gold import CHANGED, KEPT
 from .operators import SEMANTIC, STYLE
 
 INTRODUCTION = """# Architectures that nobody has written
@@ -32,12 +33,6 @@ def page(rows, options, seconds):
     proven = status["proven"]
     semantic = {n: used[n] for n in SEMANTIC if used[n]}
     style = {n: used[n] for n in STYLE if used[n]}
-    effects = [
-        effect
-        for row in rows
-        for op, effect in zip(row["operators"], row["effects"])
-        if op in SEMANTIC
-    ]
     out = [
         INTRODUCTION,
         f"`python bench/mutants.py -o DIR --count {options.count} --seed {options.seed}`: {seconds:.0f} s.",
@@ -48,7 +43,7 @@ def page(rows, options, seconds):
         "",
         f"{100 * proven / max(1, len(rows)):.0f}% proven, {status['wrong']} wrong.",
         *varied_line(varied),
-        f"The least change of logits by a semantic operator is {min(effects, default=0):.1g} of the largest logit.",
+        f"A semantic operator changes the logits by at least {CHANGED:g} of the largest, one of style by at most {KEPT:g}.",
         "",
         f"{len(bases)} bases: {_counted(bases)}.",
         "",

@@ -39,6 +39,7 @@ class _Names(ast.NodeTransformer):
 @style
 def classes_renamed(arch, dice):
     """Classes have other names; the library goes by some endings, which stay."""
+    arch.attentions()  # it goes by the whole name where there is none
     word = dice.choice(WORDS)
     own = [*arch.classes(), arch.config_class]
     kept = "(PreTrainedModel|ForCausalLM|RotaryEmbedding|Config|Model)$"

@@ -9,7 +9,7 @@ INTRODUCTION = """# Architectures that nobody has written
 
 Real modeling files of transformers, changed by operators that are drawn at random, each one shown by torch to change the logits; changes of style are shown to keep them.
 A mutant has its own `model_type`, its own code in the checkpoint and random weights; torch runs it as remote code.
-"proven": the compiler's own proof passed, and the port in mlx_lm agrees with torch in weights, logits, cached decoding and a padded batch. "refused" names what it does not translate, "disproved" is a file that its own proof turned down; "wrong" would be a file that the compiler stands by and torch contradicts.
+"proven": the compiler's own proof passed, and the port in mlx_lm agrees with torch in weights, logits, cached decoding and a padded batch. "refused" names what it does not translate, "disproved" is a file that its own proof turned down; "wrong" would be a file that the compiler stands by and torch contradicts; "unjudged" is one on which torch itself raises.
 """
 
 

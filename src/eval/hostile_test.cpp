@@ -33,6 +33,7 @@ TEST(Hostile, DescriptorsCheckWhatTheyGet) {
         "set.add({}, 1)",
         "tuple.__new__(5)",
         "int.__new__(5)",
+        "float.__new__('x')",
         "object.__new__(5)",
         "property.fget.fget(1)"}) {
     const std::string result = outcome(call);

@@ -153,6 +153,16 @@ Value alias_as(Class* cls, const Value& data, Interpreter& interp) {
   return out;
 }
 
+/// The class that __new__ of `base` was asked for.
+Class* asked_for(Interpreter& interp, const Value& cls, const Class* base) {
+  if (!cls.is(eval::Kind::Class) || !cls.get<Class>()->is_subclass_of(base)) {
+    interp.raise(
+        "TypeError",
+        fmt::format("{}.__new__(X): X is not a subtype of it", base->name));
+  }
+  return cls.get<Class>();
+}
+
 void install_parameters(Interpreter& interp, State& state) {
   Class* cls = interp.define_class(
       "Parameter",
@@ -162,8 +172,8 @@ void install_parameters(Interpreter& interp, State& state) {
   state.parameter_class = cls;
   cls->def_static(
       "__new__(cls, data=None, requires_grad=True)",
-      [](Interpreter& interp, Args a) {
-        Value out = alias_as(a[0].get<Class>(), a[1], interp);
+      [cls](Interpreter& interp, Args a) {
+        Value out = alias_as(asked_for(interp, a[0], cls), a[1], interp);
         as_tensor(out)->is_parameter = true;
         as_tensor(out)->requires_grad = interp.truthy(a[2]);
         return out;
@@ -173,8 +183,8 @@ void install_parameters(Interpreter& interp, State& state) {
   state.buffer_class = buffer;
   buffer->def_static(
       "__new__(cls, data=None, *, persistent=True)",
-      [](Interpreter& interp, Args a) {
-        Value out = alias_as(a[0].get<Class>(), a[1], interp);
+      [buffer](Interpreter& interp, Args a) {
+        Value out = alias_as(asked_for(interp, a[0], buffer), a[1], interp);
         as_tensor(out)->is_buffer = true;
         as_tensor(out)->persistent = interp.truthy(a[2]);
         return out;

@@ -111,6 +111,13 @@ Outcome<void> Session::load() {
   return {};
 }
 
+Outcome<Run> Session::reference_in_bfloat16() {
+  const nlohmann::json ids = {plan_.ids};
+  return reference().tensors(
+      "low_precision",
+      {{"folder", subject_.checkpoint.string()}, {"ids", ids}});
+}
+
 Outcome<void> Session::in_bfloat16(const std::function<Outcome<void>()>& use) {
   json request = load_request();
   request["dtype"] = "bfloat16";

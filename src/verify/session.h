@@ -105,6 +105,10 @@ class Session {
   Outcome<const Run*> candidate_prefill();
   Outcome<const Run*> reference_decode();
   Outcome<const Run*> candidate_decode();
+  /// Every module of the reference in bfloat16 over the plan's prompt: what
+  /// goes in ("in:PATH"), what comes out ("low:PATH"), and the same computed in
+  /// float32 ("exact:PATH").
+  Outcome<Run> reference_in_bfloat16();
 
   /// The three of them behind one door: a third party, if any, may join here.
   void join(std::unique_ptr<Party> third) {

@@ -252,7 +252,8 @@ class Reference:
     def low_precision(self, folder, ids):
         """Each module in bfloat16, and in float32 on the same inputs and weights.
 
-        Returns ({"in:PATH", "low:PATH", "exact:PATH"}, order), all as float32.
+        Returns ({"in:PATH", "low:PATH", "exact:PATH", "logits"}, order), what is
+        low in its own dtype.
         """
         import copy
 
@@ -265,13 +266,13 @@ class Reference:
         exact.model.load_state_dict(rounded)
         with Feed(exact.model, tensors, torch):
             fed, _ = exact.forward(ids, capture=".*")
-        out = {}
+        out = {"logits": tensors["logits"]}
         for key, value in tensors.items():
             kind, _, path = key.partition(":")
             if kind == "in" and value.is_floating_point():
-                out[key] = value.float()
+                out[key] = value
             elif kind == "out" and key in fed and value.is_floating_point():
-                out["low:" + path] = value.float()
+                out["low:" + path] = value
                 out["exact:" + path] = fed[key]
         return out, order
 

@@ -73,7 +73,7 @@ class Service:
         dtypes = {k: str(v.dtype).removeprefix("torch.") for k, v in tensors.items()}
         metadata = {"order": json.dumps(order), "dtypes": json.dumps(dtypes)}
         save_file(float32, out, metadata)
-        return {"tensors": out, "order": order}
+        return {"tensors": out, "order": order, "dtypes": dtypes}
 
     def _model(self, name):
         if name not in self._models:

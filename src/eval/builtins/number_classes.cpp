@@ -64,7 +64,7 @@ Value float_to_int(Interpreter& in, double f) {
 }
 
 Value new_int(Interpreter& in, Args a) {
-  if (a[0].get<Class>() != in.types.int_) {
+  if (&as_class(in, a[0]) != in.types.int_) {
     no_subclass(in, as_class(in, a[0]));
   }
   const Value& v = a[1];
@@ -87,7 +87,7 @@ Value new_int(Interpreter& in, Args a) {
 
 Value new_float(Interpreter& in, Args a) {
   static const Symbol float_name("__float__"), index("__index__");
-  if (a[0].get<Class>() != in.types.float_) {
+  if (&as_class(in, a[0]) != in.types.float_) {
     no_subclass(in, as_class(in, a[0]));
   }
   const Value& v = a[1];

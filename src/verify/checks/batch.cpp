@@ -1,6 +1,7 @@
 #include "verify/checks/checks.h"
 #include "verify/given.h"
 #include "verify/place.h"
+#include "verify/steps.h"
 
 namespace portwright::verify {
 namespace {
@@ -21,22 +22,18 @@ bool is_unsupported(const Trouble& trouble) {
 }
 
 /// Each prompt alone in torch: its prefill and its single steps.
-Outcome<std::vector<Array>> alone(Session& session) {
+Outcome<std::vector<Steps>> alone(Session& session) {
   const auto& plan = session.plan();
-  std::vector<Array> out;
+  std::vector<Steps> out;
   for (size_t i = 0; i < plan.batch.size(); ++i) {
-    RunRequest request;
-    request.ids = {together(plan.batch[i], plan.batch_steps[i])};
-    request.prefill = static_cast<int>(plan.batch[i].size());
-    const auto run = session.reference().run(request);
-    if (!run) {
-      return tl::unexpected(run.error());
+    auto steps = reference_steps(
+        session,
+        together(plan.batch[i], plan.batch_steps[i]),
+        static_cast<int>(plan.batch[i].size()));
+    if (!steps) {
+      return tl::unexpected(steps.error());
     }
-    auto logits = run->find("logits");
-    if (!logits) {
-      return model_trouble("no-logits", "the reference gave no logits");
-    }
-    out.push_back(std::move(*logits));
+    out.push_back(std::move(*steps));
   }
   return out;
 }
@@ -44,7 +41,7 @@ Outcome<std::vector<Array>> alone(Session& session) {
 /// Left-padded prompts over batch caches: the last position of each.
 Outcome<void> judge_left_padded(
     Session& session,
-    const std::vector<Array>& expected,
+    const std::vector<Steps>& expected,
     CheckResult& out) {
   const auto run = session.candidate().tensors(
       "left_padded", {{"prompts", session.plan().batch}});
@@ -61,7 +58,7 @@ Outcome<void> judge_left_padded(
     judge(
         out,
         slice_positions(prompt, length - 1, length),
-        slice_positions(expected[i], 0, 1),
+        slice_positions(expected[i].cached, 0, 1),
         session.logits_threshold(),
         fmt::format("left-padded row {} and the prompt alone", i));
   }
@@ -150,7 +147,7 @@ Outcome<Place> locate_row(Session& session, size_t index) {
 /// state there, whatever the port does.
 Outcome<void> judge_in_pieces(
     Session& session,
-    const std::vector<Array>& expected,
+    const std::vector<Steps>& expected,
     CheckResult& out) {
   constexpr int kPiece = 7;
   auto request = request_of(session.plan());
@@ -162,7 +159,7 @@ Outcome<void> judge_in_pieces(
   const auto logits = run->find("logits");
   auto pieces = passed();
   for (size_t i = 0; logits && i < expected.size(); ++i) {
-    judge(
+    judge_steps(
         pieces,
         row(*logits, static_cast<int64_t>(i)),
         expected[i],
@@ -198,7 +195,7 @@ Outcome<CheckResult> run(Session& session) {
   for (size_t i = 0; i < expected->size(); ++i) {
     const auto batched = row(*logits, static_cast<int64_t>(i));
     const bool before = out.status == Status::Fail;
-    const bool good = judge(
+    const bool good = judge_steps(
         out,
         batched,
         (*expected)[i],
@@ -213,7 +210,7 @@ Outcome<CheckResult> run(Session& session) {
         out.place = std::move(*place);
       }
     }
-    if (const auto difference = compare(batched, (*expected)[i])) {
+    if (const auto difference = compare(batched, (*expected)[i].cached)) {
       out.series.push_back(
           {fmt::format("row {}", i), "step", difference->per_position});
     }

@@ -87,10 +87,7 @@ Worst find_worst(const Run& port, const Run& wide, const Run& torch) {
 }
 
 Outcome<CheckResult> run(Session& session) {
-  const nlohmann::json ids = {session.plan().ids};
-  const auto torch = session.reference().tensors(
-      "low_precision",
-      {{"folder", session.subject().checkpoint.string()}, {"ids", ids}});
+  const auto torch = session.reference_in_bfloat16();
   if (!torch) {
     return tl::unexpected(torch.error());
   }

@@ -1,11 +1,12 @@
 #include "verify/checks/checks.h"
+#include "verify/steps.h"
 
 namespace portwright::verify {
 namespace {
 
 Outcome<CheckResult> run(Session& session) {
   const auto& plan = session.plan();
-  const auto torch = session.reference_decode();
+  const auto torch = reference_steps(session, plan.ids, plan.prefill);
   if (!torch) {
     return tl::unexpected(torch.error());
   }
@@ -14,8 +15,7 @@ Outcome<CheckResult> run(Session& session) {
     return tl::unexpected(whole.error());
   }
   const auto logits = (*whole)->find("logits");
-  const auto steps = (*torch)->find("logits");
-  if (!logits || !steps) {
+  if (!logits) {
     return failed("the reference gave no logits");
   }
   const auto prompt = slice_positions(*logits, 0, plan.prefill);
@@ -37,10 +37,10 @@ Outcome<CheckResult> run(Session& session) {
         prompt,
         session.logits_threshold(),
         "logits of " + what);
-    judge(
+    judge_steps(
         out,
         port->find("logits"),
-        steps,
+        *torch,
         session.logits_threshold(),
         "steps after " + what);
   }

@@ -1,5 +1,6 @@
 #include "verify/checks/checks.h"
 #include "verify/locate.h"
+#include "verify/steps.h"
 
 namespace portwright::verify {
 namespace {
@@ -14,28 +15,9 @@ int first_bad(const std::vector<double>& steps) {
   return -1;
 }
 
-/// The gold standard must agree with itself before it can judge.
-std::optional<double> reference_consistency(
-    Session& session,
-    const Run& decode) {
-  const auto prefill = session.reference_prefill();
-  if (!prefill) {
-    return std::nullopt;
-  }
-  const auto whole = (*prefill)->find("logits");
-  const auto steps = decode.find("logits");
-  if (!whole || !steps) {
-    return std::nullopt;
-  }
-  const auto& plan = session.plan();
-  const auto tail = slice_positions(
-      *whole, plan.prefill - 1, static_cast<int64_t>(plan.ids.size()));
-  const auto difference = compare(*steps, tail);
-  return difference ? std::optional(difference->relative) : std::nullopt;
-}
-
 Outcome<CheckResult> run(Session& session) {
-  const auto torch = session.reference_decode();
+  const auto& plan = session.plan();
+  const auto torch = reference_steps(session, plan.ids, plan.prefill);
   if (!torch) {
     return tl::unexpected(torch.error());
   }
@@ -44,23 +26,22 @@ Outcome<CheckResult> run(Session& session) {
     return tl::unexpected(port.error());
   }
   auto out = passed();
-  const auto a = (*port)->find("logits");
-  const auto b = (*torch)->find("logits");
-  const bool good =
-      judge(out, a, b, session.logits_threshold(), "cached single steps");
-  const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+  const auto steps = (*port)->find("logits");
+  const bool good = judge_steps(
+      out, steps, *torch, session.logits_threshold(), "cached single steps");
+  const auto difference =
+      steps ? compare(*steps, torch->cached) : std::optional<Difference>();
   if (difference) {
     out.series.push_back({"cached steps", "step", difference->per_position});
     if (out.place.position) {
-      *out.place.position += session.plan().prefill - 1;
+      *out.place.position += plan.prefill - 1;
     }
   }
-  const auto own = reference_consistency(session, **torch);
-  if (own && *own > kNeverAbove) {
+  if (torch->whole && out.status != Status::Warn) {
     out.reason += fmt::format(
         "{}torch's own cached steps differ from its prefill by {}",
         out.reason.empty() ? "" : "; ",
-        short_number(*own));
+        short_number(torch->contradiction));
   }
   if (good || !difference) {
     return out;
@@ -75,7 +56,7 @@ Outcome<CheckResult> run(Session& session) {
     return tl::unexpected(place.error());
   }
   out.place = *place;
-  out.place.position = session.plan().prefill - 1 + step;
+  out.place.position = plan.prefill - 1 + step;
   if (step > 0) {
     out.reason += fmt::format(
         "; the prefill is right, step {} is the first that is not", step);

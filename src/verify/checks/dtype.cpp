@@ -13,15 +13,20 @@ std::string module_of(const std::string& key) {
   return key.substr(key.find(':') + 1, key.find('#') - key.find(':') - 1);
 }
 
-/// Modules that take bfloat16 and give float32, in the order of their calls.
-std::vector<Leak> find_leaks(const Run& run) {
+bool is(const Run& run, const std::string& key, std::string_view dtype) {
+  const auto it = run.dtypes.find(key);
+  return it != run.dtypes.end() && it->second == dtype;
+}
+
+/// Modules that take bfloat16 and give float32, in the order of their calls,
+/// but for those that do so in the source.
+std::vector<Leak> find_leaks(const Run& run, const Run* source) {
   std::vector<Leak> out;
   for (const auto& path : run.order) {
-    const auto in = run.dtypes.find("in:" + path);
-    const auto result = run.dtypes.find("out:" + path);
-    if (in != run.dtypes.end() && result != run.dtypes.end() &&
-        in->second == "bfloat16" && result->second == "float32") {
-      out.push_back({module_of("out:" + path), result->second});
+    if (is(run, "in:" + path, "bfloat16") &&
+        is(run, "out:" + path, "float32") &&
+        !(source && is(*source, "low:" + path, "float32"))) {
+      out.push_back({module_of("out:" + path), "float32"});
     }
   }
   return out;
@@ -46,10 +51,10 @@ bool is_layer(Session& session, const std::string& module) {
   return std::find(layers.begin(), layers.end(), module) != layers.end();
 }
 
-CheckResult judge_leaks(Session& session, const Run& run) {
-  const auto logits = run.dtypes.find("logits");
-  const bool wide = logits != run.dtypes.end() && logits->second == "float32";
-  const auto leaks = find_leaks(run);
+CheckResult judge_leaks(Session& session, const Run& run, const Run* source) {
+  const bool wide = is(run, "logits", "float32") &&
+                    !(source && is(*source, "logits", "float32"));
+  const auto leaks = find_leaks(run, source);
   const auto layer =
       std::find_if(leaks.begin(), leaks.end(), [&](const Leak& leak) {
         return is_layer(session, leak.module);
@@ -92,10 +97,12 @@ Outcome<CheckResult> run(Session& session) {
   if (!done) {
     return tl::unexpected(done.error());
   }
-  auto out = judge_leaks(session, plain);
+  const auto torch = session.reference_in_bfloat16();
+  auto out = judge_leaks(session, plain, torch ? &*torch : nullptr);
   const auto logits = decoded.dtypes.find("logits");
-  if (out.status == Status::Pass && logits != decoded.dtypes.end() &&
-      logits->second != "bfloat16") {
+  const bool kept =
+      logits == decoded.dtypes.end() || is(plain, "logits", logits->second);
+  if (out.status == Status::Pass && !kept) {
     out = failed("a cached step of a bfloat16 model gives " + logits->second);
   }
   if (out.status == Status::Pass && plain.emulated) {

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "verify/checks/checks.h"
+#include "verify/steps.h"
 
 namespace portwright::verify {
 namespace {
@@ -20,7 +21,7 @@ Outcome<CheckResult> run(Session& session) {
   RunRequest request;
   request.ids = {plan.far};
   request.prefill = plan.far_prefill;
-  const auto torch = session.reference().run(request);
+  const auto torch = reference_steps(session, plan.far, plan.far_prefill);
   if (!torch) {
     return tl::unexpected(torch.error());
   }
@@ -49,10 +50,10 @@ Outcome<CheckResult> run(Session& session) {
           {"far prompt", "position", difference->per_position});
     }
   }
-  judge(
+  judge_steps(
       out,
       port->find("logits"),
-      torch->find("logits"),
+      *torch,
       far_threshold(session),
       fmt::format("cached steps after position {}", plan.far_prefill));
   return out;

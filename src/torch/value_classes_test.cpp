@@ -11,8 +11,8 @@ TEST(Parameter, IsMadeOfNoOtherClass) {
   install_torch(interp);
   int count = 0;
   for (const char* cls : {"5", "'x'", "int", "nn.Module", "nn.Buffer"}) {
-    const auto source = fmt::format(
-        "from torch import nn\nnn.Parameter.__new__({})\n", cls);
+    const auto source =
+        fmt::format("from torch import nn\nnn.Parameter.__new__({})\n", cls);
     try {
       interp.run_source(fmt::format("made{}", ++count), "made.py", source);
       FAIL() << cls << " was taken";

@@ -63,6 +63,12 @@ class Parser {
   size_t at_ = 0;
 };
 
+bool is_blank(const Block& block) {
+  return std::all_of(block.begin(), block.end(), [](const Statement& s) {
+    return s.text.empty() && s.choice < 0;
+  });
+}
+
 bool leaves(const Block& block) {
   return !block.empty() && block.back().choice < 0 &&
          (block.back().text.starts_with("return ") ||
@@ -80,12 +86,15 @@ void write_choice(
     Conditions& conditions,
     const std::string& indent,
     std::vector<std::string>& out) {
-  const bool swapped = s.body.empty();
+  if (is_blank(s.body) && is_blank(s.clauses)) {
+    return;
+  }
+  const bool swapped = is_blank(s.body);
   const Block& first = swapped ? s.clauses : s.body;
   const Block& second = swapped ? s.body : s.clauses;
   out.push_back(indent + "if " + conditions.text(s.choice, !swapped) + ":");
   write(first, conditions, indent + "    ", out);
-  if (second.empty()) {
+  if (is_blank(second)) {
     return;
   }
   if (leaves(first)) {

@@ -31,9 +31,11 @@ Carried find_carried(
   Carried out;
   for (size_t i = 1; i < layers.size(); ++i) {
     const auto& before = layers[i - 1]->outputs;
-    for (ValueId id : data_inputs(context, *layers[i])) {
+    for (ValueId id : layers[i]->inputs) {
       const auto at = std::find(before.begin(), before.end(), id);
-      if (at == before.end() || at == before.begin()) {
+      if (at == before.end() || at == before.begin() ||
+          context.flows.of(id) != lift::Flow::Data ||
+          context.shared_keys.holds(id)) {
         continue;
       }
       const auto output = static_cast<size_t>(at - before.begin());

@@ -264,6 +264,28 @@ std::vector<diagnostics::Diagnostic> built_in_numbers(
   return out;
 }
 
+std::set<std::string> lists_of_modules(const Context& draft) {
+  std::set<std::string> out;
+  for (const ClassText& c : draft.classes) {
+    for (const std::string& line : c.init) {
+      if (line.find(" = [") != std::string::npos && line.ends_with(")]") &&
+          line.find(" for ") == std::string::npos) {
+        out.insert(line);
+      }
+    }
+  }
+  return out;
+}
+
+/// True where a variant writes out a list of modules that the first draft does
+/// not have: only that one is held against other numbers, and how many there
+/// are may be one.
+bool lists_anew(const Context& first, const Context& draft) {
+  const auto known = lists_of_modules(first);
+  const auto own = lists_of_modules(draft);
+  return !std::includes(known.begin(), known.end(), own.begin(), own.end());
+}
+
 /// A field by which the source unrolls a loop.
 void serve_one_value(Context& context, const std::string& field) {
   const std::string value = context.evaluation.json[field].dump();
@@ -332,7 +354,8 @@ Emitted emit_model(
   share_mask_kinds(all);
   share_open_tests(all);
   for (size_t i = 0; i < all.size() && out.holes.empty(); ++i) {
-    if (auto hole = write_draft(*all[i]); !hole && serves(*all[i], i)) {
+    if (auto hole = write_draft(*all[i]);
+        !hole && serves(*all[i], i) && !lists_anew(*all.front(), *all[i])) {
       drafts.push_back(all[i]);
     } else if (hole && i == 0) {
       out.holes.push_back(std::move(*hole));

@@ -229,6 +229,9 @@ class Finder {
         !test->name.str().starts_with("is") || test->right->text != "None") {
       return false;
     }
+    if (test->left->kind == Provenance::Kind::Loop) {
+      return true;  // an index is a number
+    }
     if (test->left->kind != Provenance::Kind::Config) {
       return test->left->kind == Provenance::Kind::Binary;
     }
@@ -330,6 +333,9 @@ bool matters(const Reads& reads) {
       "rope_theta", "rope_scaling", "rope_parameters", "rope_type"};
   if (reads.fields.empty()) {
     return reads.loop;  // another depth may decide it for the first time
+  }
+  if (reads.fields.contains("rope_parameters")) {
+    return false;  // a set of it by the kind of a layer
   }
   return std::any_of(
       reads.fields.begin(), reads.fields.end(), [](const auto& f) {

@@ -71,6 +71,17 @@ TEST(Merge, BlocksAreTreesAndKeepTheirHeaders) {
           "    d = 4"}));
 }
 
+TEST(Merge, ABlankLineIsNoClause) {
+  Statement choice;
+  choice.body = {Statement{.text = "a = 1"}};
+  choice.clauses = {Statement{}};
+  choice.choice = 0;
+  Names names;
+  EXPECT_EQ(lines_of({choice}, names), (Lines{"if p0:", "    a = 1"}));
+  std::swap(choice.body, choice.clauses);
+  EXPECT_EQ(lines_of({choice}, names), (Lines{"if not p0:", "    a = 1"}));
+}
+
 TEST(Merge, TwoFormsBecomeIfAndElse) {
   EXPECT_EQ(
       merged(

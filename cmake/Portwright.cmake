@@ -4,6 +4,7 @@
 option(PORTWRIGHT_TESTS "Build the unit tests" ON)
 option(PORTWRIGHT_WERROR "Treat warnings as errors" ON)
 option(PORTWRIGHT_PORTABLE "Need no shared library but libmlx and the system's own" OFF)
+option(PORTWRIGHT_UNITY "Compile files in batches: a whole build in a fifth of the time" ON)
 option(PORTWRIGHT_LIBFUZZER "Link the fuzz drivers with libFuzzer (clang)" OFF)
 set(PORTWRIGHT_SANITIZE "" CACHE STRING "Sanitizers, for example address,undefined")
 
@@ -74,6 +75,8 @@ function(portwright_stage name)
   endif()
   if(ARG_SOURCES)
     add_library(pw_${name} STATIC ${ARG_SOURCES})
+    set_target_properties(pw_${name} PROPERTIES
+      UNITY_BUILD ${PORTWRIGHT_UNITY} UNITY_BUILD_BATCH_SIZE 8)
     set(scope PUBLIC)
     target_precompile_headers(pw_${name} REUSE_FROM ${pch})
   else()
@@ -88,6 +91,8 @@ function(portwright_stage name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE pw_${name} GTest::gmock GTest::gtest_main)
     target_precompile_headers(${name}_test REUSE_FROM ${pch})
+    set_target_properties(${name}_test PROPERTIES
+      UNITY_BUILD ${PORTWRIGHT_UNITY} UNITY_BUILD_BATCH_SIZE 8)
     target_compile_definitions(${name}_test PRIVATE
       PORTWRIGHT_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata")
     gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60)

@@ -14,8 +14,6 @@ using eval::Value;
 
 namespace {
 
-constexpr const char* kOurs = "portwright.proving";
-constexpr const char* kTheirs = "portwright.source_weights";
 /// Enough ids for a mask, few enough for a millisecond; and several rows, as a
 /// token that is routed otherwise spoils those after it.
 constexpr int kRows = 3, kLength = 7;

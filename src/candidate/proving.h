@@ -9,6 +9,10 @@ namespace portwright::candidate {
 
 /// What the proofs share. All of it throws what ends an evaluation.
 
+/// Our modules of functions about the port and about the source's model.
+inline constexpr const char* kOurs = "portwright.proving";
+inline constexpr const char* kTheirs = "portwright.source_weights";
+
 eval::Value
 function(eval::Interpreter& interp, const char* module, const char* name);
 

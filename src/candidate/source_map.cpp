@@ -17,8 +17,6 @@ using syntax::StmtKind;
 namespace {
 
 constexpr const char* kFile = "port.py";
-constexpr const char* kOurs = "portwright.proving";
-constexpr const char* kTheirs = "portwright.source_weights";
 
 /// The class statements of the source's files, by file and name.
 class SourceText {

@@ -1,6 +1,7 @@
 #include "cli/evaluator_party.h"
 
 #include "checkpoint/safetensors.h"
+#include "cli/token_ids.h"
 #include "library/install.h"
 #include "library/model.h"
 
@@ -49,13 +50,6 @@ mx::array ids_array(const std::vector<verify::Ids>& rows) {
       flat.data(),
       {static_cast<int>(rows.size()), static_cast<int>(rows.front().size())},
       mx::int64);
-}
-
-mx::array columns(const mx::array& a, int from, int to) {
-  mx::Shape start(a.ndim(), 0), stop = a.shape();
-  start[1] = from;
-  stop[1] = to;
-  return mx::slice(a, start, stop);
 }
 
 /// The last position of the prefill, then each single step.

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "cli/native_reference.h"
+#include "cli/token_ids.h"
 #include "library/capture.h"
 #include "library/install.h"
 #include "library/model.h"
@@ -24,18 +25,6 @@ constexpr double kTolerance = 1e-4;
 /// Two roundings of the same formula differ by up to the noise of both.
 constexpr double kNoises = 2;
 constexpr uint64_t kSteps = 300'000'000;
-
-mx::array to_array(const IdTable& table) {
-  return mx::array(
-      table.values.data(), mx::Shape{table.rows, table.columns}, mx::int64);
-}
-
-mx::array columns(const mx::array& a, int from, int to) {
-  mx::Shape start(a.ndim(), 0), stop(a.shape());
-  start[1] = from;
-  stop[1] = to;
-  return mx::slice(a, start, stop);
-}
 
 /// max|a - b| / max|b| where the mask is 1; none for other shapes or NaN.
 std::optional<double> relative_error(

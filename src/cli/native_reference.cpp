@@ -18,7 +18,6 @@ using nlohmann::json;
 
 /// Written when all the others are there.
 constexpr const char* kLast = "failures.json";
-constexpr const char* kExact = "float32";
 
 /// FNV-1a: names a cache entry, guards nothing.
 class Fingerprint {

@@ -10,6 +10,9 @@
 
 namespace portwright::cli {
 
+/// The dtype in which both sides must agree; others have a noise floor.
+inline constexpr const char* kExact = "float32";
+
 /// What is asked of a model: all at once; two rows, one of them padded on the
 /// left; and a prefill followed by single steps.
 struct Probe {

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 /// What compiling and proving one type may take.
-constexpr size_t kBytes = size_t{1} << 30;
+constexpr size_t kPortBytes = size_t{1} << 30;
 
 struct Row {
   std::string type;
@@ -89,7 +89,7 @@ class Sweep {
     const auto wished = static_cast<size_t>(options_.jobs);
     base::run_jobs(
         options_.types.size(),
-        wished ? wished : base::jobs_at_once(kBytes),
+        wished ? wished : base::jobs_at_once(kPortBytes),
         [this](size_t, size_t index) { sweep(options_.types[index]); });
     std::sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
       return a.type < b.type;

@@ -40,7 +40,7 @@ std::optional<checkpoint::Dtype> element_type(torch::Dtype dtype) {
 }
 
 /// How far two names are from each other: what they do not share at both ends.
-size_t distance(std::string_view a, std::string_view b) {
+size_t edits(std::string_view a, std::string_view b) {
   size_t shared = 0;
   while (shared < std::min(a.size(), b.size()) && a[shared] == b[shared]) {
     ++shared;
@@ -98,7 +98,7 @@ Json to_json(const std::vector<trace::ExplainedLine>& lines) {
 std::string nearest_names(const trace::Trace& trace, const std::string& name) {
   std::vector<std::pair<size_t, std::string>> names;
   for (const auto& [path, module] : trace.modules) {
-    names.emplace_back(distance(name, path), path);
+    names.emplace_back(edits(name, path), path);
   }
   std::sort(names.begin(), names.end());
   std::string out;

@@ -91,4 +91,18 @@ base::Result<IdTable> parse_mask(
   return mask;
 }
 
+mlx::core::array to_array(const IdTable& table) {
+  return mlx::core::array(
+      table.values.data(),
+      mlx::core::Shape{table.rows, table.columns},
+      mlx::core::int64);
+}
+
+mlx::core::array columns(const mlx::core::array& array, int from, int to) {
+  mlx::core::Shape start(array.ndim(), 0), stop(array.shape());
+  start[1] = from;
+  stop[1] = to;
+  return mlx::core::slice(array, start, stop);
+}
+
 }  // namespace portwright::cli

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <mlx/mlx.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,5 +28,10 @@ base::Result<IdTable> parse_mask(
     const std::string& option,
     std::string_view text,
     const IdTable& ids);
+
+mlx::core::array to_array(const IdTable& table);
+
+/// The positions [from, to) of an array whose second axis they are.
+mlx::core::array columns(const mlx::core::array& array, int from, int to);
 
 }  // namespace portwright::cli

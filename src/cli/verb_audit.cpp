@@ -19,9 +19,9 @@ using report::Audit;
 using report::AuditRow;
 
 /// What one type may take: torch, mlx_lm and two tiny models.
-constexpr size_t kBytes = size_t{3} << 30;
+constexpr size_t kAuditBytes = size_t{3} << 30;
 
-struct Options {
+struct AuditOptions {
   std::vector<std::string> types;
   std::string directory;
   std::string mlx_lm;
@@ -37,9 +37,9 @@ std::string one_line(std::string text) {
 
 /// A pair of workers that serves one type after another; replaced when one of
 /// them is lost.
-class Slot {
+class AuditSlot {
  public:
-  Slot(const verify::Environment& environment, const Options& options)
+  AuditSlot(const verify::Environment& environment, const AuditOptions& options)
       : environment_(environment), options_(options) {}
 
   base::Result<std::shared_ptr<verify::Workers>> workers() {
@@ -117,12 +117,12 @@ class Slot {
   }
 
   const verify::Environment& environment_;
-  const Options& options_;
+  const AuditOptions& options_;
   std::shared_ptr<verify::Workers> workers_;
   std::map<std::string, std::string> versions_;
 };
 
-base::Result<std::vector<std::string>> types_of(Slot& slot) {
+base::Result<std::vector<std::string>> types_of(AuditSlot& slot) {
   const auto workers = slot.workers();
   if (!workers) {
     return tl::unexpected(workers.error());
@@ -147,8 +147,8 @@ void say(Console& console, const AuditRow& row) {
 /// Audits what `table` lacks, and keeps the table on disc after each row.
 base::Result<void> audit_all(
     const std::vector<std::string>& types,
-    const Options& options,
-    std::vector<Slot>& slots,
+    const AuditOptions& options,
+    std::vector<AuditSlot>& slots,
     Audit& table,
     Console& console) {
   std::vector<std::pair<std::string, bool>> missing;
@@ -181,7 +181,7 @@ base::Result<void> audit_all(
   return result;
 }
 
-ExitCode audit(Options options, const Common& common, Console& console) {
+ExitCode audit(AuditOptions options, const Common& common, Console& console) {
   const auto environment = worker_environment(common);
   if (!environment) {
     return console.fail(environment.error());
@@ -190,8 +190,8 @@ ExitCode audit(Options options, const Common& common, Console& console) {
     return console.fail(made.error());
   }
   const size_t jobs =
-      options.jobs > 0 ? options.jobs : base::jobs_at_once(kBytes);
-  std::vector<Slot> slots;
+      options.jobs > 0 ? options.jobs : base::jobs_at_once(kAuditBytes);
+  std::vector<AuditSlot> slots;
   slots.reserve(jobs);
   for (size_t i = 0; i < jobs; ++i) {
     slots.emplace_back(*environment, options);
@@ -220,7 +220,7 @@ ExitCode audit(Options options, const Common& common, Console& console) {
 }  // namespace
 
 Run verb_audit(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<AuditOptions>();
   app.add_option(
          "types",
          options->types,

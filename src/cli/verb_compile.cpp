@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct CompileOptions {
   std::string model;
   std::string file;
   std::string dump;  // "ast", "trace", "lifted" or empty
@@ -84,7 +84,7 @@ base::Result<void> write_map(
 
 /// Tells what a stage before the file made of the model.
 ExitCode
-dump(const Options& options, const Sources& sources, Console& console) {
+dump(const CompileOptions& options, const Sources& sources, Console& console) {
   const auto config = library::read_config(sources.checkpoint);
   if (!config) {
     return refuse(console, config.error());
@@ -116,8 +116,10 @@ dump(const Options& options, const Sources& sources, Console& console) {
   return ExitCode::Done;
 }
 
-ExitCode
-run_compile(const Options& options, const Common& common, Console& console) {
+ExitCode run_compile(
+    const CompileOptions& options,
+    const Common& common,
+    Console& console) {
   if (options.file.empty() == options.dump.empty()) {
     return console.fail(
         {"either -o or --dump says what is wanted"}, ExitCode::Usage);
@@ -210,7 +212,7 @@ run_compile(const Options& options, const Common& common, Console& console) {
 }  // namespace
 
 Run verb_compile(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CompileOptions>();
   app.add_option("model", options->model, "a checkpoint or a model type")
       ->type_name("MODEL")
       ->required();

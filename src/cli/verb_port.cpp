@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct PortOptions {
   std::string model;
   std::string directory;
   bool quick = false;
@@ -98,7 +98,7 @@ base::Result<void> copy_checkpoint(const fs::path& from, const fs::path& to) {
 
 /// MODEL as a checkpoint in `folder`: copied, or made for a model type.
 base::Result<void> bring_checkpoint(
-    const Options& options,
+    const PortOptions& options,
     verify::Workers& workers,
     const fs::path& folder) {
   std::error_code ignored;
@@ -172,7 +172,7 @@ std::vector<report::SourceLink> source_links(
 }
 
 ExitCode
-run_port(const Options& options, const Common& common, Console& console) {
+run_port(const PortOptions& options, const Common& common, Console& console) {
   const fs::path out = fs::absolute(options.directory);
   Unfinished unfinished(out);
   if (auto made = base::make_directories(out); !made) {
@@ -269,7 +269,7 @@ run_port(const Options& options, const Common& common, Console& console) {
 }  // namespace
 
 Run verb_port(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PortOptions>();
   app.add_option("model", options->model, "a local directory or a model type")
       ->type_name("MODEL")
       ->required();

@@ -16,7 +16,7 @@ namespace {
 namespace mx = mlx::core;
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct RunOptions {
   std::string model;
   std::string ids;
   std::string mask;
@@ -32,7 +32,7 @@ struct Inputs {
 };
 
 /// The Error is one of usage.
-base::Result<Inputs> inputs_of(const Options& options) {
+base::Result<Inputs> inputs_of(const RunOptions& options) {
   Inputs out;
   auto ids = parse_ids("--ids", options.ids);
   if (!ids) {
@@ -63,15 +63,6 @@ base::Result<Inputs> inputs_of(const Options& options) {
     }
   }
   return out;
-}
-
-mx::array to_array(const IdTable& table) {
-  return mx::array(
-      table.values.data(), mx::Shape{table.rows, table.columns}, mx::int64);
-}
-
-mx::array columns(const mx::array& ids, int from, int to) {
-  return mx::slice(ids, {0, from}, {ids.shape(0), to});
 }
 
 diagnostics::Diagnostic cannot_decode(std::string reason) {
@@ -162,7 +153,7 @@ struct Watched {
 
 library::Evaluated<void> load(
     Watched& w,
-    const Options& options,
+    const RunOptions& options,
     const std::filesystem::path& directory,
     torch::Dtype dtype) {
   const RunViews& views = options.views;
@@ -237,7 +228,7 @@ show(Watched& w, const RunViews& views, Console& console, Json& answer) {
 }
 
 ExitCode evaluate(
-    const Options& options,
+    const RunOptions& options,
     const Inputs& inputs,
     const std::filesystem::path& library,
     const std::filesystem::path& directory,
@@ -286,7 +277,8 @@ ExitCode evaluate(
   return ExitCode::Done;
 }
 
-ExitCode run(const Options& options, const Common& common, Console& console) {
+ExitCode
+run(const RunOptions& options, const Common& common, Console& console) {
   const auto inputs = inputs_of(options);
   if (!inputs) {
     return console.fail(inputs.error(), ExitCode::Usage);
@@ -319,7 +311,7 @@ ExitCode run(const Options& options, const Common& common, Console& console) {
 }  // namespace
 
 Run verb_run(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RunOptions>();
   app.add_option("model", options->model, "a checkpoint or a model type")
       ->type_name("MODEL")
       ->required();

@@ -18,16 +18,15 @@ namespace portwright::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using json = nlohmann::json;
 using report::Coverage;
 using report::CoverageRow;
 
 /// What one type may take: torch, its tiny model and our evaluation.
-constexpr size_t kBytes = size_t{3} << 30;
-constexpr const char* kExact = "float32";
+constexpr size_t kNativeBytes = size_t{3} << 30;
 constexpr const char* kSource = "transformers source";
 
-struct Options {
+struct SweepOptions {
   std::vector<std::string> types;
   std::string directory;
   /// Set in the processes that a sweep starts: see evaluate_here().
@@ -70,7 +69,7 @@ Coverage empty_table(const fs::path& library, const std::string& dtype) {
 
 /// One type that torch has answered for: what each process of a sweep does.
 ExitCode evaluate_here(
-    const Options& options,
+    const SweepOptions& options,
     const fs::path& library,
     Console& console) {
   Coverage table;
@@ -125,7 +124,7 @@ CoverageRow row_of(
   if (!output) {
     return {type, "late", output.error().message, {}, 0};
   }
-  const auto answer = Json::parse(output->out, nullptr, false);
+  const auto answer = json::parse(output->out, nullptr, false);
   auto table = report::coverage_from_json(answer);
   if (output->status.ok() && table && table->rows.size() == 1) {
     return table->rows.front();
@@ -139,12 +138,12 @@ CoverageRow row_of(
 }
 
 /// One of the sweep's slots: a reference worker that serves many types.
-class Slot {
+class SweepSlot {
  public:
-  Slot(
+  SweepSlot(
       const verify::Environment& environment,
       const fs::path& library,
-      const Options& options)
+      const SweepOptions& options)
       : environment_(environment),
         library_(library),
         dtype_(options.dtype),
@@ -173,7 +172,7 @@ class Slot {
     if (!worker_ && !start()) {
       return out;
     }
-    if (const auto answer = worker_->request("ping", Json::object())) {
+    if (const auto answer = worker_->request("ping", json::object())) {
       for (const auto& [name, version] : answer->items()) {
         if (version.is_string()) {
           out[name] = version;
@@ -250,7 +249,7 @@ std::optional<Coverage> earlier(const fs::path& file, const Coverage& wanted) {
   if (missing || gone || written < built || !text) {
     return std::nullopt;
   }
-  auto table = report::coverage_from_json(Json::parse(*text, nullptr, false));
+  auto table = report::coverage_from_json(json::parse(*text, nullptr, false));
   if (!table || table->title != wanted.title ||
       table->versions[kSource] != wanted.versions.at(kSource)) {
     return std::nullopt;
@@ -292,7 +291,7 @@ void say(Console& console, const CoverageRow& row) {
 
 /// Runs the types that `table` lacks, and keeps the table on disc after each.
 base::Result<void> sweep_all(
-    const Options& options,
+    const SweepOptions& options,
     const fs::path& library,
     const verify::Environment& environment,
     Coverage& table,
@@ -307,8 +306,8 @@ base::Result<void> sweep_all(
     }
   }
   const size_t jobs =
-      options.jobs > 0 ? options.jobs : base::jobs_at_once(kBytes);
-  std::vector<Slot> slots;
+      options.jobs > 0 ? options.jobs : base::jobs_at_once(kNativeBytes);
+  std::vector<SweepSlot> slots;
   slots.reserve(jobs);
   for (size_t i = 0; i < jobs; ++i) {
     slots.emplace_back(environment, library, options);
@@ -333,7 +332,7 @@ base::Result<void> sweep_all(
   return result;
 }
 
-ExitCode sweep(Options options, const Common& common, Console& console) {
+ExitCode sweep(SweepOptions options, const Common& common, Console& console) {
   const auto library = transformers_directory(common);
   if (!library) {
     return console.fail(library.error());
@@ -389,7 +388,7 @@ ExitCode sweep(Options options, const Common& common, Console& console) {
 }  // namespace
 
 Run verb_sweep(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SweepOptions>();
   app.add_option("types", options->types, "model types; all when none is named")
       ->type_name("TYPE");
   auto* directory = app.add_option(

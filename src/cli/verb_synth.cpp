@@ -8,7 +8,7 @@
 namespace portwright::cli {
 namespace {
 
-struct Options {
+struct SynthOptions {
   std::string what;
   std::string directory;
   int seed = -1;
@@ -33,7 +33,8 @@ base::Result<nlohmann::json> overrides(const std::vector<std::string>& words) {
   return out;
 }
 
-ExitCode synth(const Options& options, const Common& common, Console& console) {
+ExitCode
+synth(const SynthOptions& options, const Common& common, Console& console) {
   const auto set = overrides(options.set);
   if (!set) {
     return console.fail(set.error(), ExitCode::Usage);
@@ -78,7 +79,7 @@ ExitCode synth(const Options& options, const Common& common, Console& console) {
 }  // namespace
 
 Run verb_synth(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SynthOptions>();
   app.add_option("what", options->what, "a model type, or a config to shrink")
       ->type_name("TYPE|CONFIG")
       ->required();

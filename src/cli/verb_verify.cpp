@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct VerifyOptions {
   std::string model;
   std::string directory;
   std::string port;
@@ -30,7 +30,7 @@ struct Options {
 /// A directory as it is; anything else is a type, and a checkpoint of it is
 /// made in `directory`.
 base::Result<fs::path> resolve_model(
-    const Options& options,
+    const VerifyOptions& options,
     verify::Workers& workers) {
   std::error_code ignored;
   if (fs::is_directory(options.model, ignored)) {
@@ -78,8 +78,10 @@ base::Error usage_error(const std::vector<std::string>& unknown) {
       fmt::format("checks are {}", fmt::join(names, ", "))};
 }
 
-ExitCode
-run_verify(const Options& options, const Common& common, Console& console) {
+ExitCode run_verify(
+    const VerifyOptions& options,
+    const Common& common,
+    Console& console) {
   const auto unknown = verify::unknown_checks(options.checks);
   if (!unknown.empty()) {
     return console.fail(usage_error(unknown), ExitCode::Usage);
@@ -163,7 +165,7 @@ run_verify(const Options& options, const Common& common, Console& console) {
 }  // namespace
 
 Run verb_verify(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<VerifyOptions>();
   app.add_option("model", options->model, "a local directory or a model type")
       ->type_name("MODEL")
       ->required();

@@ -6,6 +6,7 @@
 #include "emit/emit.h"
 #include "emit/expression.h"
 #include "emit/guards.h"
+#include "emit/naming.h"
 #include "emit/rope_arguments.h"
 
 namespace portwright::emit {
@@ -168,21 +169,6 @@ void write_aliases(
   }
 }
 
-/// "AttnConfig" for "attn_config".
-std::string class_name(const std::string& field) {
-  std::string out;
-  bool upper = true;
-  for (char c : field) {
-    if (c == '_') {
-      upper = true;
-    } else {
-      out += upper ? static_cast<char>(std::toupper(c)) : c;
-      upper = false;
-    }
-  }
-  return out;
-}
-
 /// Configs inside the config: a class of arguments for each, of the fields
 /// that are read ("attn_config.clip_qkv"). Those fields are taken out of
 /// `fields`, the config's own field is put in.
@@ -214,7 +200,7 @@ class NestedConfigs {
         context_.hole({}, "the config field '" + name + "' holds no config");
       }
       const eval::Class& cls = *config.object()->cls;
-      out += "@dataclass\nclass " + class_name(name) + "(BaseModelArgs):\n";
+      out += "@dataclass\nclass " + pascal_case(name) + "(BaseModelArgs):\n";
       for (const auto& field : read) {
         const ConfigField f = config_field(cls, field);
         const bool plain =
@@ -235,7 +221,7 @@ class NestedConfigs {
   void read_them(std::vector<std::string>& body) const {
     for (const auto& [name, read] : nested_) {
       body.push_back(
-          "self." + name + " = " + class_name(name) + ".from_dict(self." +
+          "self." + name + " = " + pascal_case(name) + ".from_dict(self." +
           name + " or {})");
     }
   }

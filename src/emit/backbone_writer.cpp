@@ -372,15 +372,7 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   return out;
 }
 
-namespace {
-
-/// The inner module's path below the outer one.
-std::string below(const Frame& outer, const Frame& inner) {
-  return outer.path.empty() ? inner.path
-                            : inner.path.substr(outer.path.size() + 1);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::string
 add_wrappers(Context& context, const std::string& outer, const Frame& inner) {

@@ -8,7 +8,7 @@ namespace portwright::emit {
 
 namespace {
 
-bool is_elementwise(const OpNode& op) {
+bool is_pointwise(const OpNode& op) {
   static const std::set<std::string_view> kNames = {
       "mul",
       "add",
@@ -73,7 +73,7 @@ void ChannelsLast::spread() {
       back_[op->outputs[0]] = op->inputs[0];
     } else if (
         is_split(w_, *op) ||
-        (is_elementwise(*op) && w_.rank(op->outputs[0]) == 3)) {
+        (is_pointwise(*op) && w_.rank(op->outputs[0]) == 3)) {
       last_.insert(op->outputs.begin(), op->outputs.end());
     }
   }
@@ -103,7 +103,7 @@ Expression ChannelsLast::of(ValueId id) {
     split(*op);
     return {names_.at(id), kPrimary};
   }
-  if (!apart && is_elementwise(*op)) {
+  if (!apart && is_pointwise(*op)) {
     const Expression e = elementwise(*op);
     if (w_.uses(id) <= 1) {
       return e;

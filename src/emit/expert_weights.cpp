@@ -63,9 +63,9 @@ Names single_names(const std::vector<KeyRule>& rules, const Experts& experts) {
   return out;
 }
 
-class Writer {
+class ExpertSanitizer {
  public:
-  Writer(const Context& context, const ExpertWeights& weights)
+  ExpertSanitizer(const Context& context, const ExpertWeights& weights)
       : weights_(weights), experts_(weights.experts) {
     const bool counted = context.fields.contains("num_hidden_layers");
     line(
@@ -207,7 +207,7 @@ std::string expert_code(
     const Context& context,
     const std::vector<KeyRule>& rules,
     const ExpertWeights& weights) {
-  Writer writer(context, weights);
+  ExpertSanitizer writer(context, weights);
   const Names single = single_names(rules, weights.experts);
   const bool gated = weights.experts.gating != Experts::Gating::None;
   if (!single.gate.empty() && !single.last.empty() &&

@@ -11,6 +11,11 @@ namespace portwright::emit {
 using eval::Provenance;
 using trace::Branch;
 
+bool is_softmax(const trace::Item& item) {
+  const auto* op = std::get_if<OpNode>(&item);
+  return op && op->op->name == "softmax";
+}
+
 namespace {
 
 /// Fields that do not change what an inference computes.
@@ -45,11 +50,6 @@ bool is_inert(const std::string& field) {
   return kInert.contains(field);
 }
 
-bool is_softmax(const trace::Item& item) {
-  const auto* op = std::get_if<OpNode>(&item);
-  return op && op->op->name == "softmax";
-}
-
 std::string
 replaced(std::string text, std::string_view from, std::string_view to) {
   for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
@@ -59,9 +59,9 @@ replaced(std::string text, std::string_view from, std::string_view to) {
   return text;
 }
 
-class Finder {
+class GuardFinder {
  public:
-  Finder(
+  GuardFinder(
       const std::vector<Context*>& drafts,
       const std::set<std::string>& assured)
       : drafts_(drafts), context_(*drafts.front()), assured_(assured) {
@@ -346,7 +346,7 @@ bool matters(const Reads& reads) {
 std::vector<Guard> find_guards(
     const std::vector<Context*>& drafts,
     const std::set<std::string>& assured) {
-  return Finder(drafts, assured).run();
+  return GuardFinder(drafts, assured).run();
 }
 
 }  // namespace portwright::emit

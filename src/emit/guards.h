@@ -12,6 +12,8 @@ namespace portwright::emit {
 /// not the rotary embedding's own affair.
 bool matters(const Reads& reads);
 
+bool is_softmax(const trace::Item& item);
+
 /// One guard for every condition on config fields that the model's own file
 /// decided the same way in all drafts, and for every field that selected a
 /// function by its name. `assured` are fields that ModelArgs always gives a

@@ -8,6 +8,11 @@ namespace portwright::emit {
 
 using eval::Value;
 
+std::string below(const Frame& outer, const Frame& inner) {
+  return outer.path.empty() ? inner.path
+                            : inner.path.substr(outer.path.size() + 1);
+}
+
 namespace {
 
 /// The calls that write states, a cache's own calls not counted.

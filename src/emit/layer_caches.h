@@ -23,6 +23,9 @@ void write_recurrent_masks(
     const Context& context,
     const Masks& masks);
 
+/// The path of `inner` as seen from `outer`, which holds it.
+std::string below(const Frame& outer, const Frame& inner);
+
 /// The make_cache method where layers share keys: one cache for each that keeps
 /// its own.
 std::string sharing_caches(Context& context, const Masks& masks);

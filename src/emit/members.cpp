@@ -4,13 +4,12 @@
 
 namespace portwright::emit {
 
-namespace {
-
-bool is_number(const std::string& part) {
-  return !part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
-    return c >= '0' && c <= '9';
-  });
+bool is_list_index(const std::string& part) {
+  return !part.empty() &&
+         part.find_first_not_of("0123456789") == std::string::npos;
 }
+
+namespace {
 
 std::vector<std::string> parts_of(const std::string& path) {
   std::vector<std::string> out;
@@ -28,9 +27,9 @@ std::string access_text(const std::string& owner, const std::string& path) {
   std::string access = owner;
   bool first = true;
   for (const std::string& part : parts_of(path)) {
-    access += first             ? "." + part
-              : is_number(part) ? "[" + part + "]"
-                                : "[\"" + part + "\"]";
+    access += first                 ? "." + part
+              : is_list_index(part) ? "[" + part + "]"
+                                    : "[\"" + part + "\"]";
     first = false;
   }
   return access;
@@ -51,7 +50,7 @@ std::string Members::text_of(const Node& node) {
   }
   const bool numbered = std::all_of(
       node.children.begin(), node.children.end(), [](const auto& child) {
-        return is_number(child.first);
+        return is_list_index(child.first);
       });
   std::string out;
   if (!numbered) {

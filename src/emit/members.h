@@ -10,6 +10,9 @@ namespace portwright::emit {
 /// first part lie in containers: owner.mlp[0], owner.gate["weight"].
 std::string access_text(const std::string& owner, const std::string& path);
 
+/// True for a part of a path that counts the elements of a list: "0", "12".
+bool is_list_index(const std::string& part);
+
 /// The lists and dictionaries of modules and arrays that a class holds, where
 /// the source has containers (nn.Sequential, nn.ModuleDict, modules opened):
 /// MLX names what lies in them by the same paths.

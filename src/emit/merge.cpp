@@ -17,7 +17,7 @@ struct Decision {
 };
 using DecisionPtr = std::shared_ptr<Decision>;
 
-using Members = std::vector<size_t>;  // indices of samples, ascending
+using Samples = std::vector<size_t>;  // indices of samples, ascending
 
 class Decider {
  public:
@@ -25,16 +25,16 @@ class Decider {
       : samples_(samples), order_(order) {}
 
   /// `labels`: by sample. Null when no predicates decide them.
-  DecisionPtr decide(const std::vector<int>& labels, const Members& among) {
+  DecisionPtr decide(const std::vector<int>& labels, const Samples& among) {
     auto out = std::make_shared<Decision>();
     out->label = labels[among.front()];
     if (impurity(labels, among) == 0) {
       return out;
     }
     std::optional<size_t> best;
-    Members best_true, best_false;
+    Samples best_true, best_false;
     for (int predicate : order_) {
-      Members when, otherwise;
+      Samples when, otherwise;
       if (!split(predicate, among, when, otherwise)) {
         continue;
       }
@@ -56,7 +56,7 @@ class Decider {
 
  private:
   /// How many samples have another label than most.
-  static size_t impurity(const std::vector<int>& labels, const Members& among) {
+  static size_t impurity(const std::vector<int>& labels, const Samples& among) {
     std::map<int, size_t> counts;
     size_t most = 0;
     for (size_t i : among) {
@@ -66,9 +66,9 @@ class Decider {
   }
   bool split(
       int predicate,
-      const Members& among,
-      Members& when,
-      Members& otherwise) const {
+      const Samples& among,
+      Samples& when,
+      Samples& otherwise) const {
     for (size_t i : among) {
       const Truth truth = samples_[i].truths[predicate];
       if (truth == Truth::Unknown) {
@@ -86,7 +86,7 @@ class Decider {
 /// A statement that some samples have at this place.
 struct Slot {
   std::string heading;
-  Members members;
+  Samples members;
   std::vector<const Statement*> statements;  // one a member
 };
 
@@ -119,7 +119,7 @@ std::vector<std::pair<size_t, size_t>> common(
 /// One order of slots in which every sample's statements stand in theirs.
 std::vector<Slot> align(
     const std::vector<const Block*>& blocks,
-    const Members& members) {
+    const Samples& members) {
   std::vector<Slot> slots;
   for (size_t k = 0; k < blocks.size(); ++k) {
     std::vector<std::string> headings;
@@ -151,17 +151,17 @@ std::vector<Slot> align(
 
 /// A statement of the merged block and where it holds: where the decision
 /// comes to `label`, or everywhere.
-struct Placed {
+struct PlacedText {
   Statement statement;
   DecisionPtr where;
   int label = 0;
 };
 
-bool is_blank(const Placed& p) {
+bool is_blank(const PlacedText& p) {
   return p.statement.choice < 0 && p.statement.text.empty();
 }
 
-Placed side_of(const Placed& p, int predicate, bool holds) {
+PlacedText side_of(const PlacedText& p, int predicate, bool holds) {
   // What holds everywhere (a blank line) holds on both sides.
   return {
       p.statement,
@@ -171,7 +171,7 @@ Placed side_of(const Placed& p, int predicate, bool holds) {
       p.label};
 }
 
-Block arrange(const std::vector<Placed>& placed);
+Block arrange(const std::vector<PlacedText>& placed);
 
 Block choose(int predicate, Block when, Block otherwise) {
   auto only_blank = [](const Block& b) {
@@ -189,7 +189,7 @@ Block choose(int predicate, Block when, Block otherwise) {
   return {s};
 }
 
-Block arrange(const std::vector<Placed>& placed) {
+Block arrange(const std::vector<PlacedText>& placed) {
   Block out;
   for (size_t i = 0; i < placed.size();) {
     const Decision& where = *placed[i].where;
@@ -210,7 +210,7 @@ Block arrange(const std::vector<Placed>& placed) {
         break;
       }
     }
-    std::vector<Placed> when, otherwise;
+    std::vector<PlacedText> when, otherwise;
     for (size_t j = i; j < end; ++j) {
       when.push_back(side_of(placed[j], where.predicate, true));
       otherwise.push_back(side_of(placed[j], where.predicate, false));
@@ -231,14 +231,14 @@ class Merger {
 
   std::optional<Block> merge(
       const std::vector<const Block*>& blocks,
-      const Members& members) {
+      const Samples& members) {
     if (std::all_of(blocks.begin(), blocks.end(), [&](const Block* b) {
           return *b == *blocks.front();
         })) {
       return *blocks.front();
     }
     const std::vector<Slot> slots = align(blocks, members);
-    std::vector<Placed> placed;
+    std::vector<PlacedText> placed;
     for (size_t i = 0; i < slots.size();) {
       const size_t end = alternatives(slots, i, members);
       std::vector<int> labels(samples_.size(), 0);
@@ -283,7 +283,7 @@ class Merger {
   static size_t alternatives(
       const std::vector<Slot>& slots,
       size_t begin,
-      const Members& members) {
+      const Samples& members) {
     std::set<size_t> covered;
     for (size_t i = begin; i < slots.size(); ++i) {
       const bool goes_on =
@@ -338,7 +338,7 @@ std::optional<Block> merge(
     const std::vector<Sample>& samples,
     const std::vector<int>& order) {
   std::vector<const Block*> blocks;
-  Members members;
+  Samples members;
   for (size_t i = 0; i < samples.size(); ++i) {
     blocks.push_back(&samples[i].block);
     members.push_back(i);

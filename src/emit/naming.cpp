@@ -15,6 +15,18 @@ using ast::StmtKind;
 using ast::TokenKind;
 using Names = std::set<std::string>;
 
+std::string pascal_case(std::string_view snake) {
+  std::string out;
+  bool upper = true;
+  for (const char c : snake) {
+    if (c != '_') {
+      out += upper ? static_cast<char>(std::toupper(c)) : c;
+    }
+    upper = c == '_';
+  }
+  return out;
+}
+
 namespace {
 
 /// Thrown at what liveness is not computed for.

@@ -1,9 +1,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace portwright::emit {
+
+/// "SharedBlock" of "shared_block".
+std::string pascal_case(std::string_view snake);
 
 /// The statements of a function without numbered names that need no number:
 /// `h2 = self.norm(h)` gives h anew where nothing reads the old one any more.

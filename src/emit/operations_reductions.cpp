@@ -86,7 +86,7 @@ Expression logsumexp(Writer& w, const OpNode& op) {
   return call("mx.logsumexp", std::move(args));
 }
 
-Expression norm(Writer& w, const OpNode& op) {
+Expression vector_norm(Writer& w, const OpNode& op) {
   std::vector<std::string> args{input(w, op).text};
   const char* order = op.op->name == "norm" ? "p" : "ord";
   if (given(op, order)) {
@@ -170,8 +170,8 @@ void add_reduction_rules(RuleTable& rules) {
   rules["cumsum"] = scan("mx.cumsum");
   rules["cumprod"] = scan("mx.cumprod");
   rules["logsumexp"] = logsumexp;
-  rules["norm"] = norm;
-  rules["linalg.vector_norm"] = norm;
+  rules["norm"] = vector_norm;
+  rules["linalg.vector_norm"] = vector_norm;
   rules["normalize"] = normalize;
   rules["diff"] = difference;
   rules["argsort"] = sort;

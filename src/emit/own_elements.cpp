@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "emit/members.h"
+
 namespace portwright::emit {
 
 using eval::Value;
@@ -16,16 +18,11 @@ struct Place {
   std::string path;
 };
 
-bool is_number(const std::string& part) {
-  return !part.empty() &&
-         part.find_first_not_of("0123456789") == std::string::npos;
-}
-
 std::optional<Place> place_of(const std::string& path) {
   for (size_t at = 0; at < path.size();) {
     const size_t dot = std::min(path.find('.', at), path.size());
     const std::string part = path.substr(at, dot - at);
-    if (is_number(part) && dot < path.size()) {
+    if (is_list_index(part) && dot < path.size()) {
       return Place{std::stoi(part), path.substr(dot + 1)};
     }
     at = dot + 1;
@@ -41,7 +38,7 @@ std::map<std::string, int> module_lists(const Trace& trace) {
     if (const size_t dot = path.rfind('.'); dot != std::string::npos) {
       const std::string list = path.substr(0, dot);
       ++sizes[list];
-      if (!is_number(path.substr(dot + 1))) {
+      if (!is_list_index(path.substr(dot + 1))) {
         others.insert(list);
       }
     }

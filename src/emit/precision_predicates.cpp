@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kWeight = ".weight";
 
 /// The path below a layer.
-std::string below_layer(const Context& context, const std::string& path) {
+std::string path_in_layer(const Context& context, const std::string& path) {
   const std::string layers = context.layers_path + ".";
   const size_t dot = path.find('.', layers.size());
   return path.starts_with(layers) && dot != std::string::npos
@@ -98,7 +98,7 @@ std::vector<std::string> precision_predicates(
   for (const Context* draft : drafts) {
     for (const auto& e : draft->experts) {
       const std::string router =
-          below_layer(*draft, router_of(draft->trace, e.experts));
+          path_in_layer(*draft, router_of(draft->trace, e.experts));
       if (!router.empty() && is_linear(classes, router)) {
         routers.insert(router);
       }

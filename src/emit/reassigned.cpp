@@ -80,9 +80,9 @@ ValueId first_made(const trace::Item& item) {
   return out;
 }
 
-class Finder {
+class ReassignedFinder {
  public:
-  Finder(const Context& context, const lift::Graph& graph)
+  ReassignedFinder(const Context& context, const lift::Graph& graph)
       : context_(context), trace_(context.trace), graph_(graph) {}
 
   Reassigned run() {
@@ -193,7 +193,7 @@ class Finder {
 }  // namespace
 
 Reassigned find_reassigned(const Context& context, const lift::Graph& graph) {
-  return Finder(context, graph).run();
+  return ReassignedFinder(context, graph).run();
 }
 
 }  // namespace portwright::emit

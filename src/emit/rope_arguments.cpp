@@ -154,9 +154,9 @@ bool uses_library_types(const Context& context) {
       });
 }
 
-class Writer {
+class ArgumentWriter {
  public:
-  Writer(
+  ArgumentWriter(
       Context& context,
       Configs& configs,
       std::string& fields,
@@ -418,7 +418,7 @@ void write_rope_arguments(
     std::string& fields,
     std::vector<std::string>& body,
     std::vector<std::string>& guards) {
-  Writer writer(context, configs, fields, body, guards);
+  ArgumentWriter writer(context, configs, fields, body, guards);
   if (context.rope_by_kind) {
     writer.by_kind();
   } else {

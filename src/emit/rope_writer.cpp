@@ -58,9 +58,9 @@ struct Maker {
   std::string base = {};  // of Base and Turned
 };
 
-class Finder {
+class RopeFinder {
  public:
-  Finder(Context& context, const Frame& frame, const lift::Rope& rope)
+  RopeFinder(Context& context, const Frame& frame, const lift::Rope& rope)
       : context_(context), frame_(frame), rope_(rope) {
     const Value max = context.interp.try_getattr(
         context.evaluation.config, "max_position_embeddings");
@@ -473,7 +473,7 @@ void write_rope(
         "queries and keys of '" + frame.path + "' are rotated differently");
   }
   const std::string traditional = queries->traditional ? "True" : "False";
-  const auto maker = Finder(context, frame, *queries).find();
+  const auto maker = RopeFinder(context, frame, *queries).find();
   if (!maker && write_own_rope(writer, *queries, traditional)) {
     return;
   }

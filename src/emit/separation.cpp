@@ -1,7 +1,8 @@
 #include "emit/separation.h"
 
 #include <algorithm>
-#include <cctype>
+
+#include "emit/naming.h"
 
 namespace portwright::emit {
 
@@ -77,21 +78,6 @@ std::vector<std::vector<std::string>> groups_of(
   return out;
 }
 
-/// "HiddenNorm" of "mlp.hidden_norm".
-std::string class_name(const std::string& place) {
-  std::string out;
-  bool upper = true;
-  for (char c : place.substr(place.rfind('.') + 1)) {
-    if (c == '_') {
-      upper = true;
-      continue;
-    }
-    out += upper ? static_cast<char>(std::toupper(c)) : c;
-    upper = false;
-  }
-  return out;
-}
-
 /// `self.hidden_norm = RMSNorm(`, as the parent's __init__ begins the line that
 /// makes an instance.
 std::string* making_line(const Placed& p) {
@@ -146,7 +132,8 @@ void separate_classes(const std::vector<Context*>& drafts) {
     }
     const auto groups = groups_of(all);
     for (size_t i = 1; i < groups.size(); ++i) {
-      const std::string own = class_name(groups[i].front());
+      const std::string& place = groups[i].front();
+      const auto own = pascal_case(place.substr(place.rfind('.') + 1));
       const bool made = std::all_of(all.begin(), all.end(), [&](const auto& p) {
         const auto& places = groups[i];
         return std::find(places.begin(), places.end(), p.place) ==

@@ -42,10 +42,6 @@ bool reads(const Frame& frame, const Pair& pair) {
       });
 }
 
-std::string below(const Frame& layer, const Frame& frame) {
-  return frame.path.substr(layer.path.size() + 1);
-}
-
 /// A submodule of `owner` that the layers in `with` have, and no other.
 std::string telling_member(
     const Context& context,
@@ -72,9 +68,9 @@ std::string telling_member(
   return "";
 }
 
-class Finder {
+class KeyFinder {
  public:
-  Finder(Context& context, const std::vector<const Frame*>& layers)
+  KeyFinder(Context& context, const std::vector<const Frame*>& layers)
       : context_(context), layers_(layers) {}
 
   /// False when no layer attends to the keys of another.
@@ -156,7 +152,7 @@ SharedKeys find_shared_keys(
     const std::vector<const Frame*>& layers,
     const SharedKeys& like) {
   SharedKeys out;
-  Finder finder(context, layers);
+  KeyFinder finder(context, layers);
   if (!finder.find(out)) {
     out.takers = like.takers;
     out.owner = like.owner;

@@ -3,6 +3,7 @@
 #include <regex>
 
 #include "emit/flags.h"
+#include "emit/guards.h"
 
 namespace portwright::emit {
 
@@ -13,11 +14,6 @@ namespace {
 
 const base::SourceFile* own_file(const Evaluation& evaluation) {
   return evaluation.model.object()->cls->span.file;
-}
-
-bool is_softmax(const trace::Item& item) {
-  const auto* op = std::get_if<OpNode>(&item);
-  return op && op->op->name == "softmax";
 }
 
 /// What attention's function itself calls repeats grouped keys, which the
@@ -177,9 +173,9 @@ void share_plain_fields(std::vector<Sample>& samples) {
   }
 }
 
-class Merger {
+class VariantMerger {
  public:
-  Merger(Predicates& predicates, const std::vector<Context*>& drafts)
+  VariantMerger(Predicates& predicates, const std::vector<Context*>& drafts)
       : predicates_(predicates), drafts_(drafts), everywhere_(predicates) {
     for (const Context* draft : drafts) {
       branches_.push_back(all_branches(draft->evaluation));
@@ -465,7 +461,7 @@ class Merger {
 std::vector<ClassText> merge_classes(
     Predicates& predicates,
     const std::vector<Context*>& drafts) {
-  return Merger(predicates, drafts).run();
+  return VariantMerger(predicates, drafts).run();
 }
 
 }  // namespace portwright::emit

@@ -34,7 +34,7 @@ Value parse_default(std::string_view text) {
   return Value::real(std::stod(std::string(text)));
 }
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_spaces(std::string_view text) {
   while (!text.empty() && text.front() == ' ') {
     text.remove_prefix(1);
   }
@@ -49,7 +49,7 @@ std::string_view trimmed(std::string_view text) {
 Signature Signature::parse(std::string_view text) {
   Signature out;
   ParamKind kind = ParamKind::Normal;
-  while (!trimmed(text).empty()) {
+  while (!without_spaces(text).empty()) {
     // A comma inside a quoted default does not end the parameter.
     size_t end = 0;
     for (char quote = 0; end < text.size(); ++end) {
@@ -61,7 +61,7 @@ Signature Signature::parse(std::string_view text) {
         break;
       }
     }
-    std::string_view item = trimmed(text.substr(0, end));
+    std::string_view item = without_spaces(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     if (item == "*") {
       kind = ParamKind::KeywordOnly;
@@ -77,9 +77,10 @@ Signature Signature::parse(std::string_view text) {
       kind = ParamKind::KeywordOnly;
     } else {
       const size_t equals = item.find('=');
-      Param p{Symbol(trimmed(item.substr(0, equals))), kind, {}};
+      Param p{Symbol(without_spaces(item.substr(0, equals))), kind, {}};
       if (equals != std::string_view::npos) {
-        p.default_value = parse_default(trimmed(item.substr(equals + 1)));
+        p.default_value =
+            parse_default(without_spaces(item.substr(equals + 1)));
         p.optional = true;
       }
       out.params.push_back(std::move(p));

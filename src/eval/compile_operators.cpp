@@ -75,9 +75,9 @@ class Unary : public ExprCode {
 };
 
 /// a < b < c
-class Comparison : public ExprCode {
+class ComparisonChain : public ExprCode {
  public:
-  Comparison(
+  ComparisonChain(
       base::Span span,
       ExprPtr left,
       std::vector<ast::CompareOperator> ops,
@@ -444,7 +444,7 @@ ExprPtr Compiler::unary(const ast::UnaryOp& e) {
 }
 
 ExprPtr Compiler::compare(const ast::Compare& e) {
-  return std::make_unique<Comparison>(
+  return std::make_unique<ComparisonChain>(
       e.span,
       expr(*e.left),
       std::vector<ast::CompareOperator>(e.ops.begin(), e.ops.end()),

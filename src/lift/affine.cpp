@@ -9,7 +9,7 @@ using eval::Value;
 namespace {
 
 /// A product with the weight, transposed or not, in the dtype of both.
-bool agrees_in_half(
+bool affine_agrees_in_half(
     eval::Interpreter& interp,
     const Value& module,
     const mx::array& x,
@@ -63,7 +63,7 @@ Affine lift_affine(eval::Interpreter& interp, const Value& module) {
       }
       return relative_error(call_module(interp, module, {x}), expected) <
                  kTolerance &&
-             agrees_in_half(interp, module, x, transposed);
+             affine_agrees_in_half(interp, module, x, transposed);
     } catch (const eval::PythonError&) {
       return false;  // it is no map of these shapes
     }

@@ -35,9 +35,9 @@ const Value* scalar_operand(const OpNode& op) {
   return v.is_number() ? &v : nullptr;
 }
 
-class Search {
+class AttentionSearch {
  public:
-  Search(const Trace& trace, const Flows& flows, const Graph& graph)
+  AttentionSearch(const Trace& trace, const Flows& flows, const Graph& graph)
       : trace_(trace), flows_(flows), graph_(graph) {}
 
   /// `grouped` looks through the repetition of keys and values.
@@ -302,7 +302,7 @@ std::vector<Attention> lift_attentions(
     const Flows& flows,
     const Graph& graph,
     const trace::Twin* half) {
-  Search search(trace, flows, graph);
+  AttentionSearch search(trace, flows, graph);
   std::vector<Attention> out;
   for (const OpNode* op : graph.ops) {
     if (!named(op, {"softmax"})) {

@@ -5,6 +5,7 @@
 #include "lift/proof.h"
 #include "torch/torch.h"
 #include "trace/recorder.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 namespace {
@@ -56,13 +57,7 @@ class AttentionTest : public ::testing::Test {
   }
 
   static const Frame& forward_of(const Trace& trace) {
-    for (const auto& item : trace.root.items) {
-      const auto* f = std::get_if<std::unique_ptr<Frame>>(&item);
-      if (f && (*f)->is_module()) {
-        return **f;
-      }
-    }
-    throw std::logic_error("no forward was recorded");
+    return *trace::first_module(trace.root);
   }
 
   eval::Interpreter interp_;

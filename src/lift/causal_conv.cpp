@@ -1,7 +1,6 @@
 #include "lift/causal_conv.h"
 
-#include <cmath>
-
+#include "lift/activation.h"
 #include "lift/proof.h"
 #include "trace/replay.h"
 
@@ -106,15 +105,13 @@ mx::array activated(CausalConv::Activation activation, const mx::array& x) {
     case Activation::None:
       return x;
     case Activation::Silu:
-      return x * mx::sigmoid(x);
+      return silu(x);
     case Activation::Gelu:
-      return x * (1.0f + mx::erf(x * float(M_SQRT1_2))) * 0.5f;
-    case Activation::GeluTanh: {
-      const auto inner = (x + 0.044715f * x * x * x) * float(M_2_SQRTPI);
-      return 0.5f * x * (1.0f + mx::tanh(inner * float(M_SQRT1_2)));
-    }
+      return gelu(x);
+    case Activation::GeluTanh:
+      return gelu_approx(x);
     case Activation::Relu:
-      return mx::maximum(x, mx::array(0.0f));
+      return relu(x);
     case Activation::Tanh:
       return mx::tanh(x);
     case Activation::Sigmoid:

@@ -5,6 +5,7 @@
 #include "lift/proof.h"
 #include "torch/torch.h"
 #include "trace/recorder.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 namespace {
@@ -58,12 +59,7 @@ class ExpertsTest : public ::testing::Test {
          Value(torch::make_tensor(interp_, index)),
          Value(torch::make_tensor(interp_, mx::full({7, 2}, 0.25f)))});
     trace_ = recorder.finish();
-    const Frame* forward = nullptr;
-    for (const auto& item : trace_->root.items) {
-      if (const auto* f = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        forward = (*f)->is_module() ? f->get() : forward;
-      }
-    }
+    const Frame* forward = trace::first_module(trace_->root);
     const Flows flows(*trace_, forward->inputs[0], 0, 0);
     return lift_experts(interp_, *trace_, flows, *forward);
   }

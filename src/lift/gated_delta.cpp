@@ -17,10 +17,6 @@ mx::array softplus(const mx::array& x) {
 }
 
 /// x[:, t] of (B, L, ...).
-mx::array token(const mx::array& x, int t) {
-  return mx::take(x, mx::array(t), 1);
-}
-
 mx::array unit(const mx::array& x, double eps) {
   return x * mx::rsqrt(mx::sum(x * x, -1, true) + mx::array(float(eps)));
 }
@@ -31,7 +27,7 @@ mx::array for_heads(const mx::array& x, int heads) {
 }
 
 /// Token by token, as the definition says; the state is (B, Hv, Dk, Dv).
-Recurrence::Answer by_steps(
+Recurrence::Answer delta_steps(
     const GatedDelta& form,
     mx::array q,
     mx::array k,
@@ -67,9 +63,9 @@ Recurrence::Answer by_steps(
 }
 
 /// One recorded call and the roles its tensors may play.
-class Search {
+class DeltaSearch {
  public:
-  Search(
+  DeltaSearch(
       eval::Interpreter& interp,
       const Trace& trace,
       const Flows& flows,
@@ -182,7 +178,7 @@ class Search {
     }
     return recurrence_.follows(
         interp_, given, with_state, [&](const auto& state) {
-          return by_steps(
+          return delta_steps(
               form,
               given[r.q],
               given[r.k],
@@ -338,7 +334,7 @@ std::optional<GatedDelta> find_form(
   const auto key = key_of(interp, trace, recurrence);
   auto it = known.find(key);
   if (it == known.end()) {
-    auto found = Search(interp, trace, flows, recurrence).run();
+    auto found = DeltaSearch(interp, trace, flows, recurrence).run();
     if (found) {
       for (ValueId* id : roles_of(*found)) {
         *id = static_cast<ValueId>(

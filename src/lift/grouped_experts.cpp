@@ -24,9 +24,9 @@ bool is_number(const OpNode& op, const char* name, int64_t wanted) {
   return v && v->is_int() && v->as_int() == wanted;
 }
 
-class Search {
+class GroupedSearch {
  public:
-  Search(
+  GroupedSearch(
       eval::Interpreter& interp,
       const Trace& trace,
       const Frame& frame,
@@ -354,7 +354,7 @@ std::vector<GroupedExperts> lift_grouped_experts(
     const Graph& graph,
     const trace::Twin* half) {
   return graph.frame->is_module()
-             ? Search(interp, trace, *graph.frame, half).run(graph.ops)
+             ? GroupedSearch(interp, trace, *graph.frame, half).run(graph.ops)
              : std::vector<GroupedExperts>{};
 }
 

@@ -5,6 +5,7 @@
 #include "lift/proof.h"
 #include "torch/torch.h"
 #include "trace/recorder.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 namespace {
@@ -53,14 +54,9 @@ class GroupedExpertsTest : public ::testing::Test {
     interp_.call_method(model, "bfloat16");
     const auto half = trace::match(*trace_, record(model, mx::bfloat16));
     interp_.call_method(model, "float");
-    for (const auto& item : trace_->root.items) {
-      if (const auto* f = std::get_if<std::unique_ptr<Frame>>(&item);
-          f && (*f)->is_module()) {
-        return lift_grouped_experts(
-            interp_, *trace_, make_graph(*trace_, **f), &half);
-      }
-    }
-    return {};
+    const Frame& forward = *trace::first_module(trace_->root);
+    return lift_grouped_experts(
+        interp_, *trace_, make_graph(*trace_, forward), &half);
   }
 
   std::unique_ptr<Trace> record(const Value& model, mx::Dtype dtype) {

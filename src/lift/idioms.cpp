@@ -7,9 +7,9 @@ namespace portwright::lift {
 
 namespace {
 
-class Search {
+class IdiomSearch {
  public:
-  Search(
+  IdiomSearch(
       eval::Interpreter& interp,
       const Trace& trace,
       const Flows& flows,
@@ -147,7 +147,7 @@ Idioms find_idioms(
     const Graph& graph,
     ValueId positions,
     const trace::Twin* half) {
-  return Search(interp, trace, flows, graph, positions, half).run();
+  return IdiomSearch(interp, trace, flows, graph, positions, half).run();
 }
 
 std::vector<ValueId>

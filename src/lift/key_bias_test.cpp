@@ -5,6 +5,7 @@
 #include "lift/proof.h"
 #include "torch/torch.h"
 #include "trace/recorder.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 namespace {
@@ -41,12 +42,7 @@ class KeyBiasTest : public ::testing::Test {
     inputs.emplace_back(torch::make_tensor(interp_, left_padded));
     interp_.call(model, std::move(inputs));
     trace_ = recorder.finish();
-    const Frame* forward = nullptr;
-    for (const auto& item : trace_->root.items) {
-      if (const auto* f = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        forward = (*f)->is_module() ? f->get() : forward;
-      }
-    }
+    const Frame* forward = trace::first_module(trace_->root);
     const Flows flows(*trace_, forward->inputs.at(0), 0, forward->inputs.at(1));
     const auto& sum = *trace_->info(forward->outputs.front()).producer;
     return lift_key_bias(interp_, *trace_, flows, sum.inputs.at(1));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "trace/recorder.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 namespace {
@@ -37,20 +38,15 @@ class ProofTest : public ::testing::Test {
   }
 
   bool stands_for_it(const std::function<mx::array(const mx::array&)>& form) {
-    for (const auto& item : trace_->root.items) {
-      const auto* frame = std::get_if<std::unique_ptr<Frame>>(&item);
-      if (frame && (*frame)->is_module()) {
-        const ValueId in = (*frame)->inputs[0];
-        return agree_in_half(
-            interp_,
-            *trace_,
-            &half_,
-            {{in, random({2, 8}, 1)}},
-            (*frame)->outputs[0],
-            [&](const Given& given) { return form(given.at(in)); });
-      }
-    }
-    throw std::logic_error("no forward was recorded");
+    const Frame& frame = *trace::first_module(trace_->root);
+    const ValueId in = frame.inputs[0];
+    return agree_in_half(
+        interp_,
+        *trace_,
+        &half_,
+        {{in, random({2, 8}, 1)}},
+        frame.outputs[0],
+        [&](const Given& given) { return form(given.at(in)); });
   }
 
   static mx::array difference(const mx::array& x) {

@@ -54,6 +54,9 @@ struct Recurrence {
       const Law& law) const;
 };
 
+/// The t-th of the tokens along `axis`, which is left out.
+mx::array token(const mx::array& x, int t, int axis = 1);
+
 /// What decides which function of its tensors a call is: the source's function
 /// (kept alive) and its other arguments, with the sizes of the tensors past
 /// batch and length. Layers and drafts of a model share most of theirs.

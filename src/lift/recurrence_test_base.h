@@ -5,6 +5,7 @@
 #include "lift/recurrence.h"
 #include "torch/torch.h"
 #include "trace/recorder.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 
@@ -56,12 +57,7 @@ class RecurrenceTest : public ::testing::Test {
     const Value x(torch::make_tensor(interp_, mx::full({2, 7, 6}, 0.5f)));
     interp_.call(layer, {x, cache});
     trace_ = recorder.finish();
-    const Frame* forward = nullptr;
-    for (const auto& item : trace_->root.items) {
-      if (const auto* f = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        forward = (*f)->is_module() ? f->get() : forward;
-      }
-    }
+    const Frame* forward = trace::first_module(trace_->root);
     flows_ = std::make_unique<Flows>(*trace_, forward->inputs[0], 0, 0);
     graph_ = make_graph(*trace_, *forward);
     updates_ = find_state_updates(graph_);

@@ -5,6 +5,7 @@
 
 #include "lift/proof.h"
 #include "trace/recorder.h"
+#include "trace/twin.h"
 
 namespace portwright::lift {
 namespace {
@@ -79,14 +80,7 @@ class RopeTest : public ::testing::Test {
   }
 
   const Frame& forward() {
-    for (const auto& item : trace_->root.items) {
-      if (const auto* frame = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        if ((*frame)->is_module()) {
-          return **frame;
-        }
-      }
-    }
-    throw std::logic_error("no forward was recorded");
+    return *trace::first_module(trace_->root);
   }
 
   eval::Interpreter interp_;

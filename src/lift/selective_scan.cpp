@@ -7,18 +7,14 @@ namespace portwright::lift {
 
 namespace {
 
-struct Roles {
+struct ScanRoles {
   size_t x, dt, z, b, c, a, d, dt_bias;
 };
 
 /// x[:, :, t] of (B, C, L).
-mx::array token(const mx::array& x, int t) {
-  return mx::take(x, mx::array(t), 2);
-}
-
 /// Token by token, as the definition says; `a` is -exp(a_log).
-Recurrence::Answer by_steps(
-    const Roles& r,
+Recurrence::Answer scan_steps(
+    const ScanRoles& r,
     const std::vector<mx::array>& given,
     std::optional<mx::array> state) {
   const mx::array &x = given[r.x], &a = given[r.a], &z = given[r.z];
@@ -31,20 +27,20 @@ Recurrence::Answer by_steps(
       mx::zeros({x.shape(0), a.shape(0), a.shape(1)}, mx::float32));
   std::vector<mx::array> outputs;
   for (int t = 0; t < x.shape(2); ++t) {
-    const mx::array step = mx::expand_dims(token(dt, t), -1);
+    const mx::array step = mx::expand_dims(token(dt, t, 2), -1);
     s = s * mx::exp(step * mx::expand_dims(a, 0)) +
-        step * mx::expand_dims(token(x, t), -1) *
-            mx::expand_dims(token(given[r.b], t), 1);
+        step * mx::expand_dims(token(x, t, 2), -1) *
+            mx::expand_dims(token(given[r.b], t, 2), 1);
     outputs.push_back(
-        mx::sum(s * mx::expand_dims(token(given[r.c], t), 1), -1));
+        mx::sum(s * mx::expand_dims(token(given[r.c], t, 2), 1), -1));
   }
   const mx::array y = mx::stack(outputs, 2) + column(given[r.d]) * x;
   return {y * z * mx::sigmoid(z), s};
 }
 
-class Search {
+class ScanSearch {
  public:
-  Search(
+  ScanSearch(
       eval::Interpreter& interp,
       const Trace& trace,
       const Flows& flows,
@@ -78,7 +74,7 @@ class Search {
     do {
       do {
         do {
-          const Roles r{
+          const ScanRoles r{
               wide[0],
               wide[1],
               wide[2],
@@ -101,7 +97,7 @@ class Search {
     return trace_.info(inputs_[i]).shape;
   }
 
-  std::optional<SelectiveScan> form(const Roles& r) {
+  std::optional<SelectiveScan> form(const ScanRoles& r) {
     SelectiveScan out;
     out.x = inputs_[r.x];
     out.dt = inputs_[r.dt];
@@ -116,12 +112,12 @@ class Search {
                                              : std::nullopt;
   }
 
-  bool agrees(const Roles& r, int length) {
+  bool agrees(const ScanRoles& r, int length) {
     return agrees(r, length, false) &&
            (recurrence_.state == Recurrence::kNone || agrees(r, length, true));
   }
 
-  bool agrees(const Roles& r, int length, bool with_state) {
+  bool agrees(const ScanRoles& r, int length, bool with_state) {
     std::vector<mx::array> given;
     for (size_t i = 0; i < inputs_.size(); ++i) {
       mx::Shape sizes(shape(i).begin(), shape(i).end());
@@ -133,7 +129,7 @@ class Search {
     }
     return recurrence_.follows(
         interp_, given, with_state, [&](const auto& state) {
-          return by_steps(r, given, state);
+          return scan_steps(r, given, state);
         });
   }
 
@@ -152,7 +148,7 @@ std::optional<SelectiveScan> lift_selective_scan(
     const Flows& flows,
     const Recurrence& recurrence) {
   try {
-    return Search(interp, trace, flows, recurrence).run();
+    return ScanSearch(interp, trace, flows, recurrence).run();
   } catch (const eval::PythonError&) {
     return {};
   }

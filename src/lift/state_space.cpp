@@ -11,18 +11,14 @@ using eval::Value;
 
 namespace {
 
-mx::array token(const mx::array& x, int t) {
-  return mx::take(x, mx::array(t), 1);
-}
-
-struct Roles {
+struct SpaceRoles {
   size_t x, dt, b, c, a, d, dt_bias;
 };
 
 /// Token by token, as the definition says; `a` is -exp(a_log), the state
 /// (B, H, P, N).
-Recurrence::Answer by_steps(
-    const Roles& r,
+Recurrence::Answer space_steps(
+    const SpaceRoles& r,
     const std::vector<mx::array>& given,
     std::optional<mx::array> state,
     std::pair<double, double> limits) {
@@ -52,9 +48,9 @@ Recurrence::Answer by_steps(
   return {mx::stack(outputs, 1), s};
 }
 
-class Search {
+class SpaceSearch {
  public:
-  Search(
+  SpaceSearch(
       eval::Interpreter& interp,
       const Trace& trace,
       const Flows& flows,
@@ -75,13 +71,13 @@ class Search {
     }
     std::vector<size_t> order(data);
     do {
-      const Roles r{order[0], order[1], order[2], order[3], 0, 0, 0};
+      const SpaceRoles r{order[0], order[1], order[2], order[3], 0, 0, 0};
       if (!fits(r)) {
         continue;
       }
       std::vector<size_t> parameters(weights);
       do {
-        const Roles whole{
+        const SpaceRoles whole{
             r.x, r.dt, r.b, r.c, parameters[0], parameters[1], parameters[2]};
         if (auto found = form(whole)) {
           return found;
@@ -106,7 +102,7 @@ class Search {
     return trace_.info(inputs_[i]).shape;
   }
 
-  bool fits(const Roles& r) const {
+  bool fits(const SpaceRoles& r) const {
     const auto &x = shape(r.x), &b = shape(r.b),
                &state = shape(recurrence_.state);
     return x.size() == 4 && b.size() == 4 && shape(r.c) == b &&
@@ -140,7 +136,7 @@ class Search {
     return {items[0].as_double(), items[1].as_double()};
   }
 
-  std::optional<StateSpace> form(const Roles& r) {
+  std::optional<StateSpace> form(const SpaceRoles& r) {
     const torch::Sizes heads{shape(r.x)[2]};
     for (size_t i : {r.a, r.d, r.dt_bias}) {
       if (shape(i) != heads) {
@@ -176,7 +172,7 @@ class Search {
   }
 
   bool agrees(
-      const Roles& r,
+      const SpaceRoles& r,
       std::pair<double, double> limits,
       int length,
       bool with_state) {
@@ -192,7 +188,7 @@ class Search {
     }
     return recurrence_.follows(
         interp_, given, with_state, [&](const auto& state) {
-          return by_steps(r, given, state, limits);
+          return space_steps(r, given, state, limits);
         });
   }
 
@@ -211,7 +207,7 @@ std::optional<StateSpace> lift_state_space(
     const Flows& flows,
     const Recurrence& recurrence) {
   try {
-    return Search(interp, trace, flows, recurrence).run();
+    return SpaceSearch(interp, trace, flows, recurrence).run();
   } catch (const eval::PythonError&) {
     return {};
   }

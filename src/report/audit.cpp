@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/paths.h"
+#include "report/markdown.h"
 #include "report/report.h"
 
 namespace portwright::report {
@@ -27,12 +28,6 @@ std::map<std::string, std::map<std::string, int>> counts(const Audit& audit) {
     ++out[row.form][row.status];
   }
   return out;
-}
-
-std::string cell(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  std::replace(text.begin(), text.end(), '|', '/');
-  return text;
 }
 
 std::string said(const verify::CheckResult& check) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/paths.h"
+#include "report/test_results.h"
 
 namespace portwright::report {
 namespace {
@@ -10,14 +11,6 @@ namespace {
 using verify::CheckResult;
 using verify::Results;
 using verify::Status;
-
-CheckResult check(std::string name, Status status, std::string reason = "") {
-  CheckResult out;
-  out.name = std::move(name);
-  out.status = status;
-  out.reason = std::move(reason);
-  return out;
-}
 
 AuditRow judged(std::vector<CheckResult> checks) {
   Results results;
@@ -29,32 +22,34 @@ AuditRow judged(std::vector<CheckResult> checks) {
 
 TEST(Audit, MatchesWithWhatIsWarnedOf) {
   const auto row = judged(
-      {check("logits", Status::Pass),
-       check("config", Status::Warn, "the port ignores eps")});
+      {check_result("logits", Status::Pass),
+       check_result("config", Status::Warn, "the port ignores eps")});
   EXPECT_EQ(row.status, "match");
   EXPECT_EQ(row.reason, "config: the port ignores eps");
 }
 
 TEST(Audit, LeavesOtherFormsToTheirRows) {
   const auto row = judged(
-      {check("logits", Status::Pass),
-       check("config", Status::Fail, "with a absent logits differ")});
+      {check_result("logits", Status::Pass),
+       check_result("config", Status::Fail, "with a absent logits differ")});
   EXPECT_EQ(row.status, "match");
   EXPECT_EQ(row.reason, "config: with a absent logits differ");
 }
 
 TEST(Audit, NamesTheFieldFirst) {
-  auto logits = check("logits", Status::Fail, "differ");
+  auto logits = check_result("logits", Status::Fail, "differ");
   logits.value = 0.1;
   const auto row = judged(
-      {logits, check("config", Status::Fail, "the port computes without a")});
+      {logits,
+       check_result("config", Status::Fail, "the port computes without a")});
   EXPECT_EQ(row.status, "differs");
   EXPECT_EQ(row.reason, "the port computes without a; logits: differ");
   EXPECT_EQ(row.failing, (std::vector<std::string>{"logits", "config"}));
 }
 
 TEST(Audit, DoesNotLoad) {
-  auto logits = check("logits", Status::Fail, "the port raised KeyError");
+  auto logits =
+      check_result("logits", Status::Fail, "the port raised KeyError");
   logits.detail = "Traceback";
   EXPECT_EQ(judged({logits}).status, "does not load");
 }
@@ -84,7 +79,7 @@ TEST(Audit, TriesAgainWhatTheWorldSpoiled) {
 }
 
 TEST(Audit, SaysWhere) {
-  auto logits = check("logits", Status::Fail, "differ");
+  auto logits = check_result("logits", Status::Fail, "differ");
   logits.value = 0.1;
   logits.place.layer = 2;
   logits.place.module = "mlp";

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "report/html_parts.h"
+#include "report/markdown.h"
 
 namespace portwright::report {
 namespace {
@@ -37,14 +38,6 @@ std::string_view colour_of(const std::string& status) {
     return "warn";
   }
   return status == "no reference" ? "skipped" : "fail";
-}
-
-std::string cell(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    out += c == '|' ? "\\|" : std::string(1, c == '\n' ? ' ' : c);
-  }
-  return out;
 }
 
 std::string versions_text(const Coverage& coverage) {

@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "report/html_parts.h"
+#include "report/markdown.h"
 
 namespace portwright::report {
 
@@ -30,10 +31,6 @@ std::string escape(std::string_view text) {
 namespace {
 
 using verify::CheckResult;
-
-std::string number(const std::optional<double>& value) {
-  return value ? fmt::format("{:.1e}", *value) : "";
-}
 
 std::string word_of(verify::Status verdict) {
   switch (verdict) {
@@ -71,7 +68,7 @@ std::string strip(const verify::Results& results) {
         check.name,
         escape(check.name),
         name(check.status),
-        check.value ? " · " + number(check.value) : "");
+        check.value ? " · " + scientific(check.value) : "");
   }
   return out + "</nav>";
 }
@@ -86,8 +83,8 @@ std::string check_row(const CheckResult& check) {
       escape(check.name),
       name(check.status),
       name(check.status),
-      number(check.value),
-      number(check.threshold),
+      scientific(check.value),
+      scientific(check.threshold),
       escape(check.reason),
       place.empty() ? ""
                     : "<span class=\"place\">at " + escape(place) + "</span>",

@@ -1,9 +1,10 @@
+#include "report/markdown.h"
+
 #include "report/report.h"
 
 namespace portwright::report {
-namespace {
 
-std::string escape_cell(std::string_view text) {
+std::string cell(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (c == '|') {
@@ -15,11 +16,9 @@ std::string escape_cell(std::string_view text) {
   return out;
 }
 
-std::string number(const std::optional<double>& value) {
+std::string scientific(const std::optional<double>& value) {
   return value ? fmt::format("{:.1e}", *value) : "";
 }
-
-}  // namespace
 
 std::string to_markdown(const Report& report) {
   const auto& results = report.results;
@@ -34,10 +33,10 @@ std::string to_markdown(const Report& report) {
         "| {} | {} | {} | {} | {} | {} |\n",
         check.name,
         name(check.status),
-        number(check.value),
-        number(check.threshold),
-        escape_cell(place_text(check.place)),
-        escape_cell(check.reason));
+        scientific(check.value),
+        scientific(check.threshold),
+        cell(place_text(check.place)),
+        cell(check.reason));
   }
   out += "\nErrors are max|difference| / max|reference| in float32";
   if (!results.noise.empty()) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/paths.h"
+#include "report/markdown.h"
 #include "report/report.h"
 
 namespace portwright::report {
@@ -17,12 +18,6 @@ size_t count(const std::vector<PlantedBug>& bugs, Catch status) {
       std::count_if(bugs.begin(), bugs.end(), [&](const PlantedBug& bug) {
         return bug.status == status;
       }));
-}
-
-std::string cell(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  std::replace(text.begin(), text.end(), '|', '/');
-  return text;
 }
 
 std::string to_markdown(const std::vector<PlantedBug>& bugs) {

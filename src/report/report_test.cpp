@@ -7,30 +7,22 @@
 
 #include "base/paths.h"
 #include "report/html_parts.h"
+#include "report/test_results.h"
 
 namespace portwright::report {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-using verify::CheckResult;
 using verify::Status;
-
-CheckResult check(std::string name, Status status, std::string reason = "") {
-  CheckResult out;
-  out.name = std::move(name);
-  out.status = status;
-  out.reason = std::move(reason);
-  return out;
-}
 
 verify::Results failing() {
   verify::Results out;
   out.port = "/x/qwen3.py";
   out.checks = {
-      check("weights", Status::Pass),
-      check("logits", Status::Fail, "prefill logits differ by 2 <b>"),
-      check("batch", Status::Skipped, "why")};
+      check_result("weights", Status::Pass),
+      check_result("logits", Status::Fail, "prefill logits differ by 2 <b>"),
+      check_result("batch", Status::Skipped, "why")};
   auto& logits = out.checks[1];
   logits.value = std::numeric_limits<double>::infinity();
   logits.place.layer = 2;
@@ -47,13 +39,13 @@ TEST(Words, TheVerdictNamesThePlace) {
       "qwen3.py is wrong at layer 2, self_attn.q_norm, position 7, "
       "qwen3.py:59: prefill logits differ by 2 <b> (1 of 2 checks fail)");
   auto good = failing();
-  good.checks[1] = check("logits", Status::Pass);
+  good.checks[1] = check_result("logits", Status::Pass);
   good.checks[1].value = 2e-6;
   EXPECT_EQ(
       verdict_sentence(good),
       "qwen3.py computes what transformers computes: 2 checks passed, 1 "
       "skipped, largest relative error 2.0e-06");
-  good.checks = {check("logits", Status::Untrusted, "torch raised")};
+  good.checks = {check_result("logits", Status::Untrusted, "torch raised")};
   EXPECT_EQ(
       verdict_sentence(good),
       "nothing is proven about qwen3.py: logits: torch raised");
@@ -90,7 +82,7 @@ TEST(Html, MarksPythonUp) {
 
 TEST(Html, DrawsLayersAndPositions) {
   auto results = failing();
-  auto layers = check("layers", Status::Pass);
+  auto layers = check_result("layers", Status::Pass);
   layers.series = {
       {"fed torch's input", "layer", {1e-7, 0.0}},
       {"in sequence",

@@ -13,20 +13,20 @@ constexpr uint32_t kSyllables = 0xAC00;
 constexpr uint32_t kLead = 0x1100;
 constexpr uint32_t kVowel = 0x1161;
 constexpr uint32_t kTail = 0x11A7;
-constexpr uint32_t kLeads = 19;
-constexpr uint32_t kVowels = 21;
-constexpr uint32_t kTails = 28;
-constexpr uint32_t kSyllableCount = kLeads * kVowels * kTails;
+constexpr uint32_t kLeadCount = 19;
+constexpr uint32_t kVowelCount = 21;
+constexpr uint32_t kTailCount = 28;
+constexpr uint32_t kSyllableCount = kLeadCount * kVowelCount * kTailCount;
 
 using CodePoints = std::vector<uint32_t>;
 
 void decompose(uint32_t c, CodePoints& out) {
   if (c - kSyllables < kSyllableCount) {
     const uint32_t index = c - kSyllables;
-    out.push_back(kLead + index / (kVowels * kTails));
-    out.push_back(kVowel + index % (kVowels * kTails) / kTails);
-    if (index % kTails != 0) {
-      out.push_back(kTail + index % kTails);
+    out.push_back(kLead + index / (kVowelCount * kTailCount));
+    out.push_back(kVowel + index % (kVowelCount * kTailCount) / kTailCount);
+    if (index % kTailCount != 0) {
+      out.push_back(kTail + index % kTailCount);
     }
     return;
   }
@@ -54,12 +54,13 @@ uint32_t combining_class(uint32_t c) {
 
 // The composite of two characters, or zero.
 uint32_t compose(uint32_t first, uint32_t second) {
-  if (first - kLead < kLeads && second - kVowel < kVowels) {
+  if (first - kLead < kLeadCount && second - kVowel < kVowelCount) {
     return kSyllables +
-           ((first - kLead) * kVowels + (second - kVowel)) * kTails;
+           ((first - kLead) * kVowelCount + (second - kVowel)) * kTailCount;
   }
   if (first - kSyllables < kSyllableCount &&
-      (first - kSyllables) % kTails == 0 && second - kTail - 1 < kTails - 1) {
+      (first - kSyllables) % kTailCount == 0 &&
+      second - kTail - 1 < kTailCount - 1) {
     return first + (second - kTail);
   }
   const uint64_t key =

@@ -308,6 +308,10 @@ mx::array number_array(const Value& number, Dtype dtype) {
       to_mlx(dtype));
 }
 
+mx::array computed(const Tensor& tensor) {
+  return cast_array(tensor.array(), compute_dtype(tensor.dtype));
+}
+
 mx::array cast_array(const mx::array& array, Dtype dtype) {
   const mx::Dtype to = to_mlx(dtype);
   if (array.dtype() == to) {

@@ -109,6 +109,8 @@ mx::array cast_array(const mx::array& array, Dtype dtype);
 
 /// The dtype of arithmetic inside an op: float32 for the half types.
 Dtype compute_dtype(Dtype dtype);
+/// The elements in that dtype.
+mx::array computed(const Tensor& tensor);
 
 /// Sizes after broadcasting; RuntimeError in torch's words.
 Sizes broadcast_sizes(Call& call, const Sizes& a, const Sizes& b);

@@ -5,15 +5,13 @@
 namespace portwright::torch {
 namespace {
 
-using eval::Kind;
-
 /// As torch still does, a short list that holds more than numbers counts as a
 /// tuple.
 std::vector<Value> index_items(const Value& index) {
-  if (index.is(Kind::Tuple)) {
+  if (index.is(eval::Kind::Tuple)) {
     return index.get<eval::Tuple>()->items;
   }
-  if (index.is(Kind::List)) {
+  if (index.is(eval::Kind::List)) {
     const auto& items = index.get<eval::List>()->items;
     const bool plain =
         std::all_of(items.begin(), items.end(), [](const Value& v) {
@@ -37,7 +35,8 @@ Value list_tensor(const Call& call, const Value& value) {
   bool bools = true;
   std::function<void(const Value&, size_t)> walk = [&](const Value& v,
                                                        size_t depth) {
-    if (v.is(Kind::List) || v.is(Kind::Tuple) || v.is(Kind::Range)) {
+    if (v.is(eval::Kind::List) || v.is(eval::Kind::Tuple) ||
+        v.is(eval::Kind::Range)) {
       const auto items = call.interp.to_vector(v);
       if (sizes.size() <= depth) {
         sizes.push_back(static_cast<int64_t>(items.size()));
@@ -95,7 +94,8 @@ Indexed apply_basic(const Call& call, const Tensor& input, const Value& index) {
   std::vector<Value> items = index_items(index);
   int64_t taken = 0;
   for (Value& item : items) {
-    if (item.is(Kind::List) || item.is(Kind::Tuple) || item.is(Kind::Range)) {
+    if (item.is(eval::Kind::List) || item.is(eval::Kind::Tuple) ||
+        item.is(eval::Kind::Range)) {
       item = list_tensor(call, item);
     }
     if (item.tag() != eval::Tag::Ellipsis) {
@@ -125,7 +125,7 @@ Indexed apply_basic(const Call& call, const Tensor& input, const Value& index) {
           item.as_bool() ? mx::zeros({1}, mx::int64)
                          : mx::zeros({0}, mx::int64)));
       out.has_advanced = true;
-    } else if (item.is(Kind::Slice)) {
+    } else if (item.is(eval::Kind::Slice)) {
       const auto* s = item.get<eval::Slice>();
       const int64_t size = current().sizes[axis];
       const int64_t step =

@@ -16,7 +16,7 @@ namespace {
 
 using Args = std::span<Value>;
 
-const Tensor& self_of(Args a) {
+const Tensor& receiver(Args a) {
   return *a[0].get<Tensor>();
 }
 
@@ -97,16 +97,16 @@ std::vector<Value> elements_of(Interpreter& interp, const Tensor& t) {
 /// bool(t), int(t), ...: the element under Python's own conversion.
 void install_conversions(Class& cls) {
   cls.def("item(self)", [](Interpreter& interp, Args a) {
-    return item(interp, self_of(a));
+    return item(interp, receiver(a));
   });
   cls.def("tolist(self)", [](Interpreter& interp, Args a) {
-    const Tensor& t = self_of(a);
+    const Tensor& t = receiver(a);
     note_read(interp, t);
     const auto elements = elements_of(interp, t);
     return to_list(interp, t, elements.data(), 0);
   });
   cls.def("__bool__(self)", [](Interpreter& interp, Args a) {
-    const Tensor& t = self_of(a);
+    const Tensor& t = receiver(a);
     if (t.numel() != 1) {
       interp.raise(
           "RuntimeError",
@@ -119,17 +119,17 @@ void install_conversions(Class& cls) {
     return Value::boolean(v.as_double() != 0).with(v.provenance());
   });
   cls.def("__int__(self)", [](Interpreter& interp, Args a) {
-    const Value v = item(interp, self_of(a));
+    const Value v = item(interp, receiver(a));
     return Value::integer(
                v.is_float() ? static_cast<int64_t>(v.as_double()) : v.as_int())
         .with(v.provenance());
   });
   cls.def("__float__(self)", [](Interpreter& interp, Args a) {
-    const Value v = item(interp, self_of(a));
+    const Value v = item(interp, receiver(a));
     return Value::real(v.as_double()).with(v.provenance());
   });
   cls.def("__index__(self)", [](Interpreter& interp, Args a) {
-    const Tensor& t = self_of(a);
+    const Tensor& t = receiver(a);
     if (!is_integral(t.dtype, true) || t.numel() != 1) {
       interp.raise(
           "TypeError",
@@ -143,14 +143,14 @@ void install_conversions(Class& cls) {
 
 void install_container(Class& cls, State* state) {
   cls.def("__len__(self)", [](Interpreter& interp, Args a) {
-    const Tensor& t = self_of(a);
+    const Tensor& t = receiver(a);
     if (t.dim() == 0) {
       interp.raise("TypeError", "len() of a 0-d tensor");
     }
     return size_value(interp, t.sizes, &t).get<eval::Tuple>()->items[0];
   });
   cls.def("__iter__(self)", [state](Interpreter& interp, Args a) -> Value {
-    if (self_of(a).dim() == 0) {
+    if (receiver(a).dim() == 0) {
       interp.raise("TypeError", "iteration over a 0-d tensor");
     }
     const Value args[] = {a[0], Value::integer(0)};
@@ -183,7 +183,7 @@ std::string number_text(const Value& v) {
 
 void install_text(Class& cls) {
   const auto repr = [](Interpreter& interp, Args a) {
-    const Tensor& t = self_of(a);
+    const Tensor& t = receiver(a);
     if (t.numel() > 100) {
       return eval::str(
           "tensor(..., size=(" + fmt::format("{}", fmt::join(t.sizes, ", ")) +
@@ -200,7 +200,7 @@ void install_text(Class& cls) {
   cls.def("__repr__(self)", repr);
   cls.def("__str__(self)", repr);
   cls.def("__format__(self, spec)", [](Interpreter& interp, Args a) {
-    const Tensor& t = self_of(a);
+    const Tensor& t = receiver(a);
     return eval::str(
         t.dim() == 0 ? interp.format(item(interp, t), a[1].str())
                      : interp.to_str(a[0]));
@@ -219,13 +219,13 @@ void install_copies(Class& cls, State* state) {
     return out;
   };
   cls.def("__deepcopy__(self, memo=None)", [copy](Interpreter& interp, Args a) {
-    return Value(copy(interp, self_of(a)));
+    return Value(copy(interp, receiver(a)));
   });
 }
 
 void install_numpy(Class& cls) {
   cls.def("numpy(self, *, force=False)", [](Interpreter& interp, Args a) {
-    const Tensor& t = self_of(a);
+    const Tensor& t = receiver(a);
     if (t.dim() != 1 || t.dtype == Dtype::Bool || !is_integral(t.dtype)) {
       interp.refuse(
           Kind::UnsupportedFunction,

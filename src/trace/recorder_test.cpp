@@ -4,6 +4,7 @@
 
 #include "trace/explain.h"
 #include "trace/replay.h"
+#include "trace/twin.h"
 
 namespace portwright::trace {
 namespace {
@@ -78,14 +79,7 @@ class RecorderTest : public ::testing::Test {
   }
 
   const Frame& forward() {
-    for (const auto& item : trace_->root.items) {
-      if (const auto* frame = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        if ((*frame)->is_module()) {
-          return **frame;
-        }
-      }
-    }
-    throw std::logic_error("no forward was recorded");
+    return *first_module(trace_->root);
   }
 
   eval::Interpreter interp_;

@@ -4,8 +4,6 @@
 
 namespace portwright::trace {
 
-namespace {
-
 const Frame* first_module(const Frame& frame) {
   for (const Item& item : frame.items) {
     if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
@@ -19,6 +17,8 @@ const Frame* first_module(const Frame& frame) {
   }
   return nullptr;
 }
+
+namespace {
 
 class Matching {
  public:

@@ -29,6 +29,10 @@ struct Twin {
   std::optional<torch::Dtype> output_dtype(const Frame& call, size_t i) const;
 };
 
+/// The first module that the frame calls, itself or in a function; null if
+/// none.
+const Frame* first_module(const Frame& frame);
+
 /// Walks both recordings side by side from the first module called.
 Twin match(const Trace& first, std::shared_ptr<const Trace> second);
 

@@ -10,7 +10,7 @@ namespace {
 using eval::Value;
 using torch::Dtype;
 
-constexpr const char* kModel = R"py(
+constexpr const char* kTwinModel = R"py(
 import torch
 from torch import nn
 
@@ -42,7 +42,7 @@ class TwinTest : public ::testing::Test {
   /// Records in float32 and then in bfloat16, with inputs of those sizes.
   void record_both(float first, float second) {
     torch::install_torch(interp_);
-    module_ = Value(interp_.run_source("model", "model.py", kModel));
+    module_ = Value(interp_.run_source("model", "model.py", kTwinModel));
     first_ = record(interp_, mx::full({2, 3}, first));
     interp_.call_method(interp_.getattr(module_, "model"), "bfloat16");
     twin_ =

@@ -31,10 +31,6 @@ CheckResult raised(const Trouble& trouble, Session& session) {
   return out;
 }
 
-base::Error error_of(const Trouble& trouble) {
-  return {trouble.message, trouble.detail};
-}
-
 Outcome<CheckResult> run_check(Session& session, const Check& check) {
   if (check.needs_models) {
     // Without a gold standard nothing can be said, whatever the port did.

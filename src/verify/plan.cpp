@@ -9,7 +9,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kSteps = 6;
+constexpr int kPlannedSteps = 6;
 constexpr int kLongestWindow = 128;
 constexpr int kFar = 320;
 
@@ -75,9 +75,9 @@ Plan make_plan(const json& config) {
       static_cast<int>(std::clamp<int64_t>(vocab - 32, 1, 1 << 20));
   const int length = std::max(27, 3 * plan.window + 3);
   plan.ids = spread_ids(length, range);
-  plan.prefill = length - kSteps;
+  plan.prefill = length - kPlannedSteps;
   for (const auto& [count, salt] :
-       {std::pair{length - kSteps, 0}, {length / 3, 1}, {5, 2}}) {
+       {std::pair{length - kPlannedSteps, 0}, {length / 3, 1}, {5, 2}}) {
     plan.batch.push_back(spread_ids(count, range, salt));
     plan.batch_steps.push_back(spread_ids(4, range, salt + 7));
   }

@@ -16,10 +16,6 @@ struct Sound {
   Run decode;
 };
 
-base::Error error_of(const Trouble& trouble) {
-  return {trouble.message, trouble.detail};
-}
-
 /// Not about the port, or slow at saying what the others say.
 bool is_about_the_port(const Check& check) {
   return check.name != "evaluator" && check.name != "layers" &&

@@ -111,11 +111,18 @@ Outcome<void> Session::load() {
   return {};
 }
 
-Outcome<Run> Session::reference_in_bfloat16() {
-  const nlohmann::json ids = {plan_.ids};
-  return reference().tensors(
-      "low_precision",
-      {{"folder", subject_.checkpoint.string()}, {"ids", ids}});
+Outcome<const Run*> Session::reference_in_bfloat16() {
+  if (!reference_in_bfloat16_) {
+    const nlohmann::json ids = {plan_.ids};
+    auto run = reference().tensors(
+        "low_precision",
+        {{"folder", subject_.checkpoint.string()}, {"ids", ids}});
+    if (!run) {
+      return tl::unexpected(run.error());
+    }
+    reference_in_bfloat16_ = std::move(*run);
+  }
+  return &*reference_in_bfloat16_;
 }
 
 Outcome<void> Session::in_bfloat16(const std::function<Outcome<void>()>& use) {

@@ -108,7 +108,7 @@ class Session {
   /// Every module of the reference in bfloat16 over the plan's prompt: what
   /// goes in ("in:PATH"), what comes out ("low:PATH"), and the same computed in
   /// float32 ("exact:PATH").
-  Outcome<Run> reference_in_bfloat16();
+  Outcome<const Run*> reference_in_bfloat16();
 
   /// The three of them behind one door: a third party, if any, may join here.
   void join(std::unique_ptr<Party> third) {
@@ -150,6 +150,7 @@ class Session {
   std::string port_file_;
   int64_t parameters_ = 0;
   std::map<std::string, Run> runs_;
+  std::optional<Run> reference_in_bfloat16_;
   std::optional<Noise> noise_;
 };
 

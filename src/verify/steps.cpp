@@ -51,6 +51,12 @@ Outcome<Steps> compared(Session& session, const Ids& ids, int prefill) {
 
 }  // namespace
 
+std::string contradiction_text(const Steps& steps) {
+  return fmt::format(
+      "torch's own cached steps differ from its prefill by {}",
+      short_number(steps.contradiction));
+}
+
 Outcome<Steps> reference_steps(Session& session, const Ids& ids, int prefill) {
   const auto& plan = session.plan();
   auto planned = compared(session, plan.ids, plan.prefill);
@@ -86,9 +92,8 @@ bool judge_steps(
   if (result.status == Status::Pass) {
     result.status = Status::Warn;
     result.reason = fmt::format(
-        "torch's own cached steps differ from its prefill by {}; the port's {} "
-        "are as the prefill",
-        short_number(steps.contradiction),
+        "{}; the port's {} are as the prefill",
+        contradiction_text(steps),
         what);
   }
   return true;

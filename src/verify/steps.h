@@ -16,6 +16,9 @@ struct Steps {
   double contradiction = 0;  // the relative difference of the two
 };
 
+/// "torch's own cached steps differ from its prefill by 2.4e-02"
+std::string contradiction_text(const Steps& steps);
+
 /// The reference's steps over `ids` after a prefill of `prefill` of them; the
 /// first is the prefill's last position.
 Outcome<Steps> reference_steps(Session& session, const Ids& ids, int prefill);

@@ -1,7 +1,8 @@
 #pragma once
 
 #include <string>
-#include <tl/expected.hpp>
+
+#include "base/result.h"
 
 namespace portwright::verify {
 
@@ -18,6 +19,10 @@ struct Trouble {
   /// The worker that it came from: "reference", "candidate".
   std::string by = {};
 };
+
+inline base::Error error_of(const Trouble& trouble) {
+  return {trouble.message, trouble.detail};
+}
 
 template <typename T>
 using Outcome = tl::expected<T, Trouble>;

@@ -54,6 +54,20 @@ def emitted(checkpoint, portwright, tmp_path_factory):
     return compile
 
 
+@pytest.fixture
+def emitted_from(portwright, tmp_path):
+    """The text of the port, whole, of a folder with code of its own."""
+
+    def compile(folder):
+        file = tmp_path / "port.py"
+        done = portwright("compile", folder, "-o", file, "--fast", "--json")
+        assert done.returncode == 0, done.stderr
+        assert answer(done)["holes"] == []
+        return file.read_text()
+
+    return compile
+
+
 def planted(text, replacements):
     for old, new in replacements:
         assert re.search(old, text), f"the port has no {old}"

@@ -7,12 +7,8 @@ from .conftest import answer
 SHARING = Path(__file__).parents[1] / "library" / "remote_code" / "shared_keys"
 
 
-def test_layers_share_the_keys_of_the_last_of_their_kind(portwright, tmp_path):
-    file = tmp_path / "sharing.py"
-    done = portwright("compile", SHARING, "-o", file, "--fast", "--json")
-    assert done.returncode == 0, done.stderr
-    assert answer(done)["holes"] == []
-    text = file.read_text()
+def test_layers_share_the_keys_of_the_last_of_their_kind(emitted_from):
+    text = emitted_from(SHARING)
     # A layer that keeps none is given the cache of the one it shares with.
     assert 'if hasattr(layer.self_attn, "k_proj"):' in text
     assert "kept[kind] = None, next(caches)" in text

@@ -2,17 +2,11 @@
 
 from pathlib import Path
 
-from .conftest import answer
-
 MIXED = Path(__file__).parents[1] / "library" / "remote_code" / "states_and_keys"
 
 
-def test_some_layers_keep_keys_beside_states(portwright, tmp_path):
-    file = tmp_path / "mixed.py"
-    done = portwright("compile", MIXED, "-o", file, "--fast", "--json")
-    assert done.returncode == 0, done.stderr
-    assert answer(done)["holes"] == []
-    text = file.read_text()
+def test_some_layers_keep_keys_beside_states(emitted_from):
+    text = emitted_from(MIXED)
     assert "CacheList(ArraysCache(size=2), KVCache())" in text
     assert "masks[kind] = (mask, create_ssm_mask(h, c[0]))" in text
     # Called by those that attend with what they attended to, by others without.

@@ -58,7 +58,7 @@ Value equality(Call& c) {
 #define PW_FUNCTION(name) \
   { #name "(a, b)", kModule, function < mx::name> }
 
-const OpSpec kOps[] = {
+const OpSpec kArithmeticOps[] = {
     PW_OPERATOR("add", add),
     PW_OPERATOR("sub", subtract),
     PW_OPERATOR("mul", multiply),
@@ -150,7 +150,7 @@ const OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> arithmetic_ops() {
-  return kOps;
+  return kArithmeticOps;
 }
 
 }  // namespace portwright::candidate

@@ -102,7 +102,7 @@ Value representation(Call& c) {
   return eval::str(out.str());
 }
 
-const OpSpec kOps[] = {
+const OpSpec kConversionOps[] = {
     {"astype(a, dtype)",
      kBoth,
      [](Call& c) { return c.make(mx::astype(c.array(0), *c.dtype(1))); }},
@@ -172,7 +172,7 @@ const OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> conversion_ops() {
-  return kOps;
+  return kConversionOps;
 }
 
 }  // namespace portwright::candidate

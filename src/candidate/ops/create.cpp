@@ -21,7 +21,7 @@ Value full(Call& c) {
       c.shape(0), c.operand(1, c.dtype(2)), c.dtype(2, c.operand(1).dtype())));
 }
 
-const OpSpec kOps[] = {
+const OpSpec kCreateOps[] = {
     {"arange(start, stop=None, step=None, dtype=None)", kModule, arange},
     {"linspace(start, stop, num=50, dtype=None)",
      kModule,
@@ -89,7 +89,7 @@ const OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> create_ops() {
-  return kOps;
+  return kCreateOps;
 }
 
 }  // namespace portwright::candidate

@@ -119,7 +119,7 @@ Value norm(Call& c) {
   return c.make(mx::linalg::norm(a, c.real(1), axes, keep));
 }
 
-const OpSpec kOps[] = {
+const OpSpec kLinearOps[] = {
     {"addmm(c, a, b, /, alpha=1.0, beta=1.0)",
      kModule,
      [](Call& c) {
@@ -233,7 +233,7 @@ const OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> linear_ops() {
-  return kOps;
+  return kLinearOps;
 }
 
 }  // namespace portwright::candidate

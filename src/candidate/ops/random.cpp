@@ -9,7 +9,7 @@ mx::array key_of(Call& c, size_t i) {
   return c.has(i) ? c.array(i) : mx::random::key(0);
 }
 
-const OpSpec kOps[] = {
+const OpSpec kRandomOps[] = {
     {"seed(seed)", kRandom, [](Call&) { return Value::none(); }},
     {"key(seed)",
      kRandom,
@@ -40,7 +40,7 @@ const OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> random_ops() {
-  return kOps;
+  return kRandomOps;
 }
 
 }  // namespace portwright::candidate

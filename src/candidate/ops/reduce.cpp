@@ -67,7 +67,7 @@ namespace {
    } \
   }
 
-const OpSpec kOps[] = {
+const OpSpec kReduceOps[] = {
     PW_REDUCTION(all),
     PW_REDUCTION(any),
     PW_REDUCTION(logsumexp),
@@ -108,7 +108,7 @@ const OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> reduce_ops() {
-  return kOps;
+  return kReduceOps;
 }
 
 }  // namespace portwright::candidate

@@ -34,7 +34,7 @@ Value put_along_axis(Call& c) {
   return c.make(mx::reshape(flat, a.shape()));
 }
 
-const OpSpec kOps[] = {
+const OpSpec kSelectOps[] = {
     {"take(a, /, indices, axis=None)", kModule, take},
     {"take_along_axis(a, /, indices, axis=None)", kModule, take_along_axis},
     {"put_along_axis(a, /, indices, values, axis=None)",
@@ -45,7 +45,7 @@ const OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> select_ops() {
-  return kOps;
+  return kSelectOps;
 }
 
 }  // namespace portwright::candidate

@@ -100,7 +100,7 @@ Value meshgrid(Call& c) {
   return c.list(mx::meshgrid(c.arrays(0), c.boolean(1), c.text(2)));
 }
 
-const OpSpec kOps[] = {
+const OpSpec kShapeOps[] = {
     {"reshape(a, /, shape)",
      kModule,
      [](Call& c) { return c.make(mx::reshape(c.array(0), c.shape(1))); }},
@@ -201,7 +201,7 @@ const OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> shape_ops() {
-  return kOps;
+  return kShapeOps;
 }
 
 }  // namespace portwright::candidate

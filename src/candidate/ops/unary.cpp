@@ -9,7 +9,7 @@ namespace {
         [](Call & c) { return c.make(mx::name(c.operand(0))); } \
   }
 
-const OpSpec kOps[] = {
+const OpSpec kUnaryOps[] = {
     PW_UNARY(abs, kBoth),
     PW_UNARY(arccos, kModule),
     PW_UNARY(arccosh, kModule),
@@ -87,7 +87,7 @@ const OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> unary_ops() {
-  return kOps;
+  return kUnaryOps;
 }
 
 }  // namespace portwright::candidate

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "emit/layout/line.h"
 #include "emit/layout/strings.h"
 #include "syntax/unicode.h"
 
@@ -8,7 +9,6 @@ namespace portwright::emit::printing {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\n\r\f\v";
-constexpr size_t kLineLength = 88;
 
 std::string_view strip_left(std::string_view text) {
   const size_t at = text.find_first_not_of(kBlanks);

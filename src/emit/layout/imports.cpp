@@ -5,6 +5,9 @@
 #include <map>
 #include <vector>
 
+#include "emit/layout/line.h"
+#include "emit/layout/strings.h"
+
 namespace portwright::emit::printing {
 
 using namespace syntax;
@@ -13,15 +16,6 @@ namespace {
 
 enum class Section { Future, Standard, ThirdParty, Local };
 constexpr int kSections = 4;
-constexpr size_t kLineLength = 88;
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return out;
-}
 
 // Digits compare as numbers, everything else as text.
 bool naturally_less(std::string_view a, std::string_view b) {
@@ -233,7 +227,8 @@ struct Edit {
 /// Finds the runs of imports in all blocks of a module.
 class Sorter {
  public:
-  explicit Sorter(const Tree& tree) : tree_(tree), text_(tree.source->text()) {}
+  explicit Sorter(const syntax::Tree& tree)
+      : tree_(tree), text_(tree.source->text()) {}
 
   std::string run() {
     block(tree_.body, true);
@@ -259,7 +254,7 @@ class Sorter {
     return newline == std::string_view::npos ? 0 : newline + 1;
   }
 
-  const Tree& tree_;
+  const syntax::Tree& tree_;
   std::string_view text_;
   std::vector<Edit> edits_;
 };
@@ -431,7 +426,7 @@ void Sorter::sort(Stmts run, const Stmt* next, bool top) {
 
 }  // namespace
 
-std::string sort_imports(const Tree& tree) {
+std::string sort_imports(const syntax::Tree& tree) {
   return Sorter(tree).run();
 }
 

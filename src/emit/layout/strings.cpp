@@ -31,6 +31,14 @@ std::string normalize_prefix(std::string_view text) {
   return out.append(text.substr(prefix.size()));
 }
 
+std::string lowered(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
+    return static_cast<char>(std::tolower(c));
+  });
+  return out;
+}
+
 namespace {
 
 size_t count_backslashes(std::string_view text) {
@@ -186,14 +194,6 @@ std::string normalize_escapes(std::string_view text) {
 }
 
 namespace {
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
-  return out;
-}
 
 // Digits on both sides of the point.
 std::string with_digits(std::string_view text) {

@@ -21,6 +21,8 @@ std::string normalize_number(std::string_view text);
 /// `#` and a blank before the words.
 std::string normalize_comment(std::string_view text);
 
+std::string lowered(std::string_view text);
+
 /// Code points.
 size_t text_length(std::string_view text);
 /// Columns on a terminal: wide characters count two, combining ones none.

@@ -46,7 +46,7 @@ Value absolute(Interpreter& in, Args a) {
   return r.with(call_provenance(in, "abs", a[0]));
 }
 
-Value float_to_int(Interpreter& in, double f) {
+Value checked_integer(Interpreter& in, double f) {
   if (std::isnan(f)) {
     in.raise("ValueError", "cannot convert float NaN to integer");
   }
@@ -102,7 +102,7 @@ Value round_function(Interpreter& in, Args a) {
   }
   Value r;
   if (!given(a[1])) {
-    r = a[0].is_float() ? float_to_int(in, std::nearbyint(a[0].as_double()))
+    r = a[0].is_float() ? checked_integer(in, std::nearbyint(a[0].as_double()))
                         : Value::integer(a[0].as_int());
     return r.with(call_provenance(in, "round", a[0]));
   }

@@ -25,7 +25,7 @@ namespace {
   throw PythonError{in.call(in.getattr(module, "error"), {str(message)})};
 }
 
-bool is_letter(char c) {
+bool is_ascii_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
@@ -48,7 +48,7 @@ translate_escape(Interpreter& in, const std::string& text, size_t& at) {
     at += digits;
     return "\\x{" + code + "}";
   }
-  if (is_letter(c) &&
+  if (is_ascii_letter(c) &&
       std::string_view("AbBdDsSwWafnrtvx").find(c) == std::string_view::npos) {
     if (c == 'N') {
       refuse_feature(in, "\\N", text);

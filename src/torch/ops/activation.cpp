@@ -226,7 +226,7 @@ Value dropout(Call& call) {
   return call.args[0];
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kActivationOps[] = {
     {"relu(input)", relu, "torch; tensor; inplace; F(input, inplace=False)"},
     {"relu6(input)", relu6, "F(input, inplace=False)"},
     {"silu(input)", silu_op, "inplace; F(input, inplace=False)"},
@@ -277,7 +277,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> activation_ops() {
-  return kOps;
+  return kActivationOps;
 }
 
 }  // namespace portwright::torch

@@ -255,7 +255,7 @@ Value addcdiv(Call& call) {
   return finish(call, e, e.in[0] + scale * e.in[1] / e.in[2]);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kArithmeticOps[] = {
     {"add(input, other, alpha=1)",
      add,
      "torch(input, other, *, alpha=1); tensor; tensor:__add__; "
@@ -311,7 +311,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> arithmetic_ops() {
-  return kOps;
+  return kArithmeticOps;
 }
 
 }  // namespace portwright::torch

@@ -58,7 +58,7 @@ Value scaled_dot_product_attention(Call& call) {
   return call.cast(product_of(weights, v), dtype);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kAttentionOps[] = {
     {"scaled_dot_product_attention(query, key, value, attn_mask=None, "
      "dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False)",
      scaled_dot_product_attention,
@@ -69,7 +69,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> attention_ops() {
-  return kOps;
+  return kAttentionOps;
 }
 
 }  // namespace portwright::torch

@@ -199,7 +199,7 @@ Value isin(Call& call) {
   return call.make(call.boolean(2) ? mx::logical_not(hit) : hit, Dtype::Bool);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kCompareOps[] = {
     {"eq(input, other)",
      compare<mx::equal>,
      "torch; tensor; tensor:__eq__; inplace"},
@@ -271,7 +271,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> compare_ops() {
-  return kOps;
+  return kCompareOps;
 }
 
 }  // namespace portwright::torch

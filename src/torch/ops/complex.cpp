@@ -121,7 +121,7 @@ Value ifft(Call& call) {
   return call.make(mx::fft::ifftn(x, {n}, {axis}));
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kComplexOps[] = {
     {"view_as_complex(input)", view_as_complex, "torch"},
     {"view_as_real(input)", view_as_real, "torch"},
     {"polar(abs, angle)", polar, "torch"},
@@ -139,7 +139,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> complex_ops() {
-  return kOps;
+  return kComplexOps;
 }
 
 }  // namespace portwright::torch

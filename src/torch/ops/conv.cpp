@@ -4,10 +4,6 @@
 namespace portwright::torch {
 namespace {
 
-mx::array computed(const Tensor& tensor) {
-  return cast_array(tensor.array(), compute_dtype(tensor.dtype));
-}
-
 /// One int for every axis, or one for all.
 std::vector<int> per_axis(Call& call, size_t i, size_t axes) {
   Sizes given = call.ints(i);
@@ -219,7 +215,7 @@ Value avg_pool1d(Call& call) {
   return call.cast(mx::mean(x, -1, false), input.dtype);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kConvOps[] = {
     {"conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, "
      "groups=1)",
      conv1d,
@@ -239,7 +235,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> conv_ops() {
-  return kOps;
+  return kConvOps;
 }
 
 }  // namespace portwright::torch

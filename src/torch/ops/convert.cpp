@@ -211,7 +211,7 @@ Value cpu(Call& call) {
   return call.args[0];
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kConvertOps[] = {
     {"tensor(data, dtype=None)",
      tensor,
      "torch(data, *, dtype=None, device=None, requires_grad=False, "
@@ -269,7 +269,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> convert_ops() {
-  return kOps;
+  return kConvertOps;
 }
 
 }  // namespace portwright::torch

@@ -319,7 +319,7 @@ Value complex_of(Call& call) {
       re + im * mx::array(std::complex<float>(0, 1)), Dtype::Complex64);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kCreateOps[] = {
     {"zeros(*size, dtype=None)", zeros, "torch(*size, " FACTORY ")"},
     {"ones(*size, dtype=None)", ones, "torch(*size, " FACTORY ")"},
     {"empty(*size, dtype=None)", zeros, "torch(*size, " FACTORY ")"},
@@ -372,7 +372,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> create_ops() {
-  return kOps;
+  return kCreateOps;
 }
 
 }  // namespace portwright::torch

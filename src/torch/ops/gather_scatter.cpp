@@ -410,7 +410,7 @@ Value getitem(Call& call) {
   return get_item(call, call.tensor(0), call.args[1]);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kGatherScatterOps[] = {
     {"embedding(input, weight)",
      embedding,
      "F(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, "
@@ -462,7 +462,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> gather_scatter_ops() {
-  return kOps;
+  return kGatherScatterOps;
 }
 
 }  // namespace portwright::torch

@@ -60,7 +60,7 @@ Value setitem(Call& call) {
 }
 
 /// Same elements under another shape, the tensor itself.
-Value squeeze(Call& call) {
+Value squeeze_in_place(Call& call) {
   Tensor& self = call.self();
   const Value args[] = {call.args[0], call.args[1]};
   Call inner(call.interp, call.state, *find_op("squeeze"), args);
@@ -69,7 +69,7 @@ Value squeeze(Call& call) {
   return call.args[0];
 }
 
-Value unsqueeze(Call& call) {
+Value unsqueeze_in_place(Call& call) {
   Tensor& self = call.self();
   const Value args[] = {call.args[0], call.args[1]};
   Call inner(call.interp, call.state, *find_op("unsqueeze"), args);
@@ -78,20 +78,20 @@ Value unsqueeze(Call& call) {
   return call.args[0];
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kInPlaceOps[] = {
     {"copy_(input, src)", copy, "tensor(input, src, non_blocking=False)"},
     {"zero_(input)", zero, "tensor"},
     {"fill_diagonal_(input, fill_value, wrap=False)", fill_diagonal, "tensor"},
     {"set_(input, source)", set, "tensor"},
-    {"squeeze_(input, dim=None)", squeeze, "tensor"},
-    {"unsqueeze_(input, dim)", unsqueeze, "tensor"},
+    {"squeeze_(input, dim=None)", squeeze_in_place, "tensor"},
+    {"unsqueeze_(input, dim)", unsqueeze_in_place, "tensor"},
     {"setitem_(input, index, value)", setitem, ""},
 };
 
 }  // namespace
 
 std::span<const OpSpec> in_place_ops() {
-  return kOps;
+  return kInPlaceOps;
 }
 
 }  // namespace portwright::torch

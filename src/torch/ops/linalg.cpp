@@ -66,7 +66,7 @@ Value matrix_norm(Call& call) {
       a.dtype);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kLinalgOps[] = {
     {"linalg.solve_triangular(A, B, upper, left=True, unitriangular=False)",
      solve_triangular,
      "linalg(A, B, *, upper, left=True, unitriangular=False)"},
@@ -77,7 +77,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> linalg_ops() {
-  return kOps;
+  return kLinalgOps;
 }
 
 }  // namespace portwright::torch

@@ -39,10 +39,6 @@ Dtype one_type(Call& call, std::initializer_list<size_t> positions) {
   return dtype;
 }
 
-mx::array computed(const Tensor& tensor) {
-  return cast_array(tensor.array(), compute_dtype(tensor.dtype));
-}
-
 void check_inner(Call& call, const Tensor& a, const Tensor& b) {
   if (a.dim() == 0 || b.dim() == 0) {
     call.raise(
@@ -257,7 +253,7 @@ Value grouped_mm(Call& call) {
   return call.cast(out, call.dtype(4, dtype));
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kLinearOps[] = {
     {"matmul(input, other)",
      matmul_op,
      "torch; tensor; tensor:__matmul__; linalg"},
@@ -284,7 +280,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> linear_ops() {
-  return kOps;
+  return kLinearOps;
 }
 
 }  // namespace portwright::torch

@@ -4,10 +4,6 @@
 namespace portwright::torch {
 namespace {
 
-mx::array computed(const Tensor& tensor) {
-  return cast_array(tensor.array(), compute_dtype(tensor.dtype));
-}
-
 /// The trailing axes that `normalized_shape` names.
 std::vector<int> normalized_axes(Call& call) {
   const Tensor& input = call.tensor(0);
@@ -121,7 +117,7 @@ Value batch_norm(Call& call) {
   return call.cast(out, input.dtype);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kNormOps[] = {
     {"layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05)",
      layer_norm,
      "F; torch(input, normalized_shape, weight=None, bias=None, eps=1e-05, "
@@ -141,7 +137,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> norm_ops() {
-  return kOps;
+  return kNormOps;
 }
 
 }  // namespace portwright::torch

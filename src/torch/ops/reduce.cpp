@@ -368,7 +368,7 @@ Value cosine_similarity(Call& call) {
       e.dtype);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kReduceOps[] = {
     {"sum(input, dim=None, keepdim=False, dtype=None)",
      sum,
      "torch(input, dim=None, keepdim=False, *, dtype=None); "
@@ -435,7 +435,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> reduce_ops() {
-  return kOps;
+  return kReduceOps;
 }
 
 }  // namespace portwright::torch

@@ -89,7 +89,7 @@ Value diff(Call& call) {
   return call.make(x, input.dtype);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kScanOps[] = {
     {"cumsum(input, dim, dtype=None)",
      scan<mx::cumsum>,
      "torch(input, dim, *, dtype=None); tensor; inplace"},
@@ -107,7 +107,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> scan_ops() {
-  return kOps;
+  return kScanOps;
 }
 
 }  // namespace portwright::torch

@@ -322,7 +322,7 @@ Value clone(Call& call) {
       input.array(), input.dtype, dense_like(input.sizes, input.strides));
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kShapeOps[] = {
     {"view(input, *shape)", view, "tensor"},
     {"reshape(input, *shape)", reshape, "torch(input, shape); tensor"},
     {"view_as(input, other)", view_as, "tensor"},
@@ -369,7 +369,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> shape_ops() {
-  return kOps;
+  return kShapeOps;
 }
 
 }  // namespace portwright::torch

@@ -375,7 +375,7 @@ Value unique(Call& call) {
   return out.size() == 1 ? out[0] : eval::tuple(std::move(out));
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kSortOps[] = {
     {"sort(input, dim=-1, descending=False)",
      sort,
      "torch(input, dim=-1, descending=False, stable=False); "
@@ -413,7 +413,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> sort_ops() {
-  return kOps;
+  return kSortOps;
 }
 
 }  // namespace portwright::torch

@@ -359,7 +359,7 @@ Value atleast_2d(Call& call) {
   return at_least(call, 2);
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kSplitJoinOps[] = {
     {"split(input, split_size, dim=0)",
      split,
      "torch; tensor; "
@@ -389,7 +389,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> split_join_ops() {
-  return kOps;
+  return kSplitJoinOps;
 }
 
 }  // namespace portwright::torch

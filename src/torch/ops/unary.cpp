@@ -144,7 +144,7 @@ Value positive(Call& call) {
   return call.args[0];
 }
 
-constexpr OpSpec kOps[] = {
+constexpr OpSpec kUnaryOps[] = {
     {"neg(input)",
      neg,
      "torch; torch:negative; tensor; tensor:negative; tensor:__neg__; inplace"},
@@ -212,7 +212,7 @@ constexpr OpSpec kOps[] = {
 }  // namespace
 
 std::span<const OpSpec> unary_ops() {
-  return kOps;
+  return kUnaryOps;
 }
 
 }  // namespace portwright::torch

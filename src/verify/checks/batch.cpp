@@ -173,7 +173,7 @@ Outcome<void> judge_in_pieces(
   return {};
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_batch(Session& session) {
   const auto& plan = session.plan();
   const auto expected = alone(session);
   if (!expected) {
@@ -230,7 +230,7 @@ Check batch_check() {
   Check out;
   out.name = "batch";
   out.about = "unequal prompts together as batch_generate runs them";
-  out.run = run;
+  out.run = check_batch;
   return out;
 }
 

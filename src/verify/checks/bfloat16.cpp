@@ -86,29 +86,29 @@ Worst find_worst(const Run& port, const Run& wide, const Run& torch) {
   return out;
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_bfloat16(Session& session) {
   const auto torch = session.reference_in_bfloat16();
   if (!torch) {
     return tl::unexpected(torch.error());
   }
   std::map<std::string, std::string> feed;
-  for (const auto& path : torch->order) {
+  for (const auto& path : (*torch)->order) {
     const auto key = "in:" + path;
-    const auto given = torch->find(key);
-    if (given && given->shape.size() > 1 && torch->has("exact:" + path)) {
+    const auto given = (*torch)->find(key);
+    if (given && given->shape.size() > 1 && (*torch)->has("exact:" + path)) {
       feed[key] = key;
     }
   }
   RunRequest request;
   request.ids = {session.plan().ids};
   request.capture = ".*";
-  auto wide = session.candidate().run_fed(request, *torch, feed);
+  auto wide = session.candidate().run_fed(request, **torch, feed);
   if (!wide) {
     return tl::unexpected(wide.error());
   }
   Run port;
   const auto done = session.in_bfloat16([&]() -> Outcome<void> {
-    auto made = session.candidate().run_fed(request, *torch, feed);
+    auto made = session.candidate().run_fed(request, **torch, feed);
     if (!made) {
       return tl::unexpected(made.error());
     }
@@ -118,7 +118,7 @@ Outcome<CheckResult> run(Session& session) {
   if (!done) {
     return tl::unexpected(done.error());
   }
-  const Worst worst = find_worst(port, *wide, *torch);
+  const Worst worst = find_worst(port, *wide, **torch);
   auto out = passed();
   if (worst.ratio > kSuspicious) {
     const auto reason = fmt::format(
@@ -143,7 +143,7 @@ Check bfloat16_check() {
   out.about =
       "modules in bfloat16, each and those inside it on torch's inputs, err no "
       "more than torch's do against float32";
-  out.run = run;
+  out.run = check_bfloat16;
   return out;
 }
 

@@ -48,7 +48,7 @@ CheckResult judge_chat(const json& torch, const json& port) {
   return out;
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_chat(Session& session) {
   const json folder = {{"folder", session.subject().checkpoint.string()}};
   const auto torch = session.reference().request("chat", folder);
   if (!torch) {
@@ -75,7 +75,7 @@ Check chat_check() {
       "conversations are rendered alike, with thinking switched on and off, "
       "generation stops at the same tokens, reasoning is told apart";
   out.needs_models = false;
-  out.run = run;
+  out.run = check_chat;
   return out;
 }
 

@@ -4,7 +4,7 @@
 namespace portwright::verify {
 namespace {
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_chunked_prefill(Session& session) {
   const auto& plan = session.plan();
   const auto torch = reference_steps(session, plan.ids, plan.prefill);
   if (!torch) {
@@ -53,7 +53,7 @@ Check chunked_prefill_check() {
   Check out;
   out.name = "chunked_prefill";
   out.about = "a prompt fed in pieces leaves the same logits and cache";
-  out.run = run;
+  out.run = check_chunked_prefill;
   return out;
 }
 

@@ -143,7 +143,7 @@ Outcome<CheckResult> explain(Session& session, const Array& port) {
       "the port differs, and leaving out no single field explains it");
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_config(Session& session) {
   const auto torch = session.reference_prefill();
   const auto port = session.candidate_prefill();
   if (!torch || !port) {
@@ -174,7 +174,7 @@ Check config_check() {
   out.about =
       "fields absent, null and in both forms of rope mean what they mean to "
       "transformers; other values of a field have their effect";
-  out.run = run;
+  out.run = check_config;
   return out;
 }
 

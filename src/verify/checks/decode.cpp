@@ -15,7 +15,7 @@ int first_bad(const std::vector<double>& steps) {
   return -1;
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_decode(Session& session) {
   const auto& plan = session.plan();
   const auto torch = reference_steps(session, plan.ids, plan.prefill);
   if (!torch) {
@@ -38,10 +38,7 @@ Outcome<CheckResult> run(Session& session) {
     }
   }
   if (torch->whole && out.status != Status::Warn) {
-    out.reason += fmt::format(
-        "{}torch's own cached steps differ from its prefill by {}",
-        out.reason.empty() ? "" : "; ",
-        short_number(torch->contradiction));
+    out.reason += (out.reason.empty() ? "" : "; ") + contradiction_text(*torch);
   }
   if (good || !difference) {
     return out;
@@ -71,7 +68,7 @@ Check decode_check() {
   out.name = "decode";
   out.about = "a prefill and then cached single steps, as generate() does";
   out.quick = true;
-  out.run = run;
+  out.run = check_decode;
   return out;
 }
 

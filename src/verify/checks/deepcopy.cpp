@@ -3,7 +3,7 @@
 namespace portwright::verify {
 namespace {
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_deepcopy(Session& session) {
   const auto whole = session.candidate_prefill();
   if (!whole) {
     return tl::unexpected(whole.error());
@@ -29,7 +29,7 @@ Check deepcopy_check() {
   Check out;
   out.name = "deepcopy";
   out.about = "a deep copy of the model computes the same";
-  out.run = run;
+  out.run = check_deepcopy;
   return out;
 }
 

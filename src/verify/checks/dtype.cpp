@@ -4,11 +4,6 @@
 namespace portwright::verify {
 namespace {
 
-struct Leak {
-  std::string module;
-  std::string dtype;
-};
-
 std::string module_of(const std::string& key) {
   return key.substr(key.find(':') + 1, key.find('#') - key.find(':') - 1);
 }
@@ -20,26 +15,23 @@ bool is(const Run& run, const std::string& key, std::string_view dtype) {
 
 /// Modules that take bfloat16 and give float32, in the order of their calls,
 /// but for those that do so in the source.
-std::vector<Leak> find_leaks(const Run& run, const Run* source) {
-  std::vector<Leak> out;
+std::vector<std::string> find_leaks(const Run& run, const Run* source) {
+  std::vector<std::string> out;
   for (const auto& path : run.order) {
     if (is(run, "in:" + path, "bfloat16") &&
         is(run, "out:" + path, "float32") &&
         !(source && is(*source, "low:" + path, "float32"))) {
-      out.push_back({module_of("out:" + path), "float32"});
+      out.push_back(module_of("out:" + path));
     }
   }
   return out;
 }
 
 /// The first leak, seen from inside: calls are listed before what they call.
-Leak innermost(const std::vector<Leak>& leaks) {
-  if (leaks.empty()) {
-    return {"", "float32"};
-  }
-  Leak out = leaks.front();
+std::string innermost(const std::vector<std::string>& leaks) {
+  std::string out = leaks.empty() ? "" : leaks.front();
   for (const auto& leak : leaks) {
-    if (leak.module.starts_with(out.module + ".")) {
+    if (leak.starts_with(out + ".")) {
       out = leak;
     }
   }
@@ -56,28 +48,27 @@ CheckResult judge_leaks(Session& session, const Run& run, const Run* source) {
                     !(source && is(*source, "logits", "float32"));
   const auto leaks = find_leaks(run, source);
   const auto layer =
-      std::find_if(leaks.begin(), leaks.end(), [&](const Leak& leak) {
-        return is_layer(session, leak.module);
+      std::find_if(leaks.begin(), leaks.end(), [&](const std::string& leak) {
+        return is_layer(session, leak);
       });
   if (layer == leaks.end() && !wide && leaks.empty()) {
     return passed();
   }
-  const Leak first = innermost(leaks);
+  const std::string first = innermost(leaks);
   CheckResult out;
   if (layer != leaks.end() || wide) {
     out = failed(fmt::format(
         "a bfloat16 model computes in float32 from {} on",
-        first.module.empty() ? "its head" : first.module));
+        first.empty() ? "its head" : first));
   } else {
     out = warned(fmt::format(
-        "{} takes bfloat16 and gives float32 (its layer casts back)",
-        first.module));
+        "{} takes bfloat16 and gives float32 (its layer casts back)", first));
   }
-  out.place = place_at(session, first.module);
+  out.place = place_at(session, first);
   return out;
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_dtype(Session& session) {
   RunRequest request;
   request.ids = {session.plan().ids};
   request.capture = ".*";
@@ -98,7 +89,7 @@ Outcome<CheckResult> run(Session& session) {
     return tl::unexpected(done.error());
   }
   const auto torch = session.reference_in_bfloat16();
-  auto out = judge_leaks(session, plain, torch ? &*torch : nullptr);
+  auto out = judge_leaks(session, plain, torch ? *torch : nullptr);
   const auto logits = decoded.dtypes.find("logits");
   const bool kept =
       logits == decoded.dtypes.end() || is(plain, "logits", logits->second);
@@ -119,7 +110,7 @@ Check dtype_check() {
   Check out;
   out.name = "dtype";
   out.about = "a bfloat16 model stays bfloat16, inside too";
-  out.run = run;
+  out.run = check_dtype;
   return out;
 }
 

@@ -17,7 +17,7 @@ bool judge_run(
       what);
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_evaluator(Session& session) {
   Party* evaluator = session.third();
   if (!evaluator) {
     return skipped("the source is not evaluated natively here");
@@ -50,7 +50,7 @@ Check evaluator_check() {
   out.name = "evaluator";
   out.about = "the source, evaluated natively, computes what torch does";
   out.quick = true;
-  out.run = run;
+  out.run = check_evaluator;
   return out;
 }
 

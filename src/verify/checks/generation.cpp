@@ -3,17 +3,17 @@
 namespace portwright::verify {
 namespace {
 
-constexpr int kTokens = 12;
+constexpr int kGenerated = 12;
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_generation(Session& session) {
   const auto& ids = session.plan().batch[1];
   const auto torch = session.reference().request(
-      "generate", {{"model", "model"}, {"ids", {ids}}, {"tokens", kTokens}});
+      "generate", {{"model", "model"}, {"ids", {ids}}, {"tokens", kGenerated}});
   if (!torch) {
     return tl::unexpected(torch.error());
   }
   const auto port = session.candidate().request(
-      "generate", {{"model", "model"}, {"ids", ids}, {"tokens", kTokens}});
+      "generate", {{"model", "model"}, {"ids", ids}, {"tokens", kGenerated}});
   if (!port) {
     return tl::unexpected(port.error());
   }
@@ -26,7 +26,7 @@ Outcome<CheckResult> run(Session& session) {
   }
   // Two tokens may be as likely as each other: the logits checks judge that.
   auto out = warned(fmt::format(
-      "greedy token {} of {} differs", a - actual.begin() + 1, kTokens));
+      "greedy token {} of {} differs", a - actual.begin() + 1, kGenerated));
   out.place.position = static_cast<int64_t>(ids.size()) + (a - actual.begin());
   return out;
 }
@@ -37,7 +37,7 @@ Check generation_check() {
   Check out;
   out.name = "generation";
   out.about = "greedy tokens of mlx_lm's own loop and of generate()";
-  out.run = run;
+  out.run = check_generation;
   return out;
 }
 

@@ -12,7 +12,7 @@ bool logits_agree(Session& session, const Scene& scene) {
   return difference && difference->relative <= session.logits_threshold();
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_layers(Session& session) {
   if (session.candidate_layers().empty()) {
     return skipped("the layers of both sides could not be matched");
   }
@@ -63,7 +63,7 @@ Check layers_check() {
   Check out;
   out.name = "layers";
   out.about = "every decoder layer alone, fed the reference's own input";
-  out.run = run;
+  out.run = check_layers;
   return out;
 }
 

@@ -30,7 +30,7 @@ Outcome<std::string> third_opinion(Session& session, const Scene& scene) {
       "; the {} agrees with {}", third->name(), torch ? "torch" : "the port");
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_logits(Session& session) {
   const auto scene = prefill_scene(session);
   if (!scene) {
     return tl::unexpected(scene.error());
@@ -69,7 +69,7 @@ Check logits_check() {
   out.name = "logits";
   out.about = "the logits of a prompt, at every position";
   out.quick = true;
-  out.run = run;
+  out.run = check_logits;
   return out;
 }
 

@@ -5,21 +5,21 @@
 namespace portwright::verify {
 namespace {
 
-constexpr int kTokens = 2048;
+constexpr int kLongPrompt = 2048;
 constexpr int kChunk = 512;
 constexpr int kSteps = 4;
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_long_context(Session& session) {
   RunRequest request;
   const int vocab =
       *std::max_element(session.plan().ids.begin(), session.plan().ids.end());
-  request.ids = {spread_ids(kTokens, vocab, 5)};
-  request.prefill = kTokens - kSteps;
+  request.ids = {spread_ids(kLongPrompt, vocab, 5)};
+  request.prefill = kLongPrompt - kSteps;
   const auto torch = session.reference().run(request);
   if (!torch) {
     return skipped(fmt::format(
         "torch takes no prompt of {} tokens: {}",
-        kTokens,
+        kLongPrompt,
         torch.error().message));
   }
   request.chunk = kChunk;
@@ -36,11 +36,11 @@ Outcome<CheckResult> run(Session& session) {
   auto out = passed();
   out.value = difference->relative;
   // An angle at position p cannot be better than p times float32's rounding.
-  out.threshold = 8 * std::ldexp(static_cast<double>(kTokens), -24);
+  out.threshold = 8 * std::ldexp(static_cast<double>(kLongPrompt), -24);
   if (!(difference->relative <= *out.threshold)) {
     out = failed(fmt::format(
         "steps after {} tokens in pieces of {} differ by {} (allowed: {})",
-        kTokens,
+        kLongPrompt,
         kChunk,
         short_number(difference->relative),
         short_number(*out.threshold)));
@@ -57,7 +57,7 @@ Check long_context_check() {
   out.name = "long_context";
   out.about = "cached steps after thousands of tokens, fed in pieces";
   out.full_only = true;
-  out.run = run;
+  out.run = check_long_context;
   return out;
 }
 

@@ -5,12 +5,13 @@
 namespace portwright::verify {
 namespace {
 
-constexpr int kSteps = 4;
+constexpr int kTrainingSteps = 4;
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_lora(Session& session) {
   const auto& plan = session.plan();
   const auto report = session.candidate().request(
-      "lora", {{"model", "model"}, {"ids", {plan.ids}}, {"steps", kSteps}});
+      "lora",
+      {{"model", "model"}, {"ids", {plan.ids}}, {"steps", kTrainingSteps}});
   if (!report) {
     return tl::unexpected(report.error());
   }
@@ -29,7 +30,7 @@ Outcome<CheckResult> run(Session& session) {
   if (!(last < first)) {
     return failed(fmt::format(
         "{} training steps take the loss from {:.4f} to {:.4f}",
-        kSteps,
+        kTrainingSteps,
         first,
         last));
   }
@@ -53,7 +54,7 @@ Check lora_check() {
   out.about =
       "training steps of mlx_lm's tuner move adapters and lower the loss";
   out.full_only = true;
-  out.run = run;
+  out.run = check_lora;
   return out;
 }
 

@@ -168,7 +168,7 @@ void judge_prefill(
   }
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_mask(Session& session) {
   const auto& plan = session.plan();
   const auto probes = choose_probes(plan);
   auto request = probing(plan, probes);
@@ -220,7 +220,7 @@ Check mask_check() {
   out.about =
       "which tokens each position depends on, found by exchanging one token at "
       "a time";
-  out.run = run;
+  out.run = check_mask;
   return out;
 }
 

@@ -5,7 +5,7 @@ namespace {
 
 constexpr int kTrimmed = 3;
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_prompt_cache(Session& session) {
   const auto& plan = session.plan();
   const auto steps = session.candidate().tensors(
       "prompt_cache",
@@ -41,7 +41,7 @@ Check prompt_cache_check() {
   Check out;
   out.name = "prompt_cache";
   out.about = "a cache saved and loaded, or trimmed, goes on as if untouched";
-  out.run = run;
+  out.run = check_prompt_cache;
   return out;
 }
 

@@ -5,7 +5,7 @@ namespace {
 
 using nlohmann::json;
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_quantized(Session& session) {
   const auto& plan = session.plan();
   auto out = passed();
   for (const int bits : {8, 4}) {
@@ -53,7 +53,7 @@ Check quantized_check() {
   out.about =
       "8 and 4 bits by the port's own predicate cost what rounding the weights "
       "costs, every large matrix is reached, and the result loads again";
-  out.run = run;
+  out.run = check_quantized;
   return out;
 }
 

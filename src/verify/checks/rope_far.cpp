@@ -13,7 +13,7 @@ double far_threshold(Session& session) {
   return threshold_for(session.noise().logits + rounding);
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_rope_far(Session& session) {
   const auto& plan = session.plan();
   if (plan.far.size() <= plan.ids.size()) {
     return skipped("the model's positions end before the far prompt");
@@ -65,7 +65,7 @@ Check rope_far_check() {
   Check out;
   out.name = "rope_far";
   out.about = "positions far from the beginning, prefilled and stepped";
-  out.run = run;
+  out.run = check_rope_far;
   return out;
 }
 

@@ -9,7 +9,7 @@ struct Scenario {
   int chunk;
 };
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_rotating_cache(Session& session) {
   const auto& plan = session.plan();
   if (plan.window == 0) {
     if (plan.unreached_window) {
@@ -58,7 +58,7 @@ Check rotating_cache_check() {
   Check out;
   out.name = "rotating_cache";
   out.about = "sliding caches before, at and past the window";
-  out.run = run;
+  out.run = check_rotating_cache;
   return out;
 }
 

@@ -71,7 +71,7 @@ Outcome<Run> fed_layers(Session& session, const Run& torch) {
   return session.candidate().run_fed(request, torch, std::move(feed));
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_routing(Session& session) {
   const auto torch = session.reference_prefill();
   if (!torch) {
     return tl::unexpected(torch.error());
@@ -130,7 +130,7 @@ Check routing_check() {
   Check out;
   out.name = "routing";
   out.about = "tokens go to the experts that torch sends them to";
-  out.run = run;
+  out.run = check_routing;
   return out;
 }
 

@@ -5,7 +5,7 @@ namespace {
 
 using nlohmann::json;
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_sharded(Session& session) {
   const auto& plan = session.plan();
   json request = {{"ids", {plan.ids}}, {"prefill", plan.prefill}};
   if (session.subject().port) {
@@ -46,7 +46,7 @@ Check sharded_check() {
   out.name = "sharded";
   out.about = "two processes of mlx.launch compute together what torch does";
   out.full_only = true;
-  out.run = run;
+  out.run = check_sharded;
   return out;
 }
 

@@ -44,7 +44,7 @@ CheckResult judge_speed(const json& port, const json& baseline) {
 }
 
 /// The baseline is what mlx_lm itself would load for this checkpoint.
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_speed(Session& session) {
   if (!session.subject().port) {
     return skipped("the port is the baseline itself");
   }
@@ -81,7 +81,7 @@ Check speed_check() {
   out.name = "speed";
   out.about = "time and memory beside the port that mlx_lm has itself";
   out.full_only = true;
-  out.run = run;
+  out.run = check_speed;
   return out;
 }
 

@@ -97,7 +97,7 @@ CheckResult judge_report(Session& session, const json& report) {
   return passed();
 }
 
-Outcome<CheckResult> run(Session& session) {
+Outcome<CheckResult> check_weights(Session& session) {
   if (auto bad = find_not_finite(session)) {
     return *bad;
   }
@@ -120,7 +120,7 @@ Check weights_check() {
   out.about = "every tensor is used, none is missing, sanitize can run twice";
   out.quick = true;
   out.needs_models = false;
-  out.run = run;
+  out.run = check_weights;
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include "emit/emit.h"
 #include "emit/expression.h"
 #include "emit/guards.h"
+#include "emit/layer_fields.h"
 #include "emit/naming.h"
 #include "emit/rope_arguments.h"
 
@@ -364,6 +365,7 @@ std::string write_arguments(
                        !context.defaults.contains(name);
     out += "    " + name + ": ";
     out += plain && own.is_int() && !own.is_bool() ? "int"
+           : name == context.layer_fields          ? "Optional[Dict]"
            : !plain && is_integer(name)            ? "Optional[int]"
                                                    : type_text("", v);
     out += " = " + (plain ? literal(context.interp, own) : "None") + "\n";
@@ -429,6 +431,8 @@ std::string write_arguments(
       guards.push_back("a config without " + name);
     }
   }
+  const auto read = layer_fields_read(context);
+  body.insert(body.end(), read.begin(), read.end());
   if (rope || context.rope_by_kind) {
     write_rope_arguments(
         context,
@@ -449,7 +453,7 @@ std::string write_arguments(
       out += line.empty() ? "" : "        " + line + "\n";
     }
   }
-  return out + computed;
+  return out + computed + layer_fields_method(context);
 }
 
 }  // namespace portwright::emit

@@ -52,6 +52,8 @@ std::string with_puts(const eval::Class& cls, std::string text) {
   if (!put || !put->is(eval::Kind::Property)) {
     return text;
   }
+  static const std::regex kAnnotated(R"re((^|\n)([ ]*\w+): [^\n=]+ = )re");
+  text = std::regex_replace(text, kAnnotated, "$1$2 = ");
   static const std::regex kPut(R"re(kwargs\[["'](\w+)["']\] = )re");
   static const std::regex kPutDefault(
       R"re((^|\n)([ ]*)kwargs\.setdefault\(["'](\w+)["'], ([^\n]*)\)(?=\n|$))re");

@@ -303,7 +303,6 @@ void AttentionWriter::write_adjacent(const lift::Attention& a) {
     }
     w_.bind(from, name);
     w_.bind(id, name);
-    w_.save(id);
   };
   prepare(a.queries, "queries");
   prepare(u.keys, "keys");

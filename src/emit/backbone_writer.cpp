@@ -1,7 +1,8 @@
+#include "emit/backbone_parts.h"
 #include "emit/layer_caches.h"
 #include "emit/layer_loop.h"
-#include "emit/model_writer.h"
 #include "emit/operation_rules.h"
+#include "emit/stacks.h"
 
 namespace portwright::emit {
 
@@ -65,15 +66,16 @@ std::vector<ValueId> data_inputs(const Context& context, const Frame& frame) {
   return out;
 }
 
-namespace {
-
-/// How layer i is made: all by one class, or by one for each kind of layer.
 std::string
 layer_constructor(Context& context, const Roles& roles, const Masks& masks) {
   std::vector<std::pair<std::string, std::string>> made;  // by kind
   for (size_t i = 0; i < roles.layer_frames.size(); ++i) {
     const Frame& layer = *roles.layer_frames[i];
-    std::string text = constructor_of(context, layer, {layer.outputs.front()});
+    std::vector<ValueId> outputs{layer.outputs.front()};
+    if (context.carried.output) {
+      outputs.push_back(layer.outputs[context.carried.output]);
+    }
+    std::string text = constructor_of(context, layer, outputs);
     std::replace(text.begin(), text.end(), kIndexMark, kLayerMark);
     const auto of_class = [&](const auto& known) {
       return text.compare(
@@ -107,6 +109,8 @@ layer_constructor(Context& context, const Roles& roles, const Masks& masks) {
   }
   return out;
 }
+
+namespace {
 
 /// Chunks of the text attend within themselves; their keys are kept all.
 void write_chunked_masks(
@@ -257,9 +261,6 @@ std::vector<std::string> call_parameters() {
       "input_embeddings: Optional[mx.array] = None"};
 }
 
-namespace {
-
-/// How many layers there are: what the loop over them ran to.
 std::string layer_count(Context& context, const Roles& roles) {
   const auto it = context.trace.constructions.find(
       roles.layer_frames.front()->module.object());
@@ -275,11 +276,64 @@ std::string layer_count(Context& context, const Roles& roles) {
   return "args.num_hidden_layers";
 }
 
+namespace {
+
+/// The layers, one after the other.
+void write_layers(
+    ModuleWriter& w,
+    const Roles& roles,
+    const Masks& masks,
+    const std::string& layer,
+    const std::function<void()>& give_cache) {
+  Context& context = w.context();
+  const ValueId first =
+      data_inputs(context, *roles.layer_frames.front()).front();
+  w.count_uses({first});
+  const LoopInputs inputs = find_loop_inputs(w, roles, masks);
+  if (const Expression h = w.value(first); h.text != "h") {
+    w.statement("h = " + h.text);
+  }
+  w.initialise(
+      roles.layers,
+      "[" + layer + " for i in range(" + layer_count(context, roles) + ")]");
+  w.statement("");
+  give_cache();
+  if (masks.any_full || masks.any_sliding || masks.any_chunked) {
+    context.imports.insert("base:create_attention_mask");
+  }
+  const size_t before_masks = w.statement_count();
+  write_masks(w, context, masks);
+  if (w.batch_axis(first) == 1) {  // layers run on several states at once
+    w.replace_in_statements(before_masks, "_mask(h, ", "_mask(h[0], ");
+  }
+  w.statement("");
+  write_layer_loop(w, roles, masks, inputs);
+}
+
+/// Stacks of layers, in turns.
+void write_turns(
+    ModuleWriter& w,
+    const Roles& roles,
+    const Masks& masks,
+    const std::function<void()>& give_cache) {
+  StackLoops stacks(w, roles, masks);
+  w.initialise("n_caches", stacks.cache_count());
+  stacks.write_states();
+  w.statement("");
+  give_cache();
+  w.context().imports.insert("base:create_attention_mask");
+  write_masks(w, w.context(), masks);
+  w.statement("");
+  stacks.write_loops();
+}
+
 }  // namespace
 
 ClassText
 write_backbone(Context& context, const Roles& roles, const Masks& masks) {
-  const std::string layer = layer_constructor(context, roles, masks);
+  const bool in_turns = !roles.stack_calls.empty();
+  const std::string layer =
+      in_turns ? "" : layer_constructor(context, roles, masks);
   ModuleWriter w(context, *roles.backbone);
   const Embedding embedding = find_embedding(w, roles);
   context.embedding = roles.backbone->path + "." + embedding.name;
@@ -288,8 +342,8 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   w.fresh("inputs");
   w.fresh("input_embeddings");
   w.fresh("h");
-  for (const Carried& carried : context.carried) {
-    w.fresh(carried.name);
+  if (!context.carried.name.empty()) {
+    w.fresh(context.carried.name);
   }
   w.bind(context.evaluation.ids, "inputs");
   w.dtype_source = "h";
@@ -303,7 +357,8 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
               ? "None"
               : tuple_text(std::vector<std::string>(masks.attentions, "None"));
       w.statement(
-          masks.both_kind.empty()
+          in_turns ? "    cache = [None] * self.n_caches"
+          : masks.both_kind.empty()
               ? "    cache = [" + none + "] * len(self." + roles.layers + ")"
               : "    cache = [(None, None) if kind == \"" + masks.both_kind +
                     "\" else None for kind in self.layer_types]");
@@ -334,30 +389,16 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   w.statement("else:");
   w.statement("    h = " + embed + "(inputs)");
   w.bind(embedding.output, "h");
-  const ValueId first =
-      data_inputs(context, *roles.layer_frames.front()).front();
-  w.count_uses({first});
-  const LoopInputs inputs = find_loop_inputs(w, roles, masks);
-  if (const Expression h = w.value(first); h.text != "h") {
-    w.statement("h = " + h.text);
-  }
-  w.initialise(
-      roles.layers,
-      "[" + layer + " for i in range(" + layer_count(context, roles) + ")]");
-  w.statement("");
-  give_cache();
-  if (masks.any_full || masks.any_sliding || masks.any_chunked) {
-    context.imports.insert("base:create_attention_mask");
-  }
-  const size_t before_masks = w.statement_count();
-  write_masks(w, context, masks);
-  if (w.batch_axis(first) == 1) {  // layers run on several states at once
-    w.replace_in_statements(before_masks, "_mask(h, ", "_mask(h[0], ");
+  if (in_turns) {
+    write_turns(w, roles, masks, give_cache);
+  } else {
+    write_layers(w, roles, masks, layer, give_cache);
   }
   w.statement("");
-  write_layer_loop(w, roles, masks, inputs);
-  w.statement("");
-  w.bind(roles.layer_frames.back()->outputs.front(), "h");
+  w.bind(
+      in_turns ? roles.stack_calls.back()->outputs.front()
+               : roles.layer_frames.back()->outputs.front(),
+      "h");
   const ValueId output = roles.backbone->outputs.front();
   w.count_uses({output});
   const Expression result = w.value(output);

@@ -3,6 +3,7 @@
 #include "emit/config_class.h"
 #include "emit/expression.h"
 #include "emit/flags.h"
+#include "emit/gradients.h"
 
 #include <functional>
 
@@ -161,7 +162,7 @@ class GuardFinder {
         std::any_of(frame.items.begin(), frame.items.end(), is_softmax);
     for (const auto& item : frame.items) {
       if (const auto* branch = std::get_if<Branch>(&item)) {
-        if (!fused) {
+        if (!fused && !decides_gradients_alone(frame, *branch)) {
           note(*branch, path);
         }
       } else if (

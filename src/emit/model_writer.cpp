@@ -1,5 +1,6 @@
 #include "emit/model_writer.h"
 #include "emit/layer_caches.h"
+#include "emit/stacks.h"
 
 #include <functional>
 
@@ -7,79 +8,6 @@ namespace portwright::emit {
 
 using eval::Value;
 using lift::Flow;
-using lift::uses_cache;
-
-void for_each_module(
-    const Frame& frame,
-    const std::function<void(const Frame&)>& visit) {
-  for (const auto& item : frame.items) {
-    if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-      if ((*child)->is_module()) {
-        visit(**child);
-      }
-      for_each_module(**child, visit);
-    }
-  }
-}
-
-namespace {
-
-/// "model.layers" for "model.layers.3"; "" when not numbered.
-std::string list_path(const std::string& path) {
-  const size_t dot = path.rfind('.');
-  if (dot == std::string::npos || dot + 1 == path.size() ||
-      !std::all_of(path.begin() + dot + 1, path.end(), [](char c) {
-        return c >= '0' && c <= '9';
-      })) {
-    return "";
-  }
-  return path.substr(0, dot);
-}
-
-}  // namespace
-
-Roles find_roles(Context& context) {
-  Roles roles;
-  for_each_module(context.trace.root, [&](const Frame& f) {
-    if (!roles.root && f.path.empty()) {
-      roles.root = &f;
-    }
-    if (roles.backbone || list_path(f.path).empty() || !uses_cache(f)) {
-      return;
-    }
-    // The enclosing module's forward runs the layers.
-    const Frame* around = f.parent;
-    while (around && !around->is_module()) {
-      around = around->parent;
-    }
-    roles.backbone = around;
-    const std::string list = list_path(f.path);
-    roles.layers =
-        around->path.empty() ? list : list.substr(around->path.size() + 1);
-  });
-  if (!roles.root || !roles.backbone || roles.backbone == roles.root) {
-    context.hole(
-        roles.root ? roles.root->call : base::Span{},
-        uses_cache(context.trace.root)
-            ? "no chain of decoder layers was found in the model"
-            : "the model keeps no keys and values in a cache, so that a port "
-              "would have nothing to decode from");
-  }
-  for (const Frame* f = roles.backbone->parent; f != roles.root;
-       f = f->parent) {
-    if (f->is_module()) {
-      roles.wrappers.insert(roles.wrappers.begin(), f);
-    }
-  }
-  const std::string list = roles.backbone->path + "." + roles.layers;
-  context.layers_path = list;
-  for_each_module(*roles.backbone, [&](const Frame& f) {
-    if (list_path(f.path) == list) {
-      roles.layer_frames.push_back(&f);
-    }
-  });
-  return roles;
-}
 
 namespace {
 
@@ -320,6 +248,22 @@ Head find_head(ModuleWriter& w, const Roles& roles) {
   return head;
 }
 
+/// All layers, each once.
+std::string layers_text(const Roles& roles) {
+  if (roles.stack_calls.empty()) {
+    return "self." + roles.backbone->path + "." + roles.layers;
+  }
+  std::string out;
+  std::set<std::string> paths;
+  for (const Frame* call : roles.stack_calls) {
+    if (paths.insert(call->path).second) {
+      out += (out.empty() ? "self." : " + self.") + call->path + "." +
+             list_of(*call);
+    }
+  }
+  return out;
+}
+
 ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   ModuleWriter w(context, *roles.root);
   const Frame& inner =
@@ -372,9 +316,15 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   }
   out.call_params = call_parameters();
   out.methods.push_back(
-      "@property\ndef layers(self):\n    return self." + roles.backbone->path +
-      "." + roles.layers + "\n");
-  write_make_cache(out, masks, context);
+      "@property\ndef layers(self):\n    return " + layers_text(roles) + "\n");
+  if (roles.stack_calls.empty()) {
+    write_make_cache(out, masks, context);
+  } else {
+    context.imports.insert("cache:KVCache");
+    out.methods.push_back(
+        "def make_cache(self):\n    return [KVCache() for _ in range(self." +
+        roles.backbone->path + ".n_caches)]\n");
+  }
   return out;
 }
 

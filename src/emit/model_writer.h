@@ -12,6 +12,9 @@ struct Roles {
   std::vector<const Frame*> wrappers;  // between the two, outermost first
   std::string layers;  // attribute of the backbone: "layers", "h"
   std::vector<const Frame*> layer_frames;  // in order
+  /// Where the backbone runs stacks of layers in turns: their calls, in order.
+  /// The layers are then those of all calls.
+  std::vector<const Frame*> stack_calls;
 };
 
 Roles find_roles(Context& context);

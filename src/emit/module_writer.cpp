@@ -55,10 +55,8 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
       "args",
       "mx",
       "nn"};
-  taken_ = taken_by(context_, frame);
-  given_ = given_by(context_, frame);
-  for (const Carried* carried : taken_) {
-    used_names_.insert(carried->name);
+  if (takes_carried(context_, frame)) {
+    used_names_.insert(context_.carried.name);
   }
   classify_inputs();
 }
@@ -118,10 +116,8 @@ std::string ModuleWriter::house_of(ValueId id) const {
 
 /// What a call hands on beside its own answer, which needs the same.
 bool ModuleWriter::is_beside(ValueId id, const Frame& call) const {
-  const Carried* carried = carried_of(context_, id);
-  const auto given = given_by(context_, call);
-  return std::find(given.begin(), given.end(), carried) != given.end() &&
-         id != call.outputs.front();
+  return takes_carried_ && context_.carried.holds(id) &&
+         takes_carried(context_, call);
 }
 
 std::vector<ValueId> ModuleWriter::dependencies(ValueId id) {
@@ -215,13 +211,11 @@ Expression ModuleWriter::value(ValueId id) {
   const bool trivial = e.precedence == kPrimary &&
                        e.text.find_first_of("( ") == std::string::npos;
   const bool named = is_named_inside(id);
-  const bool own =
-      uses_[id] > 1 || reassigned_.values.contains(id) || is_saved(id);
+  const bool own = uses_[id] > 1 || reassigned_.values.contains(id);
   if ((own && !trivial) || (named && e.text.size() > kInlineLength)) {
     const std::string name = name_for(id);
     statement(name + " = " + e.text);
     names_[id] = name;
-    save(id);
     return {name, kPrimary};
   }
   return e;
@@ -229,9 +223,8 @@ Expression ModuleWriter::value(ValueId id) {
 
 /// What an `if` gives anew keeps its name, where nothing else reads the old.
 std::string ModuleWriter::name_for(ValueId id) {
-  if (const Carried* carried = carried_of(context_, id);
-      takes(carried) && !carried->apart) {
-    return carried->name;  // in place of the one before
+  if (takes_carried_ && context_.carried.holds(id)) {
+    return context_.carried.name;  // in place of the one before
   }
   const auto before = reassigned_.before.find(id);
   if (before == reassigned_.before.end() || !names_.contains(before->second)) {
@@ -345,17 +338,18 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   if (const auto more = handed_out_.find(&child); more != handed_out_.end()) {
     outputs.insert(outputs.end(), more->second.begin(), more->second.end());
   }
+  const bool carries = takes_carried(context_, child);
   for (ValueId id : outputs) {
     const auto it = graph_.producers.find(id);
     const bool own = it != graph_.producers.end() && it->second.call == &child;
-    if (uses_.contains(id) && own && !is_beside(id, child) &&
+    if (uses_.contains(id) &&
+        (own || (carries && context_.carried.holds(id))) &&
         std::find(used.begin(), used.end(), id) == used.end()) {
       used.push_back(id);
     }
   }
   if (used.empty()) {
-    used.push_back(
-        is_beside(outputs[index], child) ? outputs.front() : outputs[index]);
+    used.push_back(outputs[index]);
   }
   std::string made = "...";
   try {
@@ -371,7 +365,8 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
                             : std::map<ValueId, std::string>{};
   for (size_t i = 0; i < child.inputs.size(); ++i) {
     const ValueId id = child.inputs[i];
-    if (!carried_of(context_, id) && is_handed(context_, child, id)) {
+    if (!(carries && context_.carried.holds(id)) &&
+        is_handed(context_, child, id)) {
       const auto dtype = half ? half->input_dtype(child, i) : std::nullopt;
       std::string text = converted(value(id), id, dtype).text;
       if (const auto own = optional.find(id); own != optional.end()) {
@@ -381,8 +376,8 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
       }
     }
   }
-  for (const Carried* carried : taken_by(context_, child)) {
-    args.push_back(carried->name);
+  if (carries) {
+    args.push_back(context_.carried.name);
   }
   const bool hands = hands_keys(context_, child);
   if (hands) {
@@ -411,19 +406,9 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   }
   args.insert(args.end(), keywords.begin(), keywords.end());
   const Expression answer = call(called.text, std::move(args));
-  std::vector<std::string> more;
-  for (const Carried* carried : given_by(context_, child)) {
-    more.push_back(takes(carried) ? carried->name : fresh(carried->name));
-    if (const ValueId id = made_inside(context_, child, *carried)) {
-      names_[id] = more.back();
-    }
-  }
-  if (hands) {
-    more.emplace_back(SharedKeys::kName);
-  }
-  return used.size() == 1 && more.empty()
+  return used.size() == 1 && !hands
              ? answer
-             : unpacked(answer, used, outputs[index], more);
+             : unpacked(answer, used, outputs[index], hands);
 }
 
 void ModuleWriter::hand_out(const Frame& call, ValueId id) {
@@ -438,19 +423,17 @@ Expression ModuleWriter::unpacked(
     const Expression& answer,
     const std::vector<ValueId>& ids,
     ValueId wanted,
-    const std::vector<std::string>& more) {
+    bool with_keys) {
   std::vector<std::string> targets;
   for (ValueId id : ids) {
-    const Carried* carried = carried_of(context_, id);
-    names_[id] =
-        takes(carried) && !carried->apart ? carried->name : fresh(house_of(id));
+    const bool carried = takes_carried_ && context_.carried.holds(id);
+    names_[id] = carried ? context_.carried.name : fresh(house_of(id));
     targets.push_back(names_[id]);
   }
-  targets.insert(targets.end(), more.begin(), more.end());
-  statement(join(targets) + " = " + answer.text);
-  for (ValueId id : ids) {
-    save(id);
+  if (with_keys) {
+    targets.emplace_back(SharedKeys::kName);
   }
+  statement(join(targets) + " = " + answer.text);
   return {names_.at(wanted), kPrimary};
 }
 
@@ -630,15 +613,7 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
   if (kept_keys_.first) {
     used.insert(used.end(), {kept_keys_.first, kept_keys_.second});
   }
-  for (const Carried* carried : given_) {
-    if (const ValueId id = made_inside(context_, frame_, *carried)) {
-      used.push_back(id);
-    }
-  }
   count_uses(used);
-  for (ValueId id : used) {
-    uses_[id] -= is_saved(id);  // its other name is read
-  }
   std::vector<std::string> results;
   const trace::Twin* half = context_.evaluation.half;
   for (ValueId id : outputs) {
@@ -650,9 +625,6 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
                            ? half->output_dtype(frame_, place)
                            : std::nullopt;
     results.push_back(converted(value(id), id, dtype).text);
-  }
-  for (const Carried* carried : given_) {
-    results.push_back(given_text(*carried));
   }
   if (kept_keys_.first) {
     results.push_back(
@@ -669,7 +641,6 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
       parameter(id);  // for the caller to read
     }
   }
-  keep_unread_parameters();
   const std::string& source = frame_.module.object()->cls->name;
   ClassText text = take(context_.short_name(source));
   text.returns_tensor = results.size() == 1;
@@ -735,8 +706,8 @@ ClassText ModuleWriter::take(std::string class_name) {
   for (ValueId id : data_inputs_) {
     out.call_params.push_back(names_.at(id) + ": mx.array");
   }
-  for (const Carried* carried : taken_) {
-    out.call_params.push_back(carried->name + ": Optional[mx.array]");
+  if (takes_carried_) {
+    out.call_params.push_back(context_.carried.name + ": Optional[mx.array]");
   }
   if (hands_keys_) {
     out.call_params.push_back(

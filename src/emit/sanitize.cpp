@@ -120,6 +120,34 @@ std::string concatenation(const KeyRule& rule) {
                        std::to_string(rule.axis) + ")\n";
 }
 
+/// One tensor that the model holds in equal parts; "" when the rule is
+/// something else.
+std::string division(const KeyRule& rule) {
+  if (rule.operations != std::vector<std::string>{"Chunk"} ||
+      rule.sources.size() != 1 || rule.targets.size() < 2) {
+    return "";
+  }
+  const auto source = literal_text(rule.sources[0]);
+  std::vector<std::string> names;
+  for (const auto& target : rule.targets) {
+    const auto text = literal_text(target);
+    if (!source || !text) {
+      return "";
+    }
+    names.push_back("\"" + *text + "\"");
+  }
+  const std::string own = "\"" + *source + "\"";
+  return "    for k in [k for k in weights if " + own +
+         " in k]:\n"
+         "        names = [k.replace(" +
+         own + ", n) for n in (" + join(names) +
+         ")]\n"
+         "        parts = mx.split(weights.pop(k), " +
+         std::to_string(names.size()) + ", axis=" + std::to_string(rule.axis) +
+         ")\n"
+         "        weights.update(zip(names, parts))\n";
+}
+
 }  // namespace
 
 std::string write_sanitize(Context& context) {
@@ -137,7 +165,7 @@ std::string write_sanitize(Context& context) {
     if (!r.converts && r.sources.size() == 1 && r.targets.size() == 1) {
       body += renaming(context, r);
     } else if (r.converts) {
-      body += concatenation(r);
+      body += concatenation(r) + division(r);
     }
   }
   for (const auto& experts : context.experts) {

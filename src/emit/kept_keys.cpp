@@ -1,0 +1,454 @@
+#include "emit/kept_keys.h"
+
+#include "emit/model_writer.h"
+#include "lift/proof.h"
+#include "torch/torch.h"
+#include "trace/replay.h"
+
+namespace portwright::emit {
+
+namespace mx = mlx::core;
+using eval::Value;
+using lift::Flow;
+using lift::Flows;
+using lift::Graph;
+using lift::uses_cache;
+
+namespace {
+
+bool named(const OpNode* op, std::initializer_list<std::string_view> names) {
+  return op &&
+         std::find(names.begin(), names.end(), op->op->name) != names.end();
+}
+
+/// One attention of the source's.
+struct CausalAttention {
+  const OpNode* scores = nullptr;   // q k^T, (B, H, L, L)
+  const OpNode* hiding = nullptr;   // the last operation that hides keys
+  ValueId bare = 0;                 // what the first of them reads
+  const OpNode* product = nullptr;  // of the weights and the values
+};
+
+/// The trace is ours to change.
+OpNode& mine(const OpNode& op) {
+  return const_cast<OpNode&>(op);
+}
+
+class KeyKeeper {
+ public:
+  KeyKeeper(eval::Interpreter& interp, Trace& trace, const Evaluation& e)
+      : interp_(interp), trace_(trace), evaluation_(e) {}
+
+  void run() {
+    std::vector<const Frame*> modules;
+    for_each_module(
+        trace_.root, [&](const Frame& f) { modules.push_back(&f); });
+    for (const Frame* module : modules) {
+      while (const auto found = next(*module)) {
+        keep(*found);
+      }
+    }
+  }
+
+ private:
+  std::optional<CausalAttention> next(const Frame& module) const;
+  std::optional<CausalAttention>
+  find(const Flows& flows, const Graph& graph, const OpNode& softmax) const;
+  bool hides_later_keys(const CausalAttention& a) const;
+
+  bool is_by_heads(ValueId id) const;
+  ValueId heads_of(ValueId id) const;
+
+  ValueId define(ValueId like, const mx::array& array);
+  OpNode
+  operation(const char* name, ValueId input, const std::vector<Value>& more);
+  OpNode turned(ValueId id);
+  ValueId
+  again(ValueId id, ValueId from, ValueId to, std::vector<trace::Item>& made);
+  std::unique_ptr<Frame>
+  call(const char* module, const char* name, Frame& parent, const OpNode& at);
+  std::unique_ptr<Frame>
+  update(ValueId keys, ValueId values, Frame& parent, const OpNode& at);
+  ValueId mask(const CausalAttention& a);
+  void insert(
+      Frame& frame,
+      const trace::Item& before,
+      std::vector<trace::Item> added);
+  void keep(const CausalAttention& a);
+
+  const OpNode* producer(ValueId id) const {
+    return trace_.info(id).producer;
+  }
+  Value tensor(ValueId id) const {
+    return trace_.info(id).tensor;
+  }
+  mx::array array(ValueId id) const {
+    return torch::array_of(*torch::as_tensor(tensor(id)));
+  }
+
+  eval::Interpreter& interp_;
+  Trace& trace_;
+  const Evaluation& evaluation_;
+  ValueId mask_ = 0;
+  int64_t caches_ = 0;
+};
+
+std::optional<CausalAttention> KeyKeeper::next(const Frame& module) const {
+  const Flows flows(
+      trace_, evaluation_.ids, evaluation_.positions, evaluation_.mask);
+  const Graph graph = lift::make_graph(trace_, module);
+  for (const OpNode* op : graph.ops) {
+    if (named(op, {"softmax"})) {
+      if (auto found = find(flows, graph, *op)) {
+        return found;
+      }
+    }
+  }
+  return {};
+}
+
+/// The product that reads what the softmax answers.
+const OpNode* product_after(const Graph& graph, ValueId id) {
+  for (int steps = 0; steps < 8; ++steps) {
+    const auto users = graph.users.find(id);
+    ValueId next = 0;
+    for (const OpNode* user : users == graph.users.end()
+                                  ? std::vector<const OpNode*>{}
+                                  : users->second) {
+      if (named(user, {"matmul"}) && user->inputs[0] == id) {
+        return user;
+      }
+      if (named(user, {"dropout", "to", "type_as", "contiguous"}) &&
+          user->outputs[0] != id) {
+        next = user->outputs[0];
+      }
+    }
+    id = next;
+  }
+  return nullptr;
+}
+
+std::optional<CausalAttention> KeyKeeper::find(
+    const Flows& flows,
+    const Graph& graph,
+    const OpNode& softmax) const {
+  CausalAttention out;
+  ValueId id = softmax.inputs[0];
+  for (int steps = 0; steps < 16 && !out.scores; ++steps) {
+    const OpNode* op = producer(id);
+    std::vector<ValueId> data;
+    for (ValueId input : op ? op->inputs : std::vector<ValueId>{}) {
+      if (flows.of(input) == Flow::Data) {
+        data.push_back(input);
+      } else if (flows.of(input) != Flow::Constant) {
+        return {};
+      }
+    }
+    if (named(op, {"matmul"}) && data.size() == 2) {
+      out.scores = op;
+    } else if (data.size() != 1) {
+      return {};
+    } else if (op->inputs.size() > 1) {
+      out.hiding = out.hiding ? out.hiding : op;
+      out.bare = data.front();
+    }
+    id = data.front();
+  }
+  if (!out.scores || !out.hiding) {
+    return {};
+  }
+  out.product = product_after(graph, softmax.outputs[0]);
+  const ValueId keys = out.scores->inputs[1];
+  const bool plain = out.product && trace_.info(keys).shape.size() == 4 &&
+                     heads_of(out.product->inputs[1]) &&
+                     out.product->inputs[1] < out.scores->outputs[0];
+  return plain && hides_later_keys(out) ? std::optional(out) : std::nullopt;
+}
+
+/// Random scores come through where a key is no later than the query, and have
+/// no weight at all in float32 elsewhere.
+bool KeyKeeper::hides_later_keys(const CausalAttention& a) const {
+  const auto& info = trace_.info(a.bare);
+  const int64_t length = evaluation_.length;
+  const auto& shape = info.shape;
+  if (shape.size() != 4 || shape[2] != length || shape[3] != length ||
+      trace_.info(a.hiding->outputs[0]).shape != shape) {
+    return false;
+  }
+  const auto scores = mx::astype(
+      lift::random(lift::shape_of(trace_, a.bare), 21, 4),
+      torch::to_mlx(info.dtype));
+  trace::Replay replay(interp_, trace_);
+  replay.replace(a.bare, scores);
+  const auto given = mx::astype(scores, mx::float32);
+  const auto hidden =
+      mx::astype(replay.compute(a.hiding->outputs[0]), mx::float32);
+  const auto earlier =
+      mx::tri(static_cast<int>(length), static_cast<int>(length), 0, mx::bool_);
+  // exp(-104) is 0 in float32.
+  auto holds = mx::all(mx::where(
+      earlier,
+      mx::equal(hidden, given),
+      mx::less(hidden, mx::min(given) - mx::array(104.0f))));
+  return holds.item<bool>();
+}
+
+/// (B, H, S, D)
+bool KeyKeeper::is_by_heads(ValueId id) const {
+  const auto& shape = trace_.info(id).shape;
+  return shape.size() == 4 && shape[0] == evaluation_.batch &&
+         shape[1] != evaluation_.length && shape[2] == evaluation_.length;
+}
+
+/// The keys or values by head of which `id` was made, before they are repeated
+/// for grouped queries; none where the source lays them out otherwise.
+ValueId KeyKeeper::heads_of(ValueId id) const {
+  ValueId found = 0;
+  while (id) {
+    found = is_by_heads(id) ? id : found;
+    const OpNode* op = producer(id);
+    const bool shapes = named(
+        op,
+        {"transpose",
+         "swapaxes",
+         "mT",
+         "view",
+         "reshape",
+         "contiguous",
+         "expand",
+         "getitem",
+         "unsqueeze",
+         "repeat_interleave"});
+    id = shapes && op->inputs.size() == 1 ? op->inputs[0] : 0;
+  }
+  return found;
+}
+
+/// A value of the dtype and the names of another.
+ValueId KeyKeeper::define(ValueId like, const mx::array& array) {
+  trace::ValueInfo info = trace_.info(like);
+  info.tensor = Value(torch::make_tensor(interp_, array, info.dtype));
+  info.shape.assign(array.shape().begin(), array.shape().end());
+  info.parameter.clear();
+  info.producer = nullptr;
+  trace_.values.push_back(std::move(info));
+  return static_cast<ValueId>(trace_.values.size() - 1);
+}
+
+OpNode KeyKeeper::operation(
+    const char* name,
+    ValueId input,
+    const std::vector<Value>& more) {
+  OpNode out;
+  out.op = torch::find_op(name);
+  out.args = {tensor(input)};
+  out.args.insert(out.args.end(), more.begin(), more.end());
+  out.inputs = {input};
+  const Value made = torch::run_op(interp_, *out.op, out.args);
+  out.outputs = {define(input, torch::array_of(*torch::as_tensor(made)))};
+  out.result = tensor(out.outputs[0]);
+  if (const OpNode* before = producer(input)) {
+    out.span = before->span;
+  }
+  return out;
+}
+
+/// Keys (B, H, S, D) of those that are made (B, H, D, S).
+OpNode KeyKeeper::turned(ValueId id) {
+  const OpNode* op = producer(id);
+  if (!named(op, {"permute"})) {
+    return operation("transpose", id, {Value::integer(-2), Value::integer(-1)});
+  }
+  std::vector<Value> dims = op->args[1].get<eval::Tuple>()->items;
+  std::swap(dims.at(2), dims.at(3));
+  return operation("permute", op->inputs[0], {eval::tuple(std::move(dims))});
+}
+
+/// What the source made of `from`, made of `to`.
+ValueId KeyKeeper::again(
+    ValueId id,
+    ValueId from,
+    ValueId to,
+    std::vector<trace::Item>& made) {
+  if (id == from) {
+    return to;
+  }
+  OpNode copy = *producer(id);
+  const ValueId input = again(copy.inputs[0], from, to, made);
+  copy.args[0] = tensor(input);
+  copy.inputs = {input};
+  copy.outputs = {define(id, array(id))};
+  copy.result = tensor(copy.outputs[0]);
+  const ValueId out = copy.outputs[0];
+  made.emplace_back(std::move(copy));
+  return out;
+}
+
+/// A call of the library's, by the name of a function or "Class.method".
+std::unique_ptr<Frame> KeyKeeper::call(
+    const char* module,
+    const char* name,
+    Frame& parent,
+    const OpNode& at) {
+  Value function(interp_.import_module(module));
+  const std::string path = name;
+  for (size_t from = 0; from < path.size();) {
+    const size_t dot = std::min(path.find('.', from), path.size());
+    const std::string part = path.substr(from, dot - from);
+    function = interp_.getattr(function, part.c_str());
+    from = dot + 1;
+  }
+  auto out = std::make_unique<Frame>();
+  out->function = eval::Ref<eval::Function>(function.get<eval::Function>());
+  out->args.resize(out->function->code->signature.params.size());
+  out->parent = &parent;
+  out->call = at.span;
+  return out;
+}
+
+std::unique_ptr<Frame> KeyKeeper::update(
+    ValueId keys,
+    ValueId values,
+    Frame& parent,
+    const OpNode& at) {
+  auto out = call("transformers.cache_utils", "Cache.update", parent, at);
+  const Value layer = Value::integer(caches_++);
+  std::vector<Value> args{Value::none(), tensor(keys), tensor(values), layer};
+  std::move(args.begin(), args.end(), out->args.begin());
+  out->inputs = {keys, values};
+  for (ValueId id : out->inputs) {
+    const auto& item = out->items.emplace_back(operation("clone", id, {}));
+    const auto& op = std::get<OpNode>(item);
+    out->outputs.push_back(op.outputs[0]);
+    trace_.values[op.outputs[0]].producer = &op;
+    trace_.values[op.outputs[0]].frame = out.get();
+  }
+  out->result = eval::tuple({tensor(out->outputs[0]), tensor(out->outputs[1])});
+  return out;
+}
+
+/// The mask of the library's that all attentions read, (B, 1, L, L): 0, or the
+/// smallest number for a key that is later than the query.
+ValueId KeyKeeper::mask(const CausalAttention& a) {
+  if (mask_) {
+    return mask_;
+  }
+  auto frame = call(
+      "transformers.masking_utils",
+      "create_causal_mask",
+      trace_.root,
+      *a.scores);
+  constexpr float kShut = -3.3895314e38f;  // of bfloat16 too
+  const int length = static_cast<int>(evaluation_.length);
+  const int batch = static_cast<int>(evaluation_.batch);
+  const auto open = mx::tri(length, length, 0, mx::bool_);
+  const auto numbers = mx::where(open, mx::array(0.0f), mx::array(kShut));
+  mask_ = define(
+      a.bare,
+      mx::astype(
+          mx::broadcast_to(numbers, {batch, 1, length, length}),
+          torch::to_mlx(trace_.info(a.bare).dtype)));
+  trace_.values[mask_].names = {base::Symbol("mask")};
+  trace_.values[mask_].frame = frame.get();
+  frame->outputs = {mask_};
+  frame->result = tensor(mask_);
+  std::vector<trace::Item> items;
+  items.emplace_back(std::move(frame));
+  insert(trace_.root, trace_.root.items.front(), std::move(items));
+  return mask_;
+}
+
+/// Puts items before another; operations keep being found by what they make.
+void KeyKeeper::insert(
+    Frame& frame,
+    const trace::Item& before,
+    std::vector<trace::Item> added) {
+  std::deque<trace::Item> items;
+  std::set<const OpNode*> moved{nullptr};
+  for (trace::Item& item : frame.items) {
+    if (&item == &before) {
+      std::move(added.begin(), added.end(), std::back_inserter(items));
+    }
+    moved.insert(std::get_if<OpNode>(&item));
+    items.push_back(std::move(item));
+  }
+  frame.items = std::move(items);
+  for (const trace::Item& item : frame.items) {
+    const auto* op = std::get_if<OpNode>(&item);
+    for (ValueId id : op ? op->outputs : std::vector<ValueId>{}) {
+      if (moved.contains(producer(id))) {
+        trace_.values[id].producer = op;
+        trace_.values[id].frame = &frame;
+      }
+    }
+  }
+}
+
+/// The frame in which an operation stands, and as which of its items.
+std::pair<Frame*, const trace::Item*> place_of(Frame& frame, const OpNode& op) {
+  for (trace::Item& item : frame.items) {
+    if (std::get_if<OpNode>(&item) == &op) {
+      return {&frame, &item};
+    }
+    if (auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      if (const auto found = place_of(**child, op); found.first) {
+        return found;
+      }
+    }
+  }
+  return {};
+}
+
+/// Lets an attention read what a cache answers, and the mask.
+void KeyKeeper::keep(const CausalAttention& a) {
+  const ValueId all = mask(a);
+  const auto [frame, at] = place_of(trace_.root, *a.scores);
+  OpNode& scores = mine(*a.scores);
+  OpNode& product = mine(*a.product);
+  std::vector<trace::Item> items;
+  ValueId keys = heads_of(scores.inputs[1]);
+  const bool turns = !keys;
+  if (turns) {
+    items.emplace_back(turned(scores.inputs[1]));
+    keys = std::get<OpNode>(items.back()).outputs[0];
+  }
+  const ValueId values = heads_of(product.inputs[1]);
+  auto kept = update(keys, values, *frame, scores);
+  const ValueId all_keys = kept->outputs[0], all_values = kept->outputs[1];
+  items.emplace_back(std::move(kept));
+  if (turns) {
+    items.emplace_back(operation(
+        "transpose", all_keys, {Value::integer(-2), Value::integer(-1)}));
+    scores.inputs[1] = std::get<OpNode>(items.back()).outputs[0];
+  } else {
+    scores.inputs[1] = again(scores.inputs[1], keys, all_keys, items);
+  }
+  product.inputs[1] = again(product.inputs[1], values, all_values, items);
+  scores.args[1] = tensor(scores.inputs[1]);
+  product.args[1] = tensor(product.inputs[1]);
+  OpNode& hiding = mine(*a.hiding);
+  hiding.op = torch::find_op("add");
+  hiding.args = {tensor(a.bare), tensor(all), Value::integer(1)};
+  hiding.inputs = {a.bare, all};
+  for (Frame* f = frame; f; f = f->parent) {
+    const bool known =
+        std::find(f->inputs.begin(), f->inputs.end(), all) != f->inputs.end();
+    if (f->is_module() && !f->path.empty() && !known) {
+      f->inputs.push_back(all);
+    }
+  }
+  insert(*frame, *at, std::move(items));
+}
+
+}  // namespace
+
+void keep_keys(
+    eval::Interpreter& interp,
+    Trace& trace,
+    const Evaluation& evaluation) {
+  if (!uses_cache(trace.root)) {
+    KeyKeeper(interp, trace, evaluation).run();
+  }
+}
+
+}  // namespace portwright::emit

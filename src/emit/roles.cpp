@@ -1,0 +1,102 @@
+#include "emit/backbone_parts.h"
+#include "emit/stacks.h"
+
+namespace portwright::emit {
+
+using lift::uses_cache;
+
+void for_each_module(
+    const Frame& frame,
+    const std::function<void(const Frame&)>& visit) {
+  for (const auto& item : frame.items) {
+    if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      if ((*child)->is_module()) {
+        visit(**child);
+      }
+      for_each_module(**child, visit);
+    }
+  }
+}
+
+std::string list_path(const std::string& path) {
+  const size_t dot = path.rfind('.');
+  if (dot == std::string::npos || dot + 1 == path.size() ||
+      !std::all_of(path.begin() + dot + 1, path.end(), [](char c) {
+        return c >= '0' && c <= '9';
+      })) {
+    return "";
+  }
+  return path.substr(0, dot);
+}
+
+namespace {
+
+const Frame* module_around(const Frame& frame) {
+  const Frame* around = frame.parent;
+  while (around && !around->is_module()) {
+    around = around->parent;
+  }
+  return around;
+}
+
+/// The layers of the backbone, which holds them or stacks of them.
+void find_layers(Context& context, Roles& roles) {
+  const std::string list = roles.backbone->path + "." + roles.layers;
+  context.layers_path = list;
+  const Frame* outer = module_around(*roles.backbone);
+  if (outer && outer != roles.root) {
+    roles.stack_calls = find_stack_calls(*outer);
+  }
+  if (roles.stack_calls.empty()) {
+    for_each_module(*roles.backbone, [&](const Frame& f) {
+      if (list_path(f.path) == list) {
+        roles.layer_frames.push_back(&f);
+      }
+    });
+    return;
+  }
+  roles.backbone = outer;
+  for (const Frame* call : roles.stack_calls) {
+    const auto more = layers_of(*call);
+    roles.layer_frames.insert(
+        roles.layer_frames.end(), more.begin(), more.end());
+  }
+}
+
+}  // namespace
+
+Roles find_roles(Context& context) {
+  Roles roles;
+  for_each_module(context.trace.root, [&](const Frame& f) {
+    if (!roles.root && f.path.empty()) {
+      roles.root = &f;
+    }
+    if (roles.backbone || list_path(f.path).empty() || !uses_cache(f)) {
+      return;
+    }
+    // The enclosing module's forward runs the layers.
+    const Frame* around = module_around(f);
+    roles.backbone = around;
+    const std::string list = list_path(f.path);
+    roles.layers =
+        around->path.empty() ? list : list.substr(around->path.size() + 1);
+  });
+  if (!roles.root || !roles.backbone || roles.backbone == roles.root) {
+    context.hole(
+        roles.root ? roles.root->call : base::Span{},
+        uses_cache(context.trace.root)
+            ? "no chain of decoder layers was found in the model"
+            : "the model keeps no keys and values in a cache, so that a port "
+              "would have nothing to decode from");
+  }
+  find_layers(context, roles);
+  for (const Frame* f = roles.backbone->parent; f != roles.root;
+       f = f->parent) {
+    if (f->is_module()) {
+      roles.wrappers.insert(roles.wrappers.begin(), f);
+    }
+  }
+  return roles;
+}
+
+}  // namespace portwright::emit

@@ -6,6 +6,7 @@
 #include "emit/emit.h"
 #include "emit/expression.h"
 #include "emit/guards.h"
+#include "emit/layer_fields.h"
 #include "emit/naming.h"
 #include "emit/rope_arguments.h"
 
@@ -296,6 +297,21 @@ std::string read_infinities(const std::string& name, const Value& by_default) {
 
 }  // namespace
 
+namespace {
+
+/// What the config class computes in ways not translated must be given.
+void require(
+    const std::string& name,
+    std::vector<std::string>& body,
+    std::vector<std::string>& guards) {
+  body.push_back("if self." + name + " is None:");
+  body.push_back(
+      "    raise ValueError(\"config.json must give " + name + "\")");
+  guards.push_back("a config without " + name);
+}
+
+}  // namespace
+
 std::string write_arguments(
     Configs& configs,
     const std::vector<Context*>& drafts,
@@ -364,6 +380,7 @@ std::string write_arguments(
                        !context.defaults.contains(name);
     out += "    " + name + ": ";
     out += plain && own.is_int() && !own.is_bool() ? "int"
+           : name == context.layer_fields          ? "Optional[Dict]"
            : !plain && is_integer(name)            ? "Optional[int]"
                                                    : type_text("", v);
     out += " = " + (plain ? literal(context.interp, own) : "None") + "\n";
@@ -412,7 +429,6 @@ std::string write_arguments(
     }
   }
   body.insert(body.end(), same.begin(), same.end());
-  // What the config class computes in ways not translated must be given.
   for (const auto& name : ordered) {
     const Value& by_default = config_field(cls, name).default_value;
     const Value v = context.interp.try_getattr(context.evaluation.config, name);
@@ -423,12 +439,15 @@ std::string write_arguments(
     const bool none = !by_default.defined() || by_default.is_none();
     if (none && v.defined() && !v.is_none() && !assigned &&
         !nested.contains(name)) {
-      body.push_back("if self." + name + " is None:");
-      body.push_back(
-          "    raise ValueError(\"config.json must give " + name + "\")");
-      guards.push_back("a config without " + name);
+      require(name, body, guards);
     }
   }
+  if (const std::string& name = context.layer_fields;
+      !name.empty() && !derived.assigned().contains(name)) {
+    require(name, body, guards);
+  }
+  const auto read = layer_fields_read(context);
+  body.insert(body.end(), read.begin(), read.end());
   if (rope || context.rope_by_kind) {
     write_rope_arguments(
         context,
@@ -449,7 +468,7 @@ std::string write_arguments(
       out += line.empty() ? "" : "        " + line + "\n";
     }
   }
-  return out + computed;
+  return out + computed + layer_fields_method(context);
 }
 
 }  // namespace portwright::emit

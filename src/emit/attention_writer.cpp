@@ -303,6 +303,7 @@ void AttentionWriter::write_adjacent(const lift::Attention& a) {
     }
     w_.bind(from, name);
     w_.bind(id, name);
+    w_.save(id);
   };
   prepare(a.queries, "queries");
   prepare(u.keys, "keys");

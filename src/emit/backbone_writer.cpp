@@ -71,11 +71,7 @@ layer_constructor(Context& context, const Roles& roles, const Masks& masks) {
   std::vector<std::pair<std::string, std::string>> made;  // by kind
   for (size_t i = 0; i < roles.layer_frames.size(); ++i) {
     const Frame& layer = *roles.layer_frames[i];
-    std::vector<ValueId> outputs{layer.outputs.front()};
-    if (context.carried.output) {
-      outputs.push_back(layer.outputs[context.carried.output]);
-    }
-    std::string text = constructor_of(context, layer, outputs);
+    std::string text = constructor_of(context, layer, {layer.outputs.front()});
     std::replace(text.begin(), text.end(), kIndexMark, kLayerMark);
     const auto of_class = [&](const auto& known) {
       return text.compare(
@@ -342,8 +338,8 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   w.fresh("inputs");
   w.fresh("input_embeddings");
   w.fresh("h");
-  if (!context.carried.name.empty()) {
-    w.fresh(context.carried.name);
+  for (const Carried& carried : context.carried) {
+    w.fresh(carried.name);
   }
   w.bind(context.evaluation.ids, "inputs");
   w.dtype_source = "h";

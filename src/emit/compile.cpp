@@ -80,11 +80,14 @@ Value call_model(
     add("attention_mask", mask);
   }
   add("position_ids", position_ids);
-  const Value name = interp.call(
-      interp.getattr(
-          Value(interp.import_module("portwright.running")), "cache_name"),
-      {model});
+  const Value running(interp.import_module("portwright.running"));
+  const Value name =
+      interp.call(interp.getattr(running, "cache_name"), {model});
   add(name.str().c_str(), cache);
+  if (const Value kept = interp.call(interp.getattr(running, "kept"), {model});
+      !kept.is_none()) {
+    add("logits_to_keep", kept);
+  }
   add("use_cache", Value::boolean(true));
   const Value outputs = interp.call(model, std::move(args));
   const Value logits = interp.getattr(outputs, "logits");
@@ -130,6 +133,14 @@ Value value_or_throw(library::Evaluated<Value> v) {
 
 namespace {
 
+/// What differs between layers can be read of the whole config, too.
+void allow_global_fields(eval::Interpreter& interp, const Value& config) {
+  const base::Symbol name("allow_global_per_layer_attribute_access");
+  if (interp.try_getattr(config, name).defined()) {
+    interp.setattr(config, name, Value::boolean(true));
+  }
+}
+
 /// Builds a model and records it: a cached prefix goes before what is recorded.
 std::unique_ptr<trace::Trace> record_model(
     eval::Interpreter& interp,
@@ -145,6 +156,7 @@ std::unique_ptr<trace::Trace> record_model(
       e.shared[entry.key.str()] = entry.value.str();
     }
   }
+  interp.call(interp.getattr(running, "give_apart"), {e.model});
   interp.call_method(e.model, "eval");
   Value cache;
   {
@@ -163,6 +175,7 @@ std::unique_ptr<trace::Trace> record_model(
       masked,
       &e);
   auto trace = recorder.finish();
+  allow_global_fields(interp, e.config);
   keep_own_elements(interp, *trace, e);
   keep_keys(interp, *trace, e);
   note_choices(interp, *trace, e);

@@ -41,6 +41,41 @@ std::string without_pops(std::string text) {
   return std::regex_replace(text, kValue, "self.$1");
 }
 
+/// What is put among `kwargs` for a property of the class is given to that.
+std::string with_puts(const eval::Class& cls, std::string text) {
+  static const std::regex kName(
+      R"re(kwargs(?:\[|\.setdefault\()["'](\w+)["'])re");
+  std::smatch found;
+  const Value* put = std::regex_search(text, found, kName)
+                         ? cls.lookup(Symbol(found[1].str()))
+                         : nullptr;
+  if (!put || !put->is(eval::Kind::Property)) {
+    return text;
+  }
+  static const std::regex kAnnotated(R"re((^|\n)([ ]*\w+): [^\n=]+ = )re");
+  text = std::regex_replace(text, kAnnotated, "$1$2 = ");
+  static const std::regex kPut(R"re(kwargs\[["'](\w+)["']\] = )re");
+  static const std::regex kPutDefault(
+      R"re((^|\n)([ ]*)kwargs\.setdefault\(["'](\w+)["'], ([^\n]*)\)(?=\n|$))re");
+  text = std::regex_replace(text, kPut, "self.$1 = ");
+  return std::regex_replace(
+      text, kPutDefault, "$1$2if self.$3 is None:\n$2    self.$3 = $4");
+}
+
+/// getattr(self, "x", 3) is the field x, or 3 where the class has none.
+std::string with_attributes(const eval::Class& cls, std::string text) {
+  static const std::regex kRead(
+      R"re(getattr\(self, ["'](\w+)["'], ()re" + kLiteral + R"re()\))re");
+  std::smatch found;
+  while (std::regex_search(text, found, kRead)) {
+    const bool known = cls.lookup(Symbol(found[1].str()));
+    text = found.prefix().str() +
+           (known ? "self." + found[1].str() : found[2].str()) +
+           found.suffix().str();
+  }
+  return text;
+}
+
 /// The names that the config class has for others, as fields of self.
 std::map<std::string, std::string> aliases(const eval::Class& cls) {
   std::map<std::string, std::string> out;
@@ -170,6 +205,7 @@ std::string in_fields(
     std::string text) {
   text = renamed(without_pops(std::move(text)), aliases(cls));
   text = with_renaming(method, std::move(text));
+  text = with_puts(cls, with_attributes(cls, std::move(text)));
   static const std::regex kSequence(
       R"re((isinstance\(self\.\w+, )Sequence\))re");
   text = std::regex_replace(text, kSequence, "$1(list, tuple))");

@@ -1,6 +1,7 @@
 #include "emit/context.h"
 
 #include "emit/config_class.h"
+#include "emit/layer_fields.h"
 
 namespace portwright::emit {
 
@@ -125,6 +126,9 @@ std::string Context::args_text(const Provenance* provenance) {
           return field;
         }
         if (auto field = default_field(p)) {
+          return field;
+        }
+        if (auto field = of_layer_text(*this, p)) {
           return field;
         }
         switch (p.kind) {

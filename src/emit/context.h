@@ -113,7 +113,7 @@ class Context {
   std::vector<ExpertWeights> experts;
   std::set<std::string> convolutions;  // attributes that hold one
   std::string layers_path;             // "model.layers"
-  Carried carried;
+  std::vector<Carried> carried;
   SharedKeys shared_keys;
   SharedKeys shares_like;     // those of another draft of the file
   std::vector<Guard> guards;  // found while writing
@@ -151,6 +151,8 @@ class Context {
           std::make_shared<std::map<const eval::Object*, ActivationTable>>();
   double lift_ms = 0;  // time that finding idioms took
   bool chunked_masks = false;
+  /// The field that holds the fields of single layers; "" where none is read.
+  std::string layer_fields;
   bool rope_by_kind = false;  // rope_parameters holds one set a layer kind
   std::set<std::string> rope_kinds;  // these kinds
   std::set<std::string> rope_types;  // the types of rope met

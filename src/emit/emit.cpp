@@ -89,6 +89,9 @@ std::string import_lines(const Context& context, const std::string& body) {
       body[at - 1] != '_') {
     imports.insert("math");  // what fields were computed with
   }
+  if (!context.layer_fields.empty()) {
+    imports.insert("copy");
+  }
   for (const auto& entry : imports) {
     const size_t colon = entry.find(':');
     if (colon == std::string::npos) {  // a module of the standard library
@@ -137,6 +140,9 @@ void gather(const std::vector<Context*>& drafts) {
       all.activations = draft->activations;
     }
     all.chunked_masks = all.chunked_masks || draft->chunked_masks;
+    if (all.layer_fields.empty()) {
+      all.layer_fields = draft->layer_fields;
+    }
     all.rope_by_kind = all.rope_by_kind || draft->rope_by_kind;
     all.rope_kinds.insert(draft->rope_kinds.begin(), draft->rope_kinds.end());
     all.rope_types.insert(draft->rope_types.begin(), draft->rope_types.end());

@@ -18,7 +18,7 @@ std::string by_index(const std::string& text, size_t layer) {
 /// The hidden states a layer reads, without what the layer before hands on.
 std::vector<ValueId> layer_inputs(const Context& context, const Frame& layer) {
   auto out = data_inputs(context, layer);
-  std::erase_if(out, [&](ValueId id) { return context.carried.holds(id); });
+  std::erase_if(out, [&](ValueId id) { return carried_of(context, id); });
   return out;
 }
 
@@ -33,6 +33,12 @@ void check_chain(Context& context, const Roles& roles) {
               " and layer " + std::to_string(i));
     }
   }
+}
+
+/// What a value is made anew from that is given a second time.
+ValueId given_once(const Context& context, ValueId id) {
+  const OpNode* op = context.trace.info(id).producer;
+  return op && op->op->name == "detach" ? op->inputs.front() : id;
 }
 
 /// Of `layers`, which are called alike.
@@ -56,7 +62,7 @@ LayerInputs find_layer_inputs(
   for (size_t slot = 1; slot < first.size(); ++slot) {
     std::vector<ValueId> ids;
     for (const Frame* layer : layers) {
-      ids.push_back(layer_inputs(context, *layer)[slot]);
+      ids.push_back(given_once(context, layer_inputs(context, *layer)[slot]));
     }
     w.count_uses(ids);  // read in the loop, so more than once: it has a name
     if (std::all_of(
@@ -94,7 +100,7 @@ void write_sharing_loop(
     const Masks& masks,
     const LayerInputs& inputs) {
   Context& context = w.context();
-  if (!context.carried.name.empty() || !masks.recurrent.empty() ||
+  if (!context.carried.empty() || !masks.recurrent.empty() ||
       !masks.both_kind.empty() || !masks.uncached.empty()) {
     context.hole(
         roles.backbone->call, "layers share keys, and keep something else");
@@ -144,9 +150,8 @@ void write_loop(
     mask = "masks[kind]";
   }
   std::string own_cache = "c";
-  const std::string& carried = w.context().carried.name;
-  if (!carried.empty()) {
-    w.statement(carried + " = None");
+  for (const Carried& carried : w.context().carried) {
+    w.statement(carried.name + " = None");
   }
   if (!masks.uncached.empty()) {
     names = "layer, kind";
@@ -162,9 +167,9 @@ void write_loop(
   std::vector<std::string> args{"h"};
   args.insert(args.end(), inputs.extra.begin(), inputs.extra.end());
   std::string answers = "h";
-  if (!carried.empty()) {
-    args.push_back(carried);
-    answers += ", " + carried;
+  for (const Carried& carried : w.context().carried) {
+    args.push_back(carried.name);
+    answers += ", " + carried.name;
   }
   args.push_back(mask);
   if (masks.both) {
@@ -182,7 +187,7 @@ void write_mixed_loop(
     const Masks& masks,
     const LoopInputs& inputs) {
   const auto call = [&](const LayerInputs& given) {
-    if (given.by_index || !w.context().carried.name.empty()) {
+    if (given.by_index || !w.context().carried.empty()) {
       w.context().hole(
           roles.backbone->call, "layers that differ read states by index");
     }

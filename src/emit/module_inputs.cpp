@@ -20,6 +20,18 @@ bool is_handed(const Context& context, const Frame& frame, ValueId id) {
 
 namespace {
 
+/// True when an operation inside reads a value for which `wanted` holds.
+bool reads_any(const Frame& frame, const std::function<bool(ValueId)>& wanted) {
+  return std::any_of(
+      frame.items.begin(), frame.items.end(), [&](const auto& item) {
+        if (const auto* op = std::get_if<OpNode>(&item)) {
+          return std::any_of(op->inputs.begin(), op->inputs.end(), wanted);
+        }
+        const auto* f = std::get_if<std::unique_ptr<Frame>>(&item);
+        return f && reads_any(**f, wanted);
+      });
+}
+
 /// The names of the parameters that take one tensor each.
 std::map<ValueId, std::string> parameter_names(const Frame& frame) {
   std::map<ValueId, std::string> out;
@@ -56,13 +68,14 @@ std::set<std::string> optional_parameters(
 void ModuleWriter::classify_inputs() {
   // Layers that keep nothing are called like those that do.
   const bool layer = is_layer(context_, frame_);
-  takes_carried_ = takes_carried(context_, frame_);
-  for (ValueId id : frame_.inputs) {
-    if (takes_carried_ && context_.carried.holds(id)) {
-      bind(id, context_.carried.name);
-      continue;
+  for (const Carried* carried : taken_) {
+    for (ValueId id : values_around(context_, frame_, *carried)) {
+      bind(id, carried->name);
     }
-    if (is_handed(context_, frame_, id) && frame_.is_module() &&
+  }
+  for (ValueId id : frame_.inputs) {
+    if (!carried_of(context_, id) && is_handed(context_, frame_, id) &&
+        frame_.is_module() &&
         !(layer && context_.flows.of(id) == Flow::Position) &&
         !is_unread(context_, frame_, id) &&
         std::find(data_inputs_.begin(), data_inputs_.end(), id) ==
@@ -137,6 +150,60 @@ void ModuleWriter::takes_shared_keys() {
         frame_.call, "'" + frame_.path + "' keeps no keys that others share");
   }
   kept_keys_ = {updates[0].all_keys, updates[0].all_values};
+}
+
+bool ModuleWriter::takes(const Carried* carried) const {
+  return std::find(taken_.begin(), taken_.end(), carried) != taken_.end();
+}
+
+/// True for what this forward makes, and hands on by another name.
+bool ModuleWriter::is_saved(ValueId id) const {
+  const Carried* carried = carried_of(context_, id);
+  return carried && carried->apart && takes(carried) &&
+         made_inside(context_, frame_, *carried) == id;
+}
+
+void ModuleWriter::save(ValueId id) {
+  if (is_saved(id) && saved_.insert(carried_of(context_, id)).second) {
+    statement(carried_of(context_, id)->name + " = " + names_.at(id));
+  }
+}
+
+std::string ModuleWriter::given_text(const Carried& carried) {
+  const ValueId id = made_inside(context_, frame_, carried);
+  if (!id || saved_.contains(&carried)) {
+    return carried.name;
+  }
+  const std::string text = converted(value(id), id, half_dtype(id)).text;
+  return saved_.contains(&carried) ? carried.name : text;
+}
+
+/// Weights that other layers' modules of the class read, and this one has.
+void ModuleWriter::keep_unread_parameters() {
+  if (!frame_.path.starts_with(context_.layers_path + ".")) {
+    return;
+  }
+  const std::string prefix = frame_.path + ".";
+  std::vector<std::pair<std::string, ValueId>> unread;
+  for (ValueId id = 1; id < context_.trace.values.size(); ++id) {
+    const std::string& path = context_.trace.info(id).parameter;
+    if (path.starts_with(prefix) && in_checkpoint(id) &&
+        path.find('.', prefix.size()) == std::string::npos &&
+        !reads_any(frame_, [&](ValueId v) { return v == id; })) {
+      unread.emplace_back(path.substr(prefix.size()), id);
+    }
+  }
+  for_each_module(context_.trace.root, [&](const Frame& f) {
+    for (const auto& [name, id] : unread) {
+      const bool alike = f.path != frame_.path &&
+                         f.module.object()->cls == frame_.module.object()->cls;
+      if (alike && reads_any(f, [&](ValueId v) {
+            return context_.trace.info(v).parameter == f.path + "." + name;
+          })) {
+        parameter(id);
+      }
+    }
+  });
 }
 
 std::map<ValueId, std::string> ModuleWriter::optional_inputs() const {

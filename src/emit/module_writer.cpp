@@ -55,8 +55,10 @@ ModuleWriter::ModuleWriter(Context& context, const Frame& frame)
       "args",
       "mx",
       "nn"};
-  if (takes_carried(context_, frame)) {
-    used_names_.insert(context_.carried.name);
+  taken_ = taken_by(context_, frame);
+  given_ = given_by(context_, frame);
+  for (const Carried* carried : taken_) {
+    used_names_.insert(carried->name);
   }
   classify_inputs();
 }
@@ -116,8 +118,10 @@ std::string ModuleWriter::house_of(ValueId id) const {
 
 /// What a call hands on beside its own answer, which needs the same.
 bool ModuleWriter::is_beside(ValueId id, const Frame& call) const {
-  return takes_carried_ && context_.carried.holds(id) &&
-         takes_carried(context_, call);
+  const Carried* carried = carried_of(context_, id);
+  const auto given = given_by(context_, call);
+  return std::find(given.begin(), given.end(), carried) != given.end() &&
+         id != call.outputs.front();
 }
 
 std::vector<ValueId> ModuleWriter::dependencies(ValueId id) {
@@ -211,11 +215,13 @@ Expression ModuleWriter::value(ValueId id) {
   const bool trivial = e.precedence == kPrimary &&
                        e.text.find_first_of("( ") == std::string::npos;
   const bool named = is_named_inside(id);
-  const bool own = uses_[id] > 1 || reassigned_.values.contains(id);
+  const bool own =
+      uses_[id] > 1 || reassigned_.values.contains(id) || is_saved(id);
   if ((own && !trivial) || (named && e.text.size() > kInlineLength)) {
     const std::string name = name_for(id);
     statement(name + " = " + e.text);
     names_[id] = name;
+    save(id);
     return {name, kPrimary};
   }
   return e;
@@ -223,8 +229,9 @@ Expression ModuleWriter::value(ValueId id) {
 
 /// What an `if` gives anew keeps its name, where nothing else reads the old.
 std::string ModuleWriter::name_for(ValueId id) {
-  if (takes_carried_ && context_.carried.holds(id)) {
-    return context_.carried.name;  // in place of the one before
+  if (const Carried* carried = carried_of(context_, id);
+      takes(carried) && !carried->apart) {
+    return carried->name;  // in place of the one before
   }
   const auto before = reassigned_.before.find(id);
   if (before == reassigned_.before.end() || !names_.contains(before->second)) {
@@ -338,18 +345,17 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   if (const auto more = handed_out_.find(&child); more != handed_out_.end()) {
     outputs.insert(outputs.end(), more->second.begin(), more->second.end());
   }
-  const bool carries = takes_carried(context_, child);
   for (ValueId id : outputs) {
     const auto it = graph_.producers.find(id);
     const bool own = it != graph_.producers.end() && it->second.call == &child;
-    if (uses_.contains(id) &&
-        (own || (carries && context_.carried.holds(id))) &&
+    if (uses_.contains(id) && own && !is_beside(id, child) &&
         std::find(used.begin(), used.end(), id) == used.end()) {
       used.push_back(id);
     }
   }
   if (used.empty()) {
-    used.push_back(outputs[index]);
+    used.push_back(
+        is_beside(outputs[index], child) ? outputs.front() : outputs[index]);
   }
   std::string made = "...";
   try {
@@ -365,8 +371,7 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
                             : std::map<ValueId, std::string>{};
   for (size_t i = 0; i < child.inputs.size(); ++i) {
     const ValueId id = child.inputs[i];
-    if (!(carries && context_.carried.holds(id)) &&
-        is_handed(context_, child, id)) {
+    if (!carried_of(context_, id) && is_handed(context_, child, id)) {
       const auto dtype = half ? half->input_dtype(child, i) : std::nullopt;
       std::string text = converted(value(id), id, dtype).text;
       if (const auto own = optional.find(id); own != optional.end()) {
@@ -376,8 +381,8 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
       }
     }
   }
-  if (carries) {
-    args.push_back(context_.carried.name);
+  for (const Carried* carried : taken_by(context_, child)) {
+    args.push_back(carried->name);
   }
   const bool hands = hands_keys(context_, child);
   if (hands) {
@@ -406,9 +411,19 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   }
   args.insert(args.end(), keywords.begin(), keywords.end());
   const Expression answer = call(called.text, std::move(args));
-  return used.size() == 1 && !hands
+  std::vector<std::string> more;
+  for (const Carried* carried : given_by(context_, child)) {
+    more.push_back(takes(carried) ? carried->name : fresh(carried->name));
+    if (const ValueId id = made_inside(context_, child, *carried)) {
+      names_[id] = more.back();
+    }
+  }
+  if (hands) {
+    more.emplace_back(SharedKeys::kName);
+  }
+  return used.size() == 1 && more.empty()
              ? answer
-             : unpacked(answer, used, outputs[index], hands);
+             : unpacked(answer, used, outputs[index], more);
 }
 
 void ModuleWriter::hand_out(const Frame& call, ValueId id) {
@@ -423,17 +438,19 @@ Expression ModuleWriter::unpacked(
     const Expression& answer,
     const std::vector<ValueId>& ids,
     ValueId wanted,
-    bool with_keys) {
+    const std::vector<std::string>& more) {
   std::vector<std::string> targets;
   for (ValueId id : ids) {
-    const bool carried = takes_carried_ && context_.carried.holds(id);
-    names_[id] = carried ? context_.carried.name : fresh(house_of(id));
+    const Carried* carried = carried_of(context_, id);
+    names_[id] =
+        takes(carried) && !carried->apart ? carried->name : fresh(house_of(id));
     targets.push_back(names_[id]);
   }
-  if (with_keys) {
-    targets.emplace_back(SharedKeys::kName);
-  }
+  targets.insert(targets.end(), more.begin(), more.end());
   statement(join(targets) + " = " + answer.text);
+  for (ValueId id : ids) {
+    save(id);
+  }
   return {names_.at(wanted), kPrimary};
 }
 
@@ -613,7 +630,15 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
   if (kept_keys_.first) {
     used.insert(used.end(), {kept_keys_.first, kept_keys_.second});
   }
+  for (const Carried* carried : given_) {
+    if (const ValueId id = made_inside(context_, frame_, *carried)) {
+      used.push_back(id);
+    }
+  }
   count_uses(used);
+  for (ValueId id : used) {
+    uses_[id] -= is_saved(id);  // its other name is read
+  }
   std::vector<std::string> results;
   const trace::Twin* half = context_.evaluation.half;
   for (ValueId id : outputs) {
@@ -625,6 +650,9 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
                            ? half->output_dtype(frame_, place)
                            : std::nullopt;
     results.push_back(converted(value(id), id, dtype).text);
+  }
+  for (const Carried* carried : given_) {
+    results.push_back(given_text(*carried));
   }
   if (kept_keys_.first) {
     results.push_back(
@@ -641,6 +669,7 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
       parameter(id);  // for the caller to read
     }
   }
+  keep_unread_parameters();
   const std::string& source = frame_.module.object()->cls->name;
   ClassText text = take(context_.short_name(source));
   text.returns_tensor = results.size() == 1;
@@ -706,8 +735,8 @@ ClassText ModuleWriter::take(std::string class_name) {
   for (ValueId id : data_inputs_) {
     out.call_params.push_back(names_.at(id) + ": mx.array");
   }
-  if (takes_carried_) {
-    out.call_params.push_back(context_.carried.name + ": Optional[mx.array]");
+  for (const Carried* carried : taken_) {
+    out.call_params.push_back(carried->name + ": Optional[mx.array]");
   }
   if (hands_keys_) {
     out.call_params.push_back(

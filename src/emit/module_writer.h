@@ -51,6 +51,9 @@ class ModuleWriter {
   }
   /// A variable that holds the value.
   std::string name(ValueId id);
+  /// What has just got its name is the variable of the loop from now on, if
+  /// this forward makes that anew.
+  void save(ValueId id);
   void statement(std::string text);
   /// A statement that makes `name` before all others, once.
   void open_with(const std::string& text, const std::string& name);
@@ -189,13 +192,17 @@ class ModuleWriter {
 
   void classify_inputs();
   void takes_shared_keys();
+  bool takes(const Carried* carried) const;
+  bool is_saved(ValueId id) const;
+  std::string given_text(const Carried& carried);
+  void keep_unread_parameters();
   void order_init();
   Expression call_module(const Frame& call, size_t index);
   Expression unpacked(
       const Expression& answer,
       const std::vector<ValueId>& ids,
       ValueId wanted,
-      bool with_keys);
+      const std::vector<std::string>& more);
   Expression call_activation(const Frame& call);
   std::string expert_activation(const Frame& call, const lift::Experts&);
   void keep_expert_weights(
@@ -239,11 +246,12 @@ class ModuleWriter {
   std::vector<std::string> late_init_;  // after all attributes
   std::vector<ValueId> optional_inputs_;
   std::vector<ValueId> data_inputs_;
+  std::vector<const Carried*> taken_, given_;  // variables of the loop
+  std::set<const Carried*> saved_;
   std::function<std::string()> position_cache_;
   std::string length_text_;
   bool takes_mask_ = false;
   bool takes_cache_ = false;
-  bool takes_carried_ = false;
   bool hands_keys_ = false;                // that layers share
   std::pair<ValueId, ValueId> kept_keys_;  // ... and attends to them itself
   bool takes_both_ = false;                // of a recurrence, and of attention

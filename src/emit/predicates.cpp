@@ -2,6 +2,8 @@
 
 #include <functional>
 
+#include "emit/layer_fields.h"
+
 namespace portwright::emit {
 
 using eval::Provenance;
@@ -16,6 +18,11 @@ Reads reads_of(const Provenance* p) {
     }
     switch (n->kind) {
       case Provenance::Kind::Config:
+        if (const auto names = layer_fields(*n); !names.empty()) {
+          out.fields.insert(names.begin(), names.end());
+          visit(n->left);
+          return;
+        }
         out.fields.insert(n->name.str());
         return;
       case Provenance::Kind::Default:

@@ -228,6 +228,19 @@ std::string joined(const std::string& path, Symbol name) {
   return path.empty() ? name.str() : path + "." + name.str();
 }
 
+/// The field of a config, or of one of several.
+const Provenance* config_field(
+    Interpreter& interp,
+    const Value& config,
+    const std::string& path) {
+  const auto& indices = interp.state().config_indices;
+  const auto index = indices.find(config.object());
+  return interp.provenance(
+      {.kind = Provenance::Kind::Config,
+       .name = Symbol(path),
+       .left = index == indices.end() ? nullptr : index->second});
+}
+
 /// Config fields say where they came from.
 Value from_config(
     Interpreter& interp,
@@ -244,8 +257,12 @@ Value from_config(
         !value.object()->is_config &&
         interp.try_getattr(value, Symbol("model_type")).defined()) {
       interp.mark_config(value, path);
+      return value;
     }
-    return value;
+    static const Symbol getitem("__getitem__");
+    return value.object()->cls->lookup(getitem)
+               ? value.with(config_field(interp, object, path))
+               : value;
   }
   const bool carries = !value.is_object() || value.is_str() ||
                        value.is(Kind::List) || value.is(Kind::Tuple) ||
@@ -256,15 +273,7 @@ Value from_config(
   if (!carries || computed) {
     return value;
   }
-  return value.with(interp.provenance(
-      {Provenance::Kind::Config,
-       Symbol(path),
-       "",
-       0,
-       0,
-       nullptr,
-       nullptr,
-       nullptr}));
+  return value.with(config_field(interp, object, path));
 }
 
 }  // namespace

@@ -100,6 +100,7 @@ const Provenance* Interpreter::provenance(Provenance node) {
 void Interpreter::mark_config(const Value& object, std::string path) {
   object.object()->is_config = true;
   state_->config_paths[object.object()] = std::move(path);
+  state_->config_indices.erase(object.object());
 }
 
 base::Span Interpreter::here() const {

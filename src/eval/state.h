@@ -50,6 +50,8 @@ struct Interpreter::State {
   std::vector<syntax::Tree> trees;  // keeps sources alive for spans
   Ref<ModuleObject> builtins;
   std::unordered_map<const Object*, std::string> config_paths;
+  /// What a config that is one of several was chosen by.
+  std::unordered_map<const Object*, const Provenance*> config_indices;
   /// What contextlib.contextmanager makes: attributes func, args, kwargs.
   Class* generator_manager = nullptr;
   /// Taken over by the next function that starts.

@@ -1,5 +1,6 @@
 #include "eval/dispatch.h"
 #include "eval/generic_alias.h"
+#include "eval/state.h"
 #include "eval/utf8.h"
 #include "eval/views.h"
 
@@ -378,6 +379,46 @@ int64_t builtin_length(const Value& value) {
   }
 }
 
+namespace {
+
+bool has_attribute(const Value& object, const Value& value) {
+  const AttrMap* attrs = object.object()->attrs;
+  return attrs && std::any_of(
+                      attrs->entries().begin(),
+                      attrs->entries().end(),
+                      [&](const auto& entry) {
+                        return entry.second.is_object() &&
+                               entry.second.object() == value.object();
+                      });
+}
+
+/// A config that a field of the config answers by index is one of several.
+void mark_element(
+    Interpreter& interp,
+    const Value& element,
+    const Value& container,
+    const Value& index) {
+  const Provenance* from = container.provenance();
+  if (!from || from->kind != Provenance::Kind::Config ||
+      !interp.track_provenance || !element.is(Kind::Instance) ||
+      !element.object()->is_config ||
+      !interp.state().config_paths[element.object()].empty() ||
+      has_attribute(container, element)) {
+    return;
+  }
+  const Provenance* chosen = interp.provenance_of(index);
+  const auto layer = [](const Provenance& p) -> std::optional<std::string> {
+    return p.kind == Provenance::Kind::Loop
+               ? std::optional<std::string>("layer_idx")
+               : std::nullopt;
+  };
+  interp.mark_config(
+      element, from->name.str() + "[" + to_string(chosen, layer) + "]");
+  interp.state().config_indices[element.object()] = chosen;
+}
+
+}  // namespace
+
 Value Interpreter::getitem(const Value& object, const Value& index) {
   static const Symbol name("__getitem__");
   if (object.is_object()) {
@@ -392,6 +433,7 @@ Value Interpreter::getitem(const Value& object, const Value& index) {
                   ? class_item(*this, object, index)
                   : call_special(*this, object, name, {index});
     if (r.defined()) {
+      mark_element(*this, r, object, index);
       return r;
     }
   }

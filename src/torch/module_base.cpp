@@ -182,9 +182,12 @@ Value call_module(Interpreter& interp, Args a, State& state) {
       args.keywords.emplace_back(Symbol(entry.key.str()), entry.value);
     }
   }
-  const bool hooked =
-      self.object()->attrs && (self.object()->attrs->find(keys().pre_hooks) ||
-                               self.object()->attrs->find(keys().hooks));
+  const auto any = [&](Symbol name) {
+    const eval::AttrMap* attrs = self.object()->attrs;
+    const Value* hooks = attrs ? attrs->find(name) : nullptr;
+    return hooks && interp.truthy(*hooks);
+  };
+  const bool hooked = any(keys().pre_hooks) || any(keys().hooks);
   if (hooked) {
     return interp.call(
         interp.getattr(self, "_call_with_hooks"), std::move(args));

@@ -24,6 +24,8 @@ FIXED = {
     "rotation": ("qwen3", "rope_interleaved rope_scaled qk_norm_after_rope"),
     "windows": ("granite", "sliding_alternate attention_softcap block_by_method"),
     "experts": ("mixtral", "router_bias shared_expert attributes_renamed"),
+    "values": ("qwen3", "shared_values last_norm_weightless scores_by_einsum"),
+    "starts": ("olmo2", "residual_mixed parallel_residual"),
     "states": ("mamba2", "skip_scaled decay_transform conv_activation"),
 }
 

@@ -417,7 +417,7 @@ def slice_logits_to_keep(hidden_states, logits_to_keep):
     """The positions whose logits are asked for: the last n (0: all), or these."""
     if isinstance(logits_to_keep, int):
         return hidden_states[:, slice(-logits_to_keep, None), :]
-    if logits_to_keep.ndim == 1:
+    if isinstance(logits_to_keep, slice) or logits_to_keep.ndim == 1:
         return hidden_states[:, logits_to_keep, :]
     if logits_to_keep.dtype == torch.bool:
         return hidden_states[logits_to_keep]

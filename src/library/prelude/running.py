@@ -58,6 +58,43 @@ def untie(model):
     return shared
 
 
+def give_apart(model):
+    """Numbered modules that are given the same states twice get two values."""
+    for path, module in model.named_modules():
+        if path.rpartition(".")[2].isdigit():
+            _Apart(module)
+
+
+class _Apart:
+    """Of no effect after a first call that gives each of the states once."""
+
+    def __init__(self, module):
+        self.handle = module.register_forward_pre_hook(self.before, with_kwargs=True)
+
+    def before(self, module, args, kwargs):
+        self.seen, self.repeated = [], False
+        positional = tuple([self.apart(value) for value in args])
+        keywords = {name: self.apart(value) for name, value in kwargs.items()}
+        if not self.repeated:
+            self.handle.remove()
+        return positional, keywords
+
+    def apart(self, value):
+        if not (isinstance(value, torch.Tensor) and value.dim() == 3):
+            return value
+        if any(value is one for one in self.seen):
+            self.repeated = True
+            return value.detach()
+        self.seen.append(value)
+        return value
+
+
+def kept(model):
+    """What its inner model, too, takes for logits to keep: all of them."""
+    inner = getattr(model, "base_model", model)
+    return slice(0, None) if _accepts(inner, "logits_to_keep") else None
+
+
 def cache_name(model):
     """The keyword by which its forward takes a cache."""
     return "cache_params" if _accepts(model, "cache_params") else "past_key_values"

@@ -18,7 +18,9 @@ class Module(ModuleBase):
         )
 
     def _call_with_hooks(self, *args, **kwargs):
-        for hook, with_kwargs in self.__dict__.get("_forward_pre_hooks", {}).values():
+        for hook, with_kwargs in list(
+            self.__dict__.get("_forward_pre_hooks", {}).values()
+        ):
             if with_kwargs:
                 answer = hook(self, args, kwargs)
                 if answer is not None:

@@ -108,7 +108,7 @@ StackLoops::StackLoops(ModuleWriter& w, const Roles& roles, const Masks& masks)
   Context& context = w.context();
   if (!masks.recurrent.empty() || masks.mixed() || !masks.any_full ||
       masks.attentions > 1 || !masks.index.empty() ||
-      !context.carried.name.empty() || context.shared_keys.any()) {
+      !context.carried.empty() || context.shared_keys.any()) {
     context.hole(
         roles.backbone->call, "stacks run in turns keep more than keys");
   }

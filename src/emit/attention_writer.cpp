@@ -344,6 +344,9 @@ std::string AttentionWriter::scale_text(const lift::Attention& a) {
       scale += (f.divides ? " / " : " * ") + e.at(kUnary);
     }
   }
+  if (a.depth) {
+    scale = w_.value(a.queries).text + ".shape[-1] ** -0.5";
+  }
   return scale.empty() ? "1.0" : scale;
 }
 

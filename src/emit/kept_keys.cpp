@@ -55,6 +55,7 @@ class KeyKeeper {
   std::optional<CausalAttention>
   find(const Flows& flows, const Graph& graph, const OpNode& softmax) const;
   bool hides_later_keys(const CausalAttention& a) const;
+  bool hides_by_flag(const OpNode& op) const;
 
   bool is_by_heads(ValueId id) const;
   ValueId heads_of(ValueId id) const;
@@ -98,6 +99,9 @@ std::optional<CausalAttention> KeyKeeper::next(const Frame& module) const {
       trace_, evaluation_.ids, evaluation_.positions, evaluation_.mask);
   const Graph graph = lift::make_graph(trace_, module);
   for (const OpNode* op : graph.ops) {
+    if (named(op, {"scaled_dot_product_attention"}) && hides_by_flag(*op)) {
+      return CausalAttention{op, op, op->inputs[0], op};
+    }
     if (named(op, {"softmax"})) {
       if (auto found = find(flows, graph, *op)) {
         return found;
@@ -105,6 +109,13 @@ std::optional<CausalAttention> KeyKeeper::next(const Frame& module) const {
     }
   }
   return {};
+}
+
+/// torch's fused form, over as many keys as there are tokens.
+bool KeyKeeper::hides_by_flag(const OpNode& op) const {
+  const Value& causal = op.args[op.op->param("is_causal")];
+  return causal.is_bool() && causal.as_bool() && op.inputs.size() == 3 &&
+         heads_of(op.inputs[1]) && heads_of(op.inputs[2]);
 }
 
 /// The product that reads what the softmax answers.
@@ -412,7 +423,9 @@ void KeyKeeper::keep(const CausalAttention& a) {
     items.emplace_back(turned(scores.inputs[1]));
     keys = std::get<OpNode>(items.back()).outputs[0];
   }
-  const ValueId values = heads_of(product.inputs[1]);
+  const bool fused = a.scores == a.product;  // queries, keys, values
+  const size_t second = fused ? 2 : 1;
+  const ValueId values = heads_of(product.inputs[second]);
   auto kept = update(keys, values, *frame, scores);
   const ValueId all_keys = kept->outputs[0], all_values = kept->outputs[1];
   items.emplace_back(std::move(kept));
@@ -423,13 +436,20 @@ void KeyKeeper::keep(const CausalAttention& a) {
   } else {
     scores.inputs[1] = again(scores.inputs[1], keys, all_keys, items);
   }
-  product.inputs[1] = again(product.inputs[1], values, all_values, items);
+  product.inputs[second] =
+      again(product.inputs[second], values, all_values, items);
   scores.args[1] = tensor(scores.inputs[1]);
-  product.args[1] = tensor(product.inputs[1]);
+  product.args[second] = tensor(product.inputs[second]);
   OpNode& hiding = mine(*a.hiding);
-  hiding.op = torch::find_op("add");
-  hiding.args = {tensor(a.bare), tensor(all), Value::integer(1)};
-  hiding.inputs = {a.bare, all};
+  if (fused) {
+    hiding.args[hiding.op->param("attn_mask")] = tensor(all);
+    hiding.args[hiding.op->param("is_causal")] = Value::boolean(false);
+    hiding.inputs.push_back(all);
+  } else {
+    hiding.op = torch::find_op("add");
+    hiding.args = {tensor(a.bare), tensor(all), Value::integer(1)};
+    hiding.inputs = {a.bare, all};
+  }
   for (Frame* f = frame; f; f = f->parent) {
     const bool known =
         std::find(f->inputs.begin(), f->inputs.end(), all) != f->inputs.end();

@@ -1,5 +1,7 @@
 #include "lift/attention.h"
 
+#include <cmath>
+
 #include "lift/attention_proof.h"
 
 namespace portwright::lift {
@@ -11,7 +13,7 @@ double Attention::scale_value() const {
   for (const Factor& f : scale) {
     product *= f.divides ? 1 / f.value.as_double() : f.value.as_double();
   }
-  return product;
+  return depth ? product / std::sqrt(static_cast<double>(depth)) : product;
 }
 
 namespace {
@@ -39,6 +41,34 @@ class AttentionSearch {
  public:
   AttentionSearch(const Trace& trace, const Flows& flows, const Graph& graph)
       : trace_(trace), flows_(flows), graph_(graph) {}
+
+  /// torch's own fused form, of all keys that the mask leaves.
+  std::optional<Attention> fused(const OpNode& op, bool grouped) {
+    grouped_ = grouped;
+    const auto argument = [&](const char* name) -> const Value& {
+      return op.args[op.op->param(name)];
+    };
+    const Value& causal = argument("is_causal");
+    const Value& scale = argument("scale");
+    Attention found;
+    found.queries = op.inputs[0];
+    found.keys = ungrouped(op.inputs[1]);
+    found.values = ungrouped(op.inputs[2]);
+    found.output = op.outputs[0];
+    found.biases.assign(op.inputs.begin() + 3, op.inputs.end());
+    if (scale.is_number()) {
+      found.scale.push_back({scale, false});
+    } else {
+      found.depth = trace_.info(found.queries).shape.back();
+    }
+    for (ValueId id : {found.queries, found.keys, found.values}) {
+      if (trace_.info(id).shape.size() != 4) {
+        return {};
+      }
+    }
+    return causal.is_bool() && !causal.as_bool() ? std::optional(found)
+                                                 : std::nullopt;
+  }
 
   /// `grouped` looks through the repetition of keys and values.
   std::optional<Attention> from(const OpNode& softmax, bool grouped) {
@@ -305,11 +335,13 @@ std::vector<Attention> lift_attentions(
   AttentionSearch search(trace, flows, graph);
   std::vector<Attention> out;
   for (const OpNode* op : graph.ops) {
-    if (!named(op, {"softmax"})) {
+    const bool fused = named(op, {"scaled_dot_product_attention"});
+    if (!fused && !named(op, {"softmax"})) {
       continue;
     }
     for (const bool grouped : {true, false}) {
-      auto found = search.from(*op, grouped);
+      auto found =
+          fused ? search.fused(*op, grouped) : search.from(*op, grouped);
       if (found && equals_fused(interp, trace, flows, *found, half)) {
         out.push_back(*found);
         break;

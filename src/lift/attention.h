@@ -22,6 +22,7 @@ struct Attention {
     bool divides;
   };
   std::vector<Factor> scale;
+  int64_t depth = 0;    // where not 0, over its root too: channels of a head
   eval::Value softcap;  // Undefined: none
 
   double scale_value() const;

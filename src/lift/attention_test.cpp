@@ -66,6 +66,24 @@ class AttentionTest : public ::testing::Test {
   int count_ = 0;
 };
 
+TEST_F(AttentionTest, TakesTorchsOwnFusedForm) {
+  const auto found =
+      lift("        k = k.repeat_interleave(2, dim=1)\n"
+           "        v = v.repeat_interleave(2, dim=1)\n"
+           "        return F.scaled_dot_product_attention(q, k, v)");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].keys, inputs_[1]);
+  EXPECT_EQ(found[0].depth, 8);
+  EXPECT_FLOAT_EQ(found[0].scale_value(), 1 / std::sqrt(8.0));
+}
+
+TEST_F(AttentionTest, HidesNothingByAFlag) {
+  EXPECT_TRUE(lift("        v = v.repeat_interleave(2, dim=1)\n"
+                   "        return F.scaled_dot_product_attention(\n"
+                   "            q, q, v, is_causal=True)")
+                  .empty());
+}
+
 TEST_F(AttentionTest, LooksThroughRepeatedHeads) {
   const auto found = lift(
       "        k = k[:, :, None].expand(2, 2, 2, 3, 8).reshape(2, 4, 3, 8)\n"

@@ -32,6 +32,29 @@ def test_what_reads_later_keys_is_left_as_it_is(portwright, tmp_path):
     assert "keeps no keys and values" in answer(done)["holes"][0]["message"]
 
 
+FUSED = """\
+        output = nn.functional.scaled_dot_product_attention(
+            queries, keys, values, is_causal=True
+        ).transpose(1, 2)
+"""
+
+
+def test_torch_s_fused_attention_is_mlx_s(portwright, tmp_path):
+    folder = tmp_path / "fused"
+    shutil.copytree(PLAIN, folder)
+    own = folder / "modeling_plain.py"
+    text = own.read_text()
+    start = text.index("        scores = queries")
+    end = text.index("        return self.out(")
+    own.write_text(text[:start] + FUSED + text[end:])
+    file = tmp_path / "fused.py"
+    done = portwright("compile", folder, "-o", file, "--fast", "--json")
+    assert done.returncode == 0, done.stderr
+    assert answer(done)["proof"]["in_process"]["verdict"] == "passed"
+    text = " ".join(file.read_text().split())
+    assert "scale=queries.shape[-1] ** -0.5" in text and "mask=mask" in text
+
+
 def test_keys_laid_out_for_a_product_are_kept_by_heads(emitted):
     text = emitted("openai-gpt")
     assert "cache.update_and_fetch(keys, values)" in text

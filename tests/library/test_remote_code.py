@@ -35,11 +35,14 @@ def made(reference_worker, tmp_path_factory):
         "guarded_imports",
         "states_and_keys",
         "shared_keys",
-        "keeps_nothing",
     ],
 )
 def test_equals_torch(name, made, agree):
     agree(name, made(name))
+
+
+def test_a_model_without_a_cache_equals_torch(made, agree):
+    agree("keeps_nothing", made("keeps_nothing"), parts=["full", "batch"])
 
 
 def test_an_unknown_package_is_refused_by_name(portwright, made, tmp_path):

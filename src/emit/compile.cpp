@@ -5,6 +5,7 @@
 #include "emit/choices.h"
 #include "emit/exploration.h"
 #include "emit/kept_keys.h"
+#include "emit/kept_states.h"
 #include "emit/own_elements.h"
 #include "library/guarded.h"
 #include "lift/print.h"
@@ -55,11 +56,18 @@ mx::array positions(int64_t from, int64_t to, int64_t batch) {
       {static_cast<int>(batch), static_cast<int>(to - from)});
 }
 
-/// Calls the model as generate() does, on ids from..to of every row.
+/// What a model keeps between forwards, and the keyword by which it is given.
+struct Cache {
+  std::string name;
+  Value value;
+};
+
+/// Calls the model as generate() does, on ids from..to of every row; its
+/// answer.
 Value call_model(
     eval::Interpreter& interp,
     const Value& model,
-    const Value& cache,
+    const Cache& cache,
     int64_t from,
     int64_t to,
     int64_t batch,
@@ -80,25 +88,23 @@ Value call_model(
     add("attention_mask", mask);
   }
   add("position_ids", position_ids);
+  add(cache.name.c_str(), cache.value);
   const Value running(interp.import_module("portwright.running"));
-  const Value name =
-      interp.call(interp.getattr(running, "cache_name"), {model});
-  add(name.str().c_str(), cache);
   if (const Value kept = interp.call(interp.getattr(running, "kept"), {model});
       !kept.is_none()) {
     add("logits_to_keep", kept);
   }
   add("use_cache", Value::boolean(true));
   const Value outputs = interp.call(model, std::move(args));
-  const Value logits = interp.getattr(outputs, "logits");
   if (evaluation) {
+    const Value logits = interp.getattr(outputs, "logits");
     auto id = [](const Value& v) { return torch::as_tensor(v)->value_id; };
     evaluation->ids = id(ids);
     evaluation->positions = id(position_ids);
     evaluation->mask = masked ? id(mask) : 0;
     evaluation->logits = id(logits);
   }
-  return logits;
+  return outputs;
 }
 
 /// Nothing is recorded while it lives.
@@ -141,6 +147,26 @@ void allow_global_fields(eval::Interpreter& interp, const Value& config) {
   }
 }
 
+/// The cache after a prefix; some models make one themselves.
+Cache fill_cache(eval::Interpreter& interp, bool masked, const Evaluation& e) {
+  const Value running(interp.import_module("portwright.running"));
+  const Value name =
+      interp.call(interp.getattr(running, "cache_name"), {e.model});
+  Cache cache{name.str(), value_or_throw(library::make_cache(interp, e.model))};
+  const Value outputs =
+      call_model(interp, e.model, cache, 0, e.offset, e.batch, masked, nullptr);
+  const Value handed_on =
+      cache.value.is_none()
+          ? interp.call(
+                interp.getattr(running, "handed_on"), {e.model, outputs})
+          : Value::none();
+  if (!handed_on.is_none()) {
+    const auto pair = interp.to_vector(handed_on);
+    cache = {pair[0].str(), pair[1]};
+  }
+  return cache;
+}
+
 /// Builds a model and records it: a cached prefix goes before what is recorded.
 std::unique_ptr<trace::Trace> record_model(
     eval::Interpreter& interp,
@@ -158,22 +184,35 @@ std::unique_ptr<trace::Trace> record_model(
   }
   interp.call(interp.getattr(running, "give_apart"), {e.model});
   interp.call_method(e.model, "eval");
-  Value cache;
+  Cache cache;
   {
     Pause pause(interp);
-    cache = value_or_throw(library::make_cache(interp, e.model));
-    call_model(interp, e.model, cache, 0, e.offset, e.batch, masked, nullptr);
+    cache = fill_cache(interp, masked, e);
   }
   recorder.built(e.model);
-  call_model(
-      interp,
-      e.model,
-      cache,
-      e.offset,
-      e.offset + e.length,
-      e.batch,
-      masked,
-      &e);
+  const auto forward = [&](int64_t from, int64_t count, Evaluation* given) {
+    call_model(
+        interp, e.model, cache, from, from + count, e.batch, masked, given);
+  };
+  Trace& recorded = recorder.trace();
+  KeptStates kept(interp, recorded, cache.value);
+  forward(e.offset, e.length, &e);
+  const auto changes = kept.changes(1);
+  if (normalise_states(interp, recorded, changes, e.ids)) {
+    const size_t items = recorded.root.items.size();
+    const auto first = static_cast<trace::ValueId>(recorded.values.size());
+    const auto step = library::guarded(interp, [&] {
+      forward(e.offset + e.length, 1, nullptr);
+      return kept.changes(first);
+    });
+    fold_step(
+        interp,
+        recorded,
+        items,
+        first,
+        changes,
+        step.value_or(std::vector<KeptStates::Change>{}));
+  }
   auto trace = recorder.finish();
   allow_global_fields(interp, e.config);
   keep_own_elements(interp, *trace, e);

@@ -166,7 +166,8 @@ std::string Context::args_text(const Value& value) {
 std::string Context::integer_text(const Value& module, int64_t value) {
   if (module.object()->attrs) {
     for (const auto& [name, v] : module.object()->attrs->entries()) {
-      if (v.is_int() && v.as_int() == value && v.provenance()) {
+      if (v.is_int() && v.as_int() == value && v.provenance() &&
+          !eval::depends_on_loop(v.provenance())) {
         return args_text(v);
       }
     }

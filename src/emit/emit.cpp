@@ -124,6 +124,15 @@ void gather(const std::vector<Context*>& drafts) {
         draft->own_elements.begin(), draft->own_elements.end());
     all.convolutions.insert(
         draft->convolutions.begin(), draft->convolutions.end());
+    for (const Guard& guard : draft->guards) {
+      const bool known = std::any_of(
+          all.guards.begin(), all.guards.end(), [&](const Guard& g) {
+            return g.refused == guard.refused;
+          });
+      if (!known) {
+        all.guards.push_back(guard);
+      }
+    }
     for (const auto& experts : draft->experts) {
       const bool known = std::any_of(
           all.experts.begin(), all.experts.end(), [&](const auto& e) {

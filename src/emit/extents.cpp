@@ -9,8 +9,9 @@ using eval::Value;
 namespace {
 
 bool reads_shape(const Provenance* p) {
-  return p && (p->kind == Provenance::Kind::Dim || reads_shape(p->left) ||
-               reads_shape(p->right) || reads_shape(p->test));
+  return p && p->kind != Provenance::Kind::Loop &&
+         (p->kind == Provenance::Kind::Dim || reads_shape(p->left) ||
+          reads_shape(p->right) || reads_shape(p->test));
 }
 
 }  // namespace
@@ -27,6 +28,9 @@ std::optional<Expression> ModuleWriter::of_shapes(const Provenance* p) {
       p, [&](const Provenance& part) -> std::optional<std::string> {
         if (part.kind == Provenance::Kind::Dim) {
           return own_extent(part).text;
+        }
+        if (part.kind == Provenance::Kind::Loop && reads_shape(part.left)) {
+          return std::to_string(part.integer);  // written out
         }
         if (part.kind == Provenance::Kind::Constant || reads_shape(&part)) {
           return {};

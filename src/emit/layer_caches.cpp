@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "lift/step.h"
+
 namespace portwright::emit {
 
 using eval::Value;
@@ -14,17 +16,6 @@ std::string below(const Frame& outer, const Frame& inner) {
 }
 
 namespace {
-
-/// The calls that write states, a cache's own calls not counted.
-int count_updates(const Frame& frame) {
-  int n = 0;
-  for (const auto& item : frame.items) {
-    if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-      n += lift::is_state_update(**child) ? 1 : count_updates(**child);
-    }
-  }
-  return n;
-}
 
 /// Where a call has the argument of that name; -1 without it.
 int argument_index(const Frame& call, std::string_view name) {
@@ -44,6 +35,60 @@ std::string attention_mask(const Context& context, bool sliding) {
 }
 
 }  // namespace
+
+std::vector<const Frame*> state_updates(const Frame& frame) {
+  std::vector<const Frame*> out;
+  for (const auto& item : frame.items) {
+    const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+    if (!child || lift::is_step(**child)) {
+      continue;
+    }
+    if (lift::is_state_update(**child)) {
+      out.push_back(child->get());
+      continue;
+    }
+    const auto inside = state_updates(**child);
+    out.insert(out.end(), inside.begin(), inside.end());
+  }
+  return out;
+}
+
+namespace {
+
+/// True when an operation inside reads positions.
+bool reads_positions(const Context& context, const Frame& frame) {
+  return std::any_of(
+      frame.items.begin(), frame.items.end(), [&](const auto& item) {
+        if (const auto* op = std::get_if<OpNode>(&item)) {
+          return std::any_of(
+              op->inputs.begin(), op->inputs.end(), [&](ValueId id) {
+                return context.flows.of(id) == lift::Flow::Position;
+              });
+        }
+        const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+        return child && !lift::is_step(**child) &&
+               reads_positions(context, **child);
+      });
+}
+
+bool counts_tokens(const Context& context, const Frame& frame) {
+  if (frame.is_module() && lift::keeps_state(frame) &&
+      !lift::updates_keys(frame)) {
+    return reads_positions(context, frame);
+  }
+  return std::any_of(
+      frame.items.begin(), frame.items.end(), [&](const auto& item) {
+        const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+        return child && counts_tokens(context, **child);
+      });
+}
+
+}  // namespace
+
+int state_arrays(const Context& context, const Frame& layer) {
+  return static_cast<int>(state_updates(layer).size()) +
+         counts_tokens(context, layer);
+}
 
 std::string named_kind(Context& context, const Frame& layer) {
   const Value kinds =
@@ -83,7 +128,7 @@ std::vector<int64_t> layer_indices(const Frame& frame) {
 
 void add_recurrent_layer(Context& context, const Frame& layer, Masks& masks) {
   std::string kind = named_kind(context, layer);
-  const int states = count_updates(layer);
+  const int states = state_arrays(context, layer);
   const bool both = lift::updates_keys(layer);
   if (!both && (kind == "full_attention" || kind == "sliding_attention")) {
     context.hole(

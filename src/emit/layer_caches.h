@@ -8,6 +8,14 @@ namespace portwright::emit {
 /// order; each is a cache of its own.
 std::vector<int64_t> layer_indices(const Frame& frame);
 
+/// The calls that write states, in order, a cache's own calls not among them:
+/// each has an array of the layer's cache.
+std::vector<const Frame*> state_updates(const Frame& frame);
+
+/// How many arrays the layer's cache has: states, and where modules without
+/// keys read positions, how many tokens each row has had.
+int state_arrays(const Context& context, const Frame& layer);
+
 /// What the config's layer_types calls a layer; "" where it does not say.
 std::string named_kind(Context& context, const Frame& layer);
 

@@ -206,6 +206,14 @@ void ModuleWriter::keep_unread_parameters() {
   });
 }
 
+/// True when it keeps keys itself, and submodules states.
+bool ModuleWriter::splits_states() const {
+  return takes_both_ &&
+         std::none_of(graph_.calls.begin(), graph_.calls.end(), [](auto* call) {
+           return lift::updates_keys(*call);
+         });
+}
+
 std::map<ValueId, std::string> ModuleWriter::optional_inputs() const {
   std::map<ValueId, std::string> out;
   for (ValueId id : optional_inputs_) {

@@ -6,6 +6,7 @@
 #include "emit/layer_caches.h"
 #include "emit/module_inputs.h"
 #include "emit/operations.h"
+#include "emit/unrolled.h"
 
 namespace portwright::emit {
 
@@ -301,7 +302,12 @@ Expression ModuleWriter::make(ValueId id) {
   }
   if (context_.flows.of(id) == Flow::Constant && !in_checkpoint(id)) {
     if (const Value scalar_value = buffer_scalar(id); scalar_value.defined()) {
-      return scalar(scalar_value);
+      const Expression e = scalar(scalar_value);
+      const bool rounded = info.dtype == torch::Dtype::BFloat16 &&
+                           !constructing_ && !dtype_source.empty();
+      return rounded
+                 ? Expression{"mx.array(" + e.text + ", dtype=mx.bfloat16).astype(" + dtype_source + ".dtype)", kPrimary}
+                 : e;
     }
   }
   if (!info.parameter.empty()) {
@@ -391,7 +397,10 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   const bool recurrent = lift::keeps_state(child);
   if (takes_both_ && recurrent != lift::updates_keys(child)) {
     args.emplace_back(recurrent ? "ssm_mask" : "mask");
-    args.emplace_back(recurrent ? "cache[0]" : "cache[1]");
+    args.emplace_back(
+        !recurrent        ? "cache[1]"
+        : splits_states() ? "state_cache"
+                          : "cache[0]");
   } else if (takes_both_ && recurrent) {
     args.insert(args.end(), {"mask", "ssm_mask", "cache"});
   } else if (attends(context_, child)) {
@@ -608,12 +617,14 @@ Expression ModuleWriter::scalar(const Value& v) {
         frame_.call,
         "'" + frame_.path + "' reads the length of its cache in no known way");
   }
-  // A loop of the source's outside of layers is written out.
-  const bool unrolled = eval::depends_on_loop(v.provenance()) &&
-                        !frame_.path.starts_with(context_.layers_path + ".");
+  // A loop of the source's that is not the one over layers is written out.
+  const bool unrolled = is_unrolled(context_, frame_, v.provenance());
   if (v.provenance() && v.provenance()->kind != Provenance::Kind::Dim &&
       !v.is_none() && !unrolled) {
     return {"self." + attribute_for(v), kPrimary};
+  }
+  if (unrolled) {
+    serve_loops(context_, frame_, v.provenance());
   }
   const std::string text = literal(context_.interp, v);
   return {text, text.front() == '-' ? kUnary : kPrimary};
@@ -774,6 +785,10 @@ ClassText ModuleWriter::take(std::string class_name) {
   if (splits_cache_) {
     out.call.emplace_back(
         "cache, index_cache = (None, None) if cache is None else cache");
+  }
+  if (splits_states()) {
+    out.call.emplace_back(
+        "state_cache, cache = (None, None) if cache is None else cache");
   }
   out.call.insert(out.call.end(), statements_.begin(), statements_.end());
   out.methods = recurrent_.methods();

@@ -153,6 +153,11 @@ class ModuleWriter {
       size_t from,
       const std::string& text,
       const std::string& by);
+  /// The statements that `write` writes, which are not added: they compute
+  /// `outputs`.
+  std::vector<std::string> written_apart(
+      const std::vector<ValueId>& outputs,
+      const std::function<void()>& write);
   size_t statement_count() const {
     return statements_.size();
   }
@@ -196,6 +201,7 @@ class ModuleWriter {
   bool is_saved(ValueId id) const;
   std::string given_text(const Carried& carried);
   void keep_unread_parameters();
+  bool splits_states() const;
   void order_init();
   Expression call_module(const Frame& call, size_t index);
   Expression unpacked(

@@ -209,7 +209,12 @@ bool flattens_positions(const Context& context, const lift::Graph& graph) {
 }  // namespace
 
 Expression ModuleWriter::positions() {
-  return position_cache_ ? shared_positions() : attention_.positions();
+  if (position_cache_) {
+    return shared_positions();
+  }
+  const bool keeps_keys =
+      !lift::keeps_state(frame_) || lift::updates_keys(frame_);
+  return keeps_keys ? attention_.positions() : recurrent_.positions();
 }
 
 Expression ModuleWriter::shared_positions() {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "emit/layer_caches.h"
 #include "emit/module_writer.h"
 #include "eval/code.h"
 
@@ -61,34 +62,84 @@ void RecurrentWriter::find() {
   Context& context = w_.context();
   const base::Stopwatch lifting(context.lift_ms);
   const auto updates = lift::find_state_updates(w_.graph());
-  int slot = 0;
-  for (const auto& update : updates) {
-    const base::Span& place = update.call->call;
-    if (update.convolution) {
-      const auto form = lift::lift_causal_conv(
-          context.interp, context.trace, context.flows, w_.graph(), update);
-      if (!form) {
-        context.hole(
-            place, "what is computed of these states is no causal convolution");
-      }
-      convolutions_.push_back({*form, slot++});
-      channels_last_.start(form->output);
-      continue;
-    }
+  const auto all = updates_of_layer();
+  advances_ = !updates.empty() && updates.back().call == all.back();
+  std::vector<StepWriter::Update> others;
+  for (size_t i = 0; i < updates.size(); ++i) {
     const auto recurrence =
-        lift::find_recurrence(context.trace, w_.graph(), update);
-    if (!recurrence) {
-      context.hole(place, "no function of the source makes this state");
+        updates[i].convolution
+            ? std::nullopt
+            : lift::find_recurrence(context.trace, w_.graph(), updates[i]);
+    const auto place = std::find(all.begin(), all.end(), updates[i].call);
+    const auto slot = static_cast<int>(place - all.begin());
+    if (!(updates[i].convolution
+              ? add_convolution(updates[i], slot)
+              : recurrence && add_recurrence(*recurrence, slot))) {
+      others.push_back({i, slot});
     }
-    add_recurrence(*recurrence, slot++);
+  }
+  std::erase_if(others, [&](const StepWriter::Update& update) {
+    return add_stepped_convolution(update);
+  });
+  if (!others.empty() && !step_.find(others, advances_)) {
+    const auto& first = updates[others.front().index];
+    context.hole(
+        first.call->call,
+        first.convolution
+            ? "what is computed of these states is no causal convolution"
+            : "no function of the source makes this state");
   }
 }
 
-void RecurrentWriter::add_recurrence(
+/// Those of the layer that the module belongs to.
+std::vector<const Frame*> RecurrentWriter::updates_of_layer() const {
+  const Frame* frame = w_.graph().frame;
+  const Frame* layer = frame;
+  while (layer && !is_layer(w_.context(), *layer)) {
+    layer = layer->parent;
+  }
+  return state_updates(layer ? *layer : *frame);
+}
+
+bool RecurrentWriter::add_convolution(
+    const lift::StateUpdate& update,
+    int slot) {
+  Context& context = w_.context();
+  const auto form = lift::lift_causal_conv(
+      context.interp, context.trace, context.flows, w_.graph(), update);
+  if (form) {
+    convolutions_.push_back({*form, slot});
+    channels_last_.start(form->output);
+  }
+  return form.has_value();
+}
+
+/// A convolution as the forward of one token has it.
+bool RecurrentWriter::add_stepped_convolution(
+    const StepWriter::Update& update) {
+  Context& context = w_.context();
+  const auto step = lift::find_step(
+      context.trace,
+      context.flows,
+      w_.graph(),
+      {update.index},
+      context.evaluation.length);
+  const auto form =
+      step ? lift::lift_causal_conv(context.interp, context.trace, *step)
+           : std::nullopt;
+  if (form) {
+    convolutions_.push_back({*form, update.slot});
+    if (form->output_axis == 2) {
+      channels_last_.start(form->output);
+    }
+  }
+  return form.has_value();
+}
+
+bool RecurrentWriter::add_recurrence(
     const lift::Recurrence& recurrence,
     int slot) {
   Context& context = w_.context();
-  covered_.insert(recurrence.call);
   if (const auto delta = lift::lift_gated_delta(
           context.interp,
           context.trace,
@@ -106,19 +157,25 @@ void RecurrentWriter::add_recurrence(
     scans_.push_back({*scan, slot});
     channels_last_.start(scan->output);
   } else {
-    context.hole(
-        recurrence.call->call,
-        "'" + recurrence.call->qualname() + "' is no known recurrence");
+    return false;
   }
+  covered_.insert(recurrence.call);
+  return true;
 }
 
 bool RecurrentWriter::owns(ValueId id) const {
-  return channels_last_.owns(id) || with_output(deltas_, id) != deltas_.end() ||
+  const auto conv = with_output(convolutions_, id);
+  const bool plain = conv != convolutions_.end() && conv->form.output_axis == 1;
+  return step_.owns(id) || plain || channels_last_.owns(id) ||
+         with_output(deltas_, id) != deltas_.end() ||
          with_output(spaces_, id) != spaces_.end();
 }
 
 std::optional<std::vector<ValueId>> RecurrentWriter::dependencies(
     ValueId id) const {
+  if (step_.owns(id)) {
+    return step_.dependencies();
+  }
   if (auto c = with_output(convolutions_, id); c != convolutions_.end()) {
     return std::vector<ValueId>{c->form.input};
   }
@@ -144,6 +201,14 @@ std::optional<std::vector<ValueId>> RecurrentWriter::dependencies(
 }
 
 Expression RecurrentWriter::produce(ValueId id) {
+  if (step_.owns(id)) {
+    return step_.produce(id);
+  }
+  if (auto c = with_output(convolutions_, id);
+      c != convolutions_.end() && c->form.output_axis == 1) {
+    write_convolution(*c);
+    return w_.value(id);
+  }
   if (auto d = with_output(deltas_, id); d != deltas_.end()) {
     write_delta(*d);
     return w_.value(id);
@@ -187,7 +252,8 @@ std::string RecurrentWriter::conv_member(const lift::CausalConv& form) {
           : form.bias ? "True"
                       : "False"));
   context.convolutions.insert(name);
-  const bool last = deltas_.empty() && spaces_.empty() && scans_.empty();
+  const bool last = advances_ && deltas_.empty() && spaces_.empty() &&
+                    scans_.empty() && !step_.any();
   std::string call_text = "self." + name + "(x)";
   if (const char* function = activation_text(form.activation); *function) {
     call_text = std::string(function) + "(" + call_text + ")";
@@ -229,11 +295,14 @@ void RecurrentWriter::write_convolution(const Convolution& conv) {
     w_.context().hole(
         w_.graph().frame->call, "a module with several convolutions' states");
   }
-  const std::string x = channels_last_.of(conv.form.input).text;
+  const lift::CausalConv& f = conv.form;
+  const std::string x = f.input_axis == 2 ? channels_last_.of(f.input).text
+                                          : w_.value(f.input).text;
   conv_member(conv.form);
   const std::string name = w_.fresh(w_.house_of(conv.form.output));
   w_.statement(name + " = self._convolve(" + x + ", mask, cache)");
-  channels_last_.bind(conv.form.output, name);
+  f.output_axis == 2 ? channels_last_.bind(f.output, name)
+                     : w_.bind(f.output, name);
 }
 
 /// Queries and keys as the shared function takes them.
@@ -380,6 +449,20 @@ void RecurrentWriter::write_scan(const Scan& scan) {
       w_.value(f.d).text));
 }
 
+Expression RecurrentWriter::positions() {
+  w_.needs_shape = true;
+  const std::string seen = fmt::format("cache[{}]", updates_of_layer().size());
+  w_.open_with("seen = " + seen + " if cache is not None else None", "seen");
+  w_.open_with("new = mx.ones((B, L)) if mask is None else mask", "new");
+  w_.open_with(
+      "positions = mx.cumsum(new.astype(mx.int32), axis=1) - 1", "positions");
+  w_.open_with("if seen is not None:", "if seen is not None:");
+  w_.open_with("    positions = positions + seen", "positions + seen");
+  w_.open_with("if cache is not None:", "if cache is not None:");
+  w_.open_with("    " + seen + " = positions[:, -1:] + 1", seen);
+  return {"positions", kPrimary};
+}
+
 /// `output, state = call`, and the state kept.
 void RecurrentWriter::write_state(
     const std::string& call,
@@ -392,7 +475,9 @@ void RecurrentWriter::write_state(
   w_.statement(name + ", state = " + call);
   w_.statement("if cache is not None:");
   w_.statement(fmt::format("    cache[{}] = state", slot));
-  w_.statement("    cache.advance(L)");
+  if (advances_) {
+    w_.statement("    cache.advance(L)");
+  }
   w_.bind(output, name);
 }
 

@@ -8,6 +8,7 @@
 #include "emit/channels_last.h"
 #include "emit/context.h"
 #include "emit/expression.h"
+#include "emit/step_writer.h"
 #include "lift/causal_conv.h"
 #include "lift/gated_delta.h"
 #include "lift/selective_scan.h"
@@ -24,7 +25,7 @@ class ModuleWriter;
 class RecurrentWriter {
  public:
   explicit RecurrentWriter(ModuleWriter& writer)
-      : w_(writer), channels_last_(writer) {}
+      : w_(writer), channels_last_(writer), step_(writer) {}
 
   /// Lifts the idioms of the module's forward; a hole where a state is kept of
   /// something else.
@@ -39,6 +40,9 @@ class RecurrentWriter {
   /// of their operation.
   std::optional<std::vector<ValueId>> dependencies(ValueId id) const;
   Expression produce(ValueId id);
+  /// The positions of the new tokens where no keys are kept: the layer's cache
+  /// counts the tokens of each row beside its states.
+  Expression positions();
   /// Methods of the class that the forward calls.
   const std::vector<std::string>& methods() const {
     return methods_;
@@ -63,7 +67,10 @@ class RecurrentWriter {
     int slot = 0;
   };
 
-  void add_recurrence(const lift::Recurrence& recurrence, int slot);
+  std::vector<const Frame*> updates_of_layer() const;
+  bool add_convolution(const lift::StateUpdate& update, int slot);
+  bool add_stepped_convolution(const StepWriter::Update& update);
+  bool add_recurrence(const lift::Recurrence& recurrence, int slot);
   std::string conv_member(const lift::CausalConv& form);
   void write_convolution(const Convolution& conv);
   void write_delta(const Delta& delta);
@@ -77,12 +84,14 @@ class RecurrentWriter {
 
   ModuleWriter& w_;
   ChannelsLast channels_last_;
+  StepWriter step_;
   std::vector<Convolution> convolutions_;
   std::vector<Delta> deltas_;
   std::vector<Space> spaces_;
   std::vector<Scan> scans_;
   std::vector<std::string> methods_;
   std::set<const Frame*> covered_;
+  bool advances_ = true;  // the layer's cache
 };
 
 }  // namespace portwright::emit

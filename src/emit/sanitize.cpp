@@ -148,6 +148,35 @@ std::string division(const KeyRule& rule) {
          "        weights.update(zip(names, parts))\n";
 }
 
+/// The last two parts of the paths of buffers in checkpoints that classes of
+/// the file do not hold: what their forwards do not read.
+std::set<std::string> unread_buffers(const Context& context) {
+  std::set<std::string> out;
+  for (const auto& info : context.trace.values) {
+    const auto* tensor = torch::as_tensor(info.tensor);
+    const size_t dot = info.parameter.rfind('.');
+    if (!tensor || !tensor->is_buffer || !tensor->persistent ||
+        dot == std::string::npos) {
+      continue;
+    }
+    const std::string path = info.parameter.substr(0, dot);
+    const std::string name = info.parameter.substr(dot + 1);
+    const Value owner = context.module(path);
+    for (const ClassText& c : context.classes) {
+      const bool holds =
+          std::any_of(c.init.begin(), c.init.end(), [&](const auto& line) {
+            return line.find("self." + name + " = ") != std::string::npos;
+          });
+      if (c.frame && owner.defined() && c.frame->module.defined() &&
+          c.frame->module.object()->cls == owner.object()->cls && !holds &&
+          lift::keeps_state(*c.frame)) {
+        out.insert(path.substr(path.rfind('.') + 1) + "." + name);
+      }
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string write_sanitize(Context& context) {
@@ -176,6 +205,11 @@ std::string write_sanitize(Context& context) {
     body += "    weights = {k: v.moveaxis(2, 1) if k.endswith(\"." + name +
             ".weight\") and v.shape[-1] != 1 else v for k, v in "
             "weights.items()}\n";
+  }
+  if (const auto unread = unread_buffers(context); !unread.empty()) {
+    body += "    unread = " + tuple_of(unread) +
+            "\n    weights = {k: v for k, v in weights.items() if not "
+            "k.endswith(unread)}\n";
   }
   body += copied;  // under the names that the renamings gave
   body += shared_weights(context);

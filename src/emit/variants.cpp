@@ -158,8 +158,16 @@ void share_plain_fields(std::vector<Sample>& samples) {
     std::erase_if(
         in_all, [&](const auto& text) { return !own.contains(text); });
   }
-  std::erase_if(
-      shared, [&](const Statement& s) { return in_all.contains(s.text); });
+  const auto name = [](const Statement& s) {
+    return s.text.substr(0, s.text.find(" = "));
+  };
+  std::map<std::string, int> texts;  // by name: one may be of two fields
+  for (const Statement& s : shared) {
+    ++texts[name(s)];
+  }
+  std::erase_if(shared, [&](const Statement& s) {
+    return in_all.contains(s.text) || texts[name(s)] > 1;
+  });
   for (Sample& sample : samples) {
     std::erase_if(sample.block, [&](const Statement& s) {
       return std::find(shared.begin(), shared.end(), s) != shared.end();

@@ -29,6 +29,26 @@ void collect_parameters(
   }
 }
 
+/// False unless the parameters are a weight and perhaps a bias.
+bool take_weights(
+    const Trace& trace,
+    const std::vector<ValueId>& parameters,
+    CausalConv& out) {
+  for (ValueId id : parameters) {
+    const auto& shape = trace.info(id).shape;
+    ValueId& slot = shape.size() == 1 ? out.bias : out.weight;
+    if (slot || shape.empty() || shape[0] != out.channels ||
+        (shape.size() != 1 && (shape.size() != 3 || shape[1] != 1))) {
+      return false;
+    }
+    slot = id;
+  }
+  if (out.weight) {
+    out.kernel = static_cast<int>(trace.info(out.weight).shape[2]);
+  }
+  return out.weight != 0;
+}
+
 /// The first value made of `full` and of no other data that is as long as the
 /// new inputs; with its weight and bias.
 std::optional<CausalConv> shaped(
@@ -61,20 +81,8 @@ std::optional<CausalConv> shaped(
     out.input = update.written;
     out.output = op->outputs[0];
     out.channels = static_cast<int>(wanted[1]);
-    for (ValueId id : parameters) {
-      const auto& shape = trace.info(id).shape;
-      ValueId& slot = shape.size() == 1 ? out.bias : out.weight;
-      if (slot || shape.empty() || shape[0] != wanted[1] ||
-          (shape.size() != 1 && (shape.size() != 3 || shape[1] != 1))) {
-        return {};
-      }
-      slot = id;
-    }
-    if (!out.weight) {
-      return {};
-    }
-    out.kernel = static_cast<int>(trace.info(out.weight).shape[2]);
-    return out;
+    return take_weights(trace, parameters, out) ? std::optional(out)
+                                                : std::nullopt;
   }
   return {};
 }
@@ -120,6 +128,28 @@ mx::array activated(CausalConv::Activation activation, const mx::array& x) {
   return x;
 }
 
+/// False when `got` is no activation of `plain`.
+bool take_activation(
+    const mx::array& got,
+    const mx::array& plain,
+    CausalConv& out) {
+  using Activation = CausalConv::Activation;
+  for (const Activation activation :
+       {Activation::None,
+        Activation::Silu,
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Relu,
+        Activation::Tanh,
+        Activation::Sigmoid}) {
+    if (relative_error(got, activated(activation, plain)) < kTolerance) {
+      out.activation = activation;
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::optional<CausalConv> lift_causal_conv(
@@ -147,20 +177,69 @@ std::optional<CausalConv> lift_causal_conv(
       replay.replace(found->bias, *bias);
     }
     const mx::array got = replay.compute(found->output);
-    const mx::array plain = convolved(x, weight, bias, length);
-    using Activation = CausalConv::Activation;
-    for (const Activation activation :
-         {Activation::None,
-          Activation::Silu,
-          Activation::Gelu,
-          Activation::GeluTanh,
-          Activation::Relu,
-          Activation::Tanh,
-          Activation::Sigmoid}) {
-      if (relative_error(got, activated(activation, plain)) < kTolerance) {
-        found->activation = activation;
-        return found;
-      }
+    if (take_activation(got, convolved(x, weight, bias, length), *found)) {
+      return found;
+    }
+  } catch (const eval::PythonError&) {
+  }
+  return {};
+}
+
+std::optional<CausalConv> lift_causal_conv(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Step& step) {
+  if (step.states.size() != 1 || step.inputs.size() != 1 ||
+      step.outputs.size() != 1) {
+    return {};
+  }
+  const Step::Part &in = step.inputs[0], &out = step.outputs[0];
+  const Step::State& state = step.states[0];
+  const auto& kept = trace.info(state.before).shape;
+  const auto is_token = [&](const Step::Part& part) {
+    const auto& shape = trace.info(part.token).shape;
+    return shape.size() == 3 && kept.size() == 3 && part.axis > 0 &&
+           shape[0] == kept[0] && shape[3 - part.axis] == kept[1];
+  };
+  CausalConv found;
+  if (!is_token(in) || !is_token(out)) {
+    return {};
+  }
+  found.input = in.whole;
+  found.output = out.whole;
+  found.input_axis = in.axis;
+  found.output_axis = out.axis;
+  found.channels = static_cast<int>(kept[1]);
+  std::set<ValueId> seen{state.before, in.token};
+  std::vector<ValueId> parameters;
+  collect_parameters(trace, out.token, seen, parameters);
+  if (!take_weights(trace, parameters, found) ||
+      (kept[2] != found.kernel && kept[2] + 1 != found.kernel)) {
+    return {};
+  }
+  try {
+    trace::Replay replay(interp, trace);
+    const mx::array before = random(shape_of(trace, state.before), 11);
+    const mx::array token = random(shape_of(trace, in.token), 14);
+    const mx::array weight = random(shape_of(trace, found.weight), 12);
+    replay.replace(state.before, before);
+    replay.replace(in.token, token);
+    replay.replace(found.weight, weight);
+    std::optional<mx::array> bias;
+    if (found.bias) {
+      bias = random(shape_of(trace, found.bias), 13);
+      replay.replace(found.bias, *bias);
+    }
+    const auto channels_first = [](const mx::array& x, int axis) {
+      return axis == 2 ? x : mx::swapaxes(x, 1, 2);
+    };
+    const mx::array full =
+        mx::concatenate({before, channels_first(token, in.axis)}, 2);
+    const auto next = mx::slice(full, {0, 0, 1}, full.shape());
+    const auto got = channels_first(replay.compute(out.token), out.axis);
+    if (relative_error(replay.compute(state.after), next) < kTolerance &&
+        take_activation(got, convolved(full, weight, bias, 1), found)) {
+      return found;
     }
   } catch (const eval::PythonError&) {
   }

@@ -6,6 +6,7 @@
 #include "eval/interpreter.h"
 #include "lift/graph.h"
 #include "lift/recurrence.h"
+#include "lift/step.h"
 
 namespace portwright::lift {
 
@@ -28,6 +29,8 @@ struct CausalConv {
   };
   Activation activation = Activation::None;
   int channels = 0, kernel = 0;
+  /// The axes of the tokens: 1 where the channels are last.
+  int input_axis = 2, output_axis = 2;
 };
 
 /// Recognises what is computed of the inputs that `update` answers with, by
@@ -38,5 +41,12 @@ std::optional<CausalConv> lift_causal_conv(
     const Flows& flows,
     const Graph& graph,
     const StateUpdate& update);
+
+/// The same of a step with one state: the last inputs, (B, C, K - 1) or
+/// (B, C, K).
+std::optional<CausalConv> lift_causal_conv(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Step& step);
 
 }  // namespace portwright::lift

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "eval/code.h"
+#include "lift/step.h"
 
 namespace portwright::lift {
 
@@ -25,6 +26,11 @@ Flows::Flows(const Trace& trace, ValueId ids, ValueId positions, ValueId mask)
 void Flows::visit(const Frame& frame) {
   for (const auto& item : frame.items) {
     if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      if (is_step(**child)) {  // what it is given comes from elsewhere
+        for (ValueId id : (*child)->outputs) {
+          flows_[id] = id ? std::max(flows_[id], Flow::Data) : flows_[id];
+        }
+      }
       visit(**child);
       if (is_mask_function(**child)) {
         for (ValueId id : (*child)->outputs) {

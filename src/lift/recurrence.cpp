@@ -2,6 +2,7 @@
 
 #include "eval/code.h"
 #include "lift/proof.h"
+#include "lift/step.h"
 #include "torch/torch.h"
 
 namespace portwright::lift {
@@ -51,12 +52,20 @@ Value replaced(
 
 }  // namespace
 
+namespace {
+
+bool in_step(const Frame* frame) {
+  return frame && (is_step(*frame) || in_step(frame->parent));
+}
+
+}  // namespace
+
 std::vector<StateUpdate> find_state_updates(const Graph& graph) {
   std::vector<StateUpdate> out;
   for (const Frame* f : graph.functions) {
     // The cache calls the update of one layer's cache.
     const bool inner = f->parent && is_state_update(*f->parent);
-    if (!inner && is_state_update(*f) && !f->inputs.empty() &&
+    if (!inner && !in_step(f) && is_state_update(*f) && !f->inputs.empty() &&
         !f->outputs.empty()) {
       out.push_back(
           {f,

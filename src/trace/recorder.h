@@ -16,6 +16,10 @@ class Recorder : public eval::Observer, public torch::OpObserver {
   void built(const eval::Value& model);
   ~Recorder() override;
 
+  /// The recording so far.
+  Trace& trace() {
+    return *trace_;
+  }
   /// The recording so far; the recorder stops.
   std::unique_ptr<Trace> finish();
 

@@ -44,6 +44,19 @@ def make_cache(model):
     return kwargs.get("past_key_values", kwargs.get("cache_params"))
 
 
+def handed_on(model, outputs):
+    """[keyword, cache] that a forward which was given none answers for the next."""
+    for name in ("past_key_values", "cache_params", "state"):
+        cache = getattr(outputs, name, None)
+        if cache is not None and _accepts(model, name):
+            return [name, cache]
+    return None
+
+
+def one_token():
+    """Stands in a trace for a module's forward of one token."""
+
+
 def untie(model):
     """Gives numbered modules that share weights some of their own: {name: whose}."""
     shared = {}

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "emit/context.h"
+#include "emit/expression.h"
+#include "lift/step.h"
+
+namespace portwright::emit {
+
+class ModuleWriter;
+
+/// Writes what carries states from token to token as a loop over the tokens,
+/// in which the source's forward of one token stands.
+class StepWriter {
+ public:
+  explicit StepWriter(ModuleWriter& writer) : w_(writer) {}
+
+  /// Which of the module's updates, and which of the layer's.
+  struct Update {
+    size_t index;
+    int slot;
+  };
+  /// False where no step makes these states. `advances`: the layer's cache
+  /// advances with them.
+  bool find(const std::vector<Update>& updates, bool advances);
+  bool any() const {
+    return step_.has_value();
+  }
+  bool owns(ValueId id) const;
+  std::vector<ValueId> dependencies() const;
+  Expression produce(ValueId id);
+
+ private:
+  std::string extent(int64_t value);
+  std::string kept_extent(ValueId id);
+  std::string first_state(const lift::Step::State& state);
+  void write();
+
+  ModuleWriter& w_;
+  std::optional<lift::Step> step_;
+  std::vector<int> slots_;  // by state
+  bool advances_ = false;
+};
+
+}  // namespace portwright::emit

@@ -93,6 +93,12 @@ std::optional<std::string> Context::default_field(const Provenance& p) {
       otherwise = present ? p.right : p.left;
     }
   }
+  if (const auto names =
+          field ? emit::layer_fields(*field) : std::vector<std::string>{};
+      !names.empty() &&
+      is_always_given(*evaluation.config.object()->cls, names[0])) {
+    return of_layer_text(*this, *field);
+  }
   if (!field || !otherwise || eval::depends_on_loop(otherwise) ||
       field->name.str().find('.') != std::string::npos) {
     return {};

@@ -1,4 +1,5 @@
 #include "emit/emit.h"
+#include "emit/layer_fields.h"
 
 #include "emit/activations.h"
 #include "emit/mask_functions.h"
@@ -425,6 +426,7 @@ Emitted emit_model(
   body += write_mask_functions(context);
   body += write_rope_classes(context);
   for (ClassText& c : context.classes) {
+    name_layer(c);
     use_short_names(c);
     c.call = with_fewer_names(c.call_params, c.call);
     body += class_source(c);

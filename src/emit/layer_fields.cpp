@@ -41,12 +41,29 @@ std::optional<std::string> of_layer_text(
   }
   context.fields.insert(names.begin(), names.end());
   context.layer_fields = names[1];
-  std::string index = context.args_text(p.left);
-  if (by_kind(*p.left)) {
+  const bool kind = by_kind(*p.left);
+  const bool own =
+      kind && p.left->right && p.left->right->kind == Provenance::Kind::Loop;
+  // Layers of a kind are alike: a layer's own fields are those of its kind.
+  std::string index = context.args_text(own ? p.left->right : p.left);
+  if (kind && !own) {
     context.fields.insert("layer_types");
     index = "args.layer_types.index(" + index + ")";
   }
   return "args.of_layer(" + index + ")." + names[0];
+}
+
+void name_layer(ClassText& text) {
+  const std::string read = "args.of_layer(layer_idx).";
+  bool any = false;
+  for (std::string& line : text.init) {
+    for (size_t at; (at = line.find(read)) != std::string::npos; any = true) {
+      line.replace(at, read.size(), "layer.");
+    }
+  }
+  if (any) {
+    text.init.insert(text.init.begin(), "layer = args.of_layer(layer_idx)");
+  }
 }
 
 std::vector<std::string> layer_fields_read(const Context& context) {

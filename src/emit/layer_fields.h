@@ -18,6 +18,9 @@ std::optional<std::string> of_layer_text(
 /// the configs; nothing for another node.
 std::vector<std::string> layer_fields(const eval::Provenance& p);
 
+/// Lets a constructor name what it reads the fields of its layer of.
+void name_layer(ClassText& text);
+
 /// Statements of __post_init__ for what config.json holds of single layers.
 std::vector<std::string> layer_fields_read(const Context& context);
 

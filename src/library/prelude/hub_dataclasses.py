@@ -146,8 +146,17 @@ def _literal(text):
     return words[text] if text in words else int(text)
 
 
+_ANNOTATIONS = {}
+
+
 def _annotation(text):
     """The type an annotation's text stands for; Any for names we do not know."""
+    if text not in _ANNOTATIONS:
+        _ANNOTATIONS[text] = _parse_annotation(text)
+    return _ANNOTATIONS[text]
+
+
+def _parse_annotation(text):
     options = _split(text, "|")
     if len(options) > 1:
         return typing.Union[tuple(_annotation(option) for option in options)]
@@ -200,11 +209,25 @@ def type_validator(name, value, expected):
         raise TypeError(f"Unsupported type for field '{name}': {expected}")
 
 
+def _plain_types(expected):
+    """Types whose every value is what the annotation says: for most fields this
+    spares type_validator, which is most of what a config costs."""
+    if expected is None:
+        return (type(None),)
+    if typing.get_origin(expected) in (typing.Union, types.UnionType):
+        options = typing.get_args(expected)
+        return tuple(plain for option in options for plain in _plain_types(option))
+    known = (int, float, str, bool, list, dict, type(None))
+    return (expected,) if expected in known else ()
+
+
 def _validators(f):
     expected = _annotation(f.type) if isinstance(f.type, str) else f.type
+    plain = _plain_types(expected)
 
     def check_type(value):
-        type_validator(f.name, value, expected)
+        if type(value) not in plain:
+            type_validator(f.name, value, expected)
 
     own = f.metadata.get("validator") or []
     return [check_type, *(own if isinstance(own, list) else [own])]

@@ -14,14 +14,20 @@ STATUS = Path(__file__).parent / "statuses.json"
 KNOWN = json.loads(STATUS.read_text())
 SAMPLE = 8
 # What few others have: values handed from layer to layer, rope by layer, choices
-# by the layer's index, norms by head, shared keys, and shared blocks.
+# by the layer's index, norms by head, shared keys, shared blocks, fields of single
+# layers, stacks run in turns, no cache of its own, and steps written as a loop.
 ALWAYS = {
     "beam",
     "gemma3n_text",
+    "gemma4_text",
     "glm_moe_dsa",
+    "hrm_text",
     "modernbert-decoder",
+    "openai-gpt",
+    "recurrent_gemma",
     "stablelm",
     "zamba2",
+    "zaya",
 }
 
 

@@ -286,15 +286,22 @@ class Finder {
     out.name = (out.ids.size() > 1 ? "last_" : "first_") + out.name;
   }
 
-  /// True where a layer that is given the variable has another value of that
-  /// name.
+  /// True where a forward that is given the variable, and hands it on as it is,
+  /// has another value of that name.
   bool is_taken(const Carried& out, base::Symbol source) {
     bool taken = false;
     for (const auto& [layer, values] : out.around) {
       if (values.first != values.second) {
         continue;
       }
-      for_each_op(*layer, [&](const Frame&, const OpNode& op) {
+      for_each_op(*layer, [&](const Frame& frame, const OpNode& op) {
+        const Frame* module = &frame;
+        while (!module->is_module()) {
+          module = module->parent;
+        }
+        if (!out.takers.contains(*below_layer(context_, module->path))) {
+          return;
+        }
         for (ValueId id : op.outputs) {
           const auto& names = context_.trace.info(id).names;
           taken = taken ||

@@ -77,7 +77,7 @@ def test_truncated_source(damaged_source, checkpoint, compile_fast):
 
 
 def test_a_model_without_a_cache(checkpoint, compile_fast):
-    done, _ = compile_fast(checkpoint("openai-gpt"))
+    done, _ = compile_fast(checkpoint("reformer"))
     assert done.returncode == 3
     (hole,) = answer(done)["holes"]
     assert "keeps no keys and values in a cache" in hole["message"]

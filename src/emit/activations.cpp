@@ -1,11 +1,16 @@
 #include "emit/activations.h"
 
+#include "lift/activation.h"
 #include "lift/proof.h"
 
 namespace portwright::emit {
 
 namespace mx = mlx::core;
 using eval::Value;
+using lift::gelu;
+using lift::gelu_approx;
+using lift::relu;
+using lift::silu;
 using trace::Selection;
 
 namespace {
@@ -15,27 +20,8 @@ struct Activation {
   mx::array (*compute)(const mx::array&);
 };
 
-mx::array silu(const mx::array& x) {
-  return x * mx::sigmoid(x);
-}
-
-mx::array gelu(const mx::array& x) {
-  return x * (mx::array(1.0f) + mx::erf(x / mx::array(1.41421356237309515f))) /
-         mx::array(2.0f);
-}
-
-mx::array gelu_approx(const mx::array& x) {
-  const mx::array inner =
-      mx::array(0.79788456080286541f) * (x + mx::array(0.044715f) * x * x * x);
-  return mx::array(0.5f) * x * (mx::array(1.0f) + mx::tanh(inner));
-}
-
 mx::array gelu_fast_approx(const mx::array& x) {
   return x * mx::sigmoid(mx::array(1.702f) * x);
-}
-
-mx::array relu(const mx::array& x) {
-  return mx::maximum(x, mx::array(0.0f));
 }
 
 mx::array relu2(const mx::array& x) {

@@ -405,8 +405,6 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   return out;
 }
 
-namespace {}  // namespace
-
 std::string
 add_wrappers(Context& context, const std::string& outer, const Frame& inner) {
   std::string path = inner.path;

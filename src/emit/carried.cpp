@@ -295,11 +295,8 @@ class Finder {
         continue;
       }
       for_each_op(*layer, [&](const Frame& frame, const OpNode& op) {
-        const Frame* module = &frame;
-        while (!module->is_module()) {
-          module = module->parent;
-        }
-        if (!out.takers.contains(*below_layer(context_, module->path))) {
+        const std::string& path = module_around(&frame)->path;
+        if (!out.takers.contains(*below_layer(context_, path))) {
           return;
         }
         for (ValueId id : op.outputs) {

@@ -2,6 +2,7 @@
 #include "emit/layer_fields.h"
 
 #include "emit/activations.h"
+#include "emit/guards.h"
 #include "emit/mask_functions.h"
 #include "emit/model_writer.h"
 #include "emit/naming.h"
@@ -126,13 +127,7 @@ void gather(const std::vector<Context*>& drafts) {
     all.convolutions.insert(
         draft->convolutions.begin(), draft->convolutions.end());
     for (const Guard& guard : draft->guards) {
-      const bool known = std::any_of(
-          all.guards.begin(), all.guards.end(), [&](const Guard& g) {
-            return g.refused == guard.refused;
-          });
-      if (!known) {
-        all.guards.push_back(guard);
-      }
+      add_guard(all.guards, guard);
     }
     for (const auto& experts : draft->experts) {
       const bool known = std::any_of(
@@ -302,15 +297,6 @@ bool lists_anew(const Context& first, const Context& draft) {
   return !std::includes(known.begin(), known.end(), own.begin(), own.end());
 }
 
-/// A field by which the source unrolls a loop.
-void serve_one_value(Context& context, const std::string& field) {
-  const std::string value = context.evaluation.json[field].dump();
-  context.fields.insert(field);
-  context.guards.push_back(
-      {"self." + field + " != " + value,
-       "\"" + field + " other than " + value + " is not supported\""});
-}
-
 /// The table in which the file looks activations up, if it does.
 std::string activation_entries(Context& context) {
   if (!context.activations.defined()) {
@@ -386,7 +372,7 @@ Emitted emit_model(
     out.holes = built_in_numbers(context, *numbers);
     out.built_in = !out.holes.empty();
     if (!kept.empty()) {
-      serve_one_value(context, kept);
+      serve_one_value(context, kept, context.evaluation.json[kept].dump());
     }
   }
   try {

@@ -12,6 +12,27 @@ namespace portwright::emit {
 using eval::Provenance;
 using trace::Branch;
 
+void add_guard(std::vector<Guard>& guards, Guard guard) {
+  const bool known =
+      std::any_of(guards.begin(), guards.end(), [&](const Guard& g) {
+        return g.refused == guard.refused;
+      });
+  if (!known) {
+    guards.push_back(std::move(guard));
+  }
+}
+
+void serve_one_value(
+    Context& context,
+    const std::string& field,
+    const std::string& value) {
+  context.fields.insert(field);
+  add_guard(
+      context.guards,
+      {"self." + field + " != " + value,
+       "\"" + field + " other than " + value + " is not supported\""});
+}
+
 bool is_softmax(const trace::Item& item) {
   const auto* op = std::get_if<OpNode>(&item);
   return op && op->op->name == "softmax";
@@ -307,12 +328,7 @@ class GuardFinder {
   }
 
   void add(std::string refused, std::string message) {
-    for (const Guard& g : guards_) {
-      if (g.refused == refused) {
-        return;
-      }
-    }
-    guards_.push_back({std::move(refused), std::move(message)});
+    add_guard(guards_, {std::move(refused), std::move(message)});
   }
 
   const std::vector<Context*>& drafts_;

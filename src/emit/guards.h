@@ -14,6 +14,16 @@ bool matters(const Reads& reads);
 
 bool is_softmax(const trace::Item& item);
 
+/// Unless the list refuses the same already.
+void add_guard(std::vector<Guard>& guards, Guard guard);
+
+/// Refuses configs whose field is not `value`, a Python literal, and notes that
+/// ModelArgs has the field.
+void serve_one_value(
+    Context& context,
+    const std::string& field,
+    const std::string& value);
+
 /// One guard for every condition on config fields that the model's own file
 /// decided the same way in all drafts, and for every field that selected a
 /// function by its name. `assured` are fields that ModelArgs always gives a

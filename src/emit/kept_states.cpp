@@ -1,5 +1,6 @@
 #include "emit/kept_states.h"
 
+#include "emit/model_writer.h"
 #include "lift/recurrence.h"
 #include "lift/step.h"
 
@@ -12,13 +13,6 @@ using Change = KeptStates::Change;
 namespace {
 
 constexpr const char* kCaches = "transformers.cache_utils";
-
-const Frame* module_around(const Frame* frame) {
-  while (frame && !frame->is_module()) {
-    frame = frame->parent;
-  }
-  return frame;
-}
 
 /// The module whose forward left a value.
 Frame* keeper(const Trace& trace, const Change& change) {

@@ -74,6 +74,9 @@ add_wrappers(Context& context, const std::string& outer, const Frame& inner);
 void for_each_module(
     const Frame& frame,
     const std::function<void(const Frame&)>& visit);
+/// The forward of a module that a frame is part of, itself if it is one; null
+/// outside of all.
+const Frame* module_around(const Frame* frame);
 /// The hidden states that a frame is given, each once; of a layer those that
 /// some layer of its class reads.
 std::vector<ValueId> data_inputs(const Context& context, const Frame& frame);

@@ -18,6 +18,13 @@ void for_each_module(
   }
 }
 
+const Frame* module_around(const Frame* frame) {
+  while (frame && !frame->is_module()) {
+    frame = frame->parent;
+  }
+  return frame;
+}
+
 std::string list_path(const std::string& path) {
   const size_t dot = path.rfind('.');
   if (dot == std::string::npos || dot + 1 == path.size() ||
@@ -31,19 +38,11 @@ std::string list_path(const std::string& path) {
 
 namespace {
 
-const Frame* module_around(const Frame& frame) {
-  const Frame* around = frame.parent;
-  while (around && !around->is_module()) {
-    around = around->parent;
-  }
-  return around;
-}
-
 /// The layers of the backbone, which holds them or stacks of them.
 void find_layers(Context& context, Roles& roles) {
   const std::string list = roles.backbone->path + "." + roles.layers;
   context.layers_path = list;
-  const Frame* outer = module_around(*roles.backbone);
+  const Frame* outer = module_around(roles.backbone->parent);
   if (outer && outer != roles.root) {
     roles.stack_calls = find_stack_calls(*outer);
   }
@@ -75,7 +74,7 @@ Roles find_roles(Context& context) {
       return;
     }
     // The enclosing module's forward runs the layers.
-    const Frame* around = module_around(f);
+    const Frame* around = module_around(f.parent);
     roles.backbone = around;
     const std::string list = list_path(f.path);
     roles.layers =

@@ -1,5 +1,7 @@
 #include "emit/unrolled.h"
 
+#include "emit/guards.h"
+
 namespace portwright::emit {
 
 using eval::Provenance;
@@ -66,20 +68,8 @@ void serve_loops(Context& context, const Frame& frame, const Provenance* p) {
       context.hole(
           frame.call, "'" + frame.path + "' runs a loop of no known length");
     }
-    const std::string name = p->left->name.str();
-    const std::string refused =
-        "self." + name + " != " + std::to_string(count.as_int());
-    const bool known = std::any_of(
-        context.guards.begin(), context.guards.end(), [&](const Guard& g) {
-          return g.refused == refused;
-        });
-    if (!known) {
-      context.fields.insert(name);
-      context.guards.push_back(
-          {refused,
-           "\"" + name + " other than " + std::to_string(count.as_int()) +
-               " is not supported\""});
-    }
+    serve_one_value(
+        context, p->left->name.str(), std::to_string(count.as_int()));
     return;
   }
   serve_loops(context, frame, p->left);

@@ -176,6 +176,9 @@ void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
   w.statement("masks = {}");
   w.statement("for kind, c in zip(self.layer_types, cache):");
   w.statement("    if kind not in masks:");
+  if (!masks.index.empty()) {
+    w.statement("        c = c[0] if isinstance(c, CacheList) else c");
+  }
   w.statement("        window_size = self.sliding_window if kind == "
               "\"sliding_attention\" else None");
   w.statement(

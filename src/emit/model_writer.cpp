@@ -21,21 +21,31 @@ bool names_layer_kinds(const Context& context) {
 
 namespace {
 
-/// Notes which layers keep the keys of an index beside their own.
+/// Notes which layers keep the keys of an index beside their own. Beside layers
+/// that slide, layer_types may call them by a name of their own.
 void find_index(Context& context, const Roles& roles, Masks& masks) {
   const auto& layers = roles.layer_frames;
   masks.all_indexed = true;
-  for (const Frame* layer : layers) {
-    const bool indexed = lift::updates_index(*layer);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Frame& layer = *layers[i];
+    const bool indexed = lift::updates_index(layer);
     masks.all_indexed = masks.all_indexed && indexed;
-    for_each_module(*layer, [&](const Frame& f) {
+    if (!indexed) {
+      continue;
+    }
+    for_each_module(layer, [&](const Frame& f) {
       if (lift::updates_index(f) && !lift::updates_keys(f)) {
-        masks.index = f.path.substr(layer->path.size() + 1);
+        masks.index = f.path.substr(layer.path.size() + 1);
       }
     });
-    if (indexed && (masks.index.empty() || masks.any_sliding ||
-                    masks.any_chunked || !masks.recurrent.empty())) {
-      context.hole(layer->call, "'" + layer->path + "' keeps keys of an index");
+    if (masks.index.empty() || masks.any_chunked || !masks.recurrent.empty()) {
+      context.hole(layer.call, "'" + layer.path + "' keeps keys of an index");
+    } else if (masks.kinds[i] == "sliding_attention") {
+      context.hole(layer.call, "'" + layer.path + "' slides over an index");
+    }
+    const std::string named = named_kind(context, layer);
+    if (masks.any_sliding && !named.empty()) {
+      masks.kinds[i] = named;
     }
   }
   masks.first_indexed = lift::updates_index(*layers.front());
@@ -55,13 +65,21 @@ std::string indexed_caches(Context& context, const Masks& masks) {
                                 : "layer." + masks.index.substr(0, dot);
   const std::string name =
       dot == std::string::npos ? masks.index : masks.index.substr(dot + 1);
-  return "def make_cache(self):\n"
-         "    return [\n"
-         "        " +
-         both + " if hasattr(" + owner + ", \"" + name +
-         "\") else KVCache()\n"
-         "        for layer in self.layers\n"
-         "    ]\n";
+  const std::string indexed =
+      both + " if hasattr(" + owner + ", \"" + name + "\")";
+  const std::string start = "def make_cache(self):\n    return [\n        ";
+  if (!masks.any_sliding) {
+    return start + indexed + " else KVCache()\n" +
+           "        for layer in self.layers\n    ]\n";
+  }
+  context.imports.insert("cache:RotatingKVCache");
+  context.fields.insert({"layer_types", "sliding_window"});
+  return start + indexed +
+         "\n        else RotatingKVCache(max_size=self.args.sliding_window)\n"
+         "        if kind == \"sliding_attention\"\n"
+         "        else KVCache()\n"
+         "        for layer, kind in zip(self.layers, "
+         "self.args.layer_types)\n    ]\n";
 }
 
 }  // namespace

@@ -21,6 +21,14 @@ def test_what_an_index_chose_is_handed_from_layer_to_layer(emitted):
     assert 'if hasattr(layer.self_attn, "indexer")' in text
 
 
+def test_layers_that_slide_stand_beside_layers_with_an_index(emitted):
+    text = emitted("dots3_note_text")
+    assert "c = c[0] if isinstance(c, CacheList) else c" in text
+    flat = " ".join(text.split())
+    assert 'CacheList(KVCache(), KVCache()) if hasattr(layer.self_attn, "ind' in flat
+    assert "RotatingKVCache(max_size=self.args.sliding_window) if kind" in flat
+
+
 def test_positions_laid_in_one_line_are_those_of_every_row(emitted):
     text = " ".join(emitted("xglm").split())
     assert "positions = mx.broadcast_to(" in text

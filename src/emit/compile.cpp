@@ -6,6 +6,7 @@
 #include "emit/exploration.h"
 #include "emit/kept_keys.h"
 #include "emit/kept_states.h"
+#include "emit/layer_states.h"
 #include "emit/own_elements.h"
 #include "library/guarded.h"
 #include "lift/print.h"
@@ -197,13 +198,13 @@ std::unique_ptr<trace::Trace> record_model(
   Trace& recorded = recorder.trace();
   KeptStates kept(interp, recorded, cache.value);
   forward(e.offset, e.length, &e);
-  const auto changes = kept.changes(1);
+  const auto changes = give_to_layers(interp, recorded, kept.changes(1), e.ids);
   if (normalise_states(interp, recorded, changes, e.ids)) {
     const size_t items = recorded.root.items.size();
     const auto first = static_cast<trace::ValueId>(recorded.values.size());
     const auto step = library::guarded(interp, [&] {
       forward(e.offset + e.length, 1, nullptr);
-      return kept.changes(first);
+      return give_to_layers(interp, recorded, kept.changes(first), 0);
     });
     fold_step(
         interp,

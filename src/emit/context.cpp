@@ -169,7 +169,7 @@ std::string Context::args_text(const Value& value) {
   return literal(interp, value);
 }
 
-std::string Context::integer_text(const Value& module, int64_t value) {
+std::string Context::kept_integer(const Value& module, int64_t value) {
   if (module.object()->attrs) {
     for (const auto& [name, v] : module.object()->attrs->entries()) {
       if (v.is_int() && v.as_int() == value && v.provenance() &&
@@ -178,8 +178,12 @@ std::string Context::integer_text(const Value& module, int64_t value) {
       }
     }
   }
-  if (value == 1) {
-    return "1";
+  return value == 1 ? "1" : "";
+}
+
+std::string Context::integer_text(const Value& module, int64_t value) {
+  if (std::string kept = kept_integer(module, value); !kept.empty()) {
+    return kept;
   }
   // Not kept by the module: the field of the config with that value, if there
   // is only one.

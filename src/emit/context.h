@@ -168,7 +168,10 @@ class Context {
   std::string args_text(const eval::Value& value);
   std::string args_text(const eval::Provenance* provenance);
 
-  /// An integer the module keeps, by its value, in terms of ModelArgs.
+  /// An integer the module keeps, by its value, in terms of ModelArgs; "" where
+  /// it keeps none.
+  std::string kept_integer(const eval::Value& module, int64_t value);
+  /// The same, or the one field of the config with that value.
   std::string integer_text(const eval::Value& module, int64_t value);
 
   [[noreturn]] void

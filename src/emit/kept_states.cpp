@@ -1,5 +1,6 @@
 #include "emit/kept_states.h"
 
+#include "emit/layer_states.h"
 #include "emit/model_writer.h"
 #include "lift/recurrence.h"
 #include "lift/step.h"
@@ -13,11 +14,6 @@ using Change = KeptStates::Change;
 namespace {
 
 constexpr const char* kCaches = "transformers.cache_utils";
-
-/// The module whose forward left a value.
-Frame* keeper(const Trace& trace, const Change& change) {
-  return const_cast<Frame*>(module_around(trace.info(change.after).frame));
-}
 
 std::unique_ptr<Frame> call_of(Value function, Frame& parent) {
   auto out = std::make_unique<Frame>();
@@ -83,33 +79,6 @@ void add_step(
   add(step->outputs, one.inputs);
   add(step->inputs, one.outputs);
   module.items.emplace_back(std::move(step));
-}
-
-/// Values from `first` on whose operations are in the trace no more have none.
-void forget_rest(Trace& trace, ValueId first) {
-  for (ValueId id = first; id < trace.values.size(); ++id) {
-    trace.values[id].producer = nullptr;
-    trace.values[id].frame = nullptr;
-  }
-  const std::function<void(const Frame&)> find = [&](const Frame& frame) {
-    for (const auto& item : frame.items) {
-      if (const auto* op = std::get_if<OpNode>(&item)) {
-        for (ValueId id : op->outputs) {
-          const bool passed_on =
-              std::find(op->inputs.begin(), op->inputs.end(), id) !=
-              op->inputs.end();
-          if (id >= first && !passed_on) {
-            trace.values[id].producer = op;
-            trace.values[id].frame = &frame;
-          }
-        }
-      } else if (
-          const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        find(**child);
-      }
-    }
-  };
-  find(trace.root);
 }
 
 }  // namespace
@@ -228,7 +197,7 @@ bool normalise_states(
     ValueId ids) {
   const lift::Flows flows(trace, ids, 0, 0);
   for (const Change& change : changes) {
-    Frame* module = change.own ? keeper(trace, change) : nullptr;
+    Frame* module = change.own ? keeper_of(trace, change) : nullptr;
     if (!module || flows.of(change.after) != lift::Flow::Data) {
       continue;
     }
@@ -331,7 +300,7 @@ void fold_step(
     }
   };
   fold(rest);
-  forget_rest(trace, first);
+  find_producers(trace, first);
 }
 
 }  // namespace portwright::emit

@@ -98,9 +98,9 @@ std::string token_of(const std::string& text, int axis) {
 }  // namespace
 
 /// An extent in terms of ModelArgs: that of a parameter whose sizes the source
-/// spells out, if there is one.
+/// spells out, or what the module keeps; "" where there is none.
 std::string StepWriter::extent(int64_t value) {
-  const Context& context = w_.context();
+  Context& context = w_.context();
   const std::string& path = w_.graph().frame->path;
   for (ValueId id = 1; id < context.trace.values.size(); ++id) {
     const auto& info = context.trace.info(id);
@@ -115,7 +115,20 @@ std::string StepWriter::extent(int64_t value) {
       continue;
     }
   }
-  return w_.context().integer_text(w_.graph().frame->module, value);
+  return context.kept_integer(w_.graph().frame->module, value);
+}
+
+/// The same read from what the step is given; "" where nothing is that long.
+std::string StepWriter::given_extent(int64_t value) {
+  for (const auto& part : step_->inputs) {
+    const auto& shape = w_.context().trace.info(part.whole).shape;
+    for (size_t axis = 1; axis < shape.size(); ++axis) {
+      if (shape[axis] == value && static_cast<int>(axis) != part.axis) {
+        return fmt::format("{}.shape[{}]", w_.name(part.whole), axis);
+      }
+    }
+  }
+  return "";
 }
 
 /// The extent of the last axis of what is sliced x[..., -n:]; "" for anything
@@ -144,31 +157,51 @@ std::string StepWriter::kept_extent(ValueId id) {
   return from_end ? w_.context().args_text(p->left) : "";
 }
 
-/// Zeros of the state's shape.
-std::string StepWriter::first_state(const lift::Step::State& state) {
+/// The state's shape past the batch: an attribute, or read from what the step
+/// is given.
+std::string StepWriter::state_shape(const lift::Step::State& state) {
   Context& context = w_.context();
   const auto& shape = context.trace.info(state.before).shape;
   std::vector<std::string> sizes;
+  bool known = true;
   for (size_t i = 1; i < shape.size(); ++i) {
     const std::string told =
         i + 1 == shape.size() ? kept_extent(state.after) : "";
     sizes.push_back(told.empty() ? extent(shape[i]) : told);
+    known = known && !sizes.back().empty();
   }
+  if (known) {
+    const std::string attribute =
+        step_->states.size() == 1
+            ? "state_shape"
+            : "state_shape" +
+                  std::to_string(slots_[&state - &step_->states[0]]);
+    w_.initialise(
+        attribute, "(" + join(sizes) + (sizes.size() == 1 ? ",)" : ")"));
+    return "*self." + attribute;
+  }
+  for (size_t i = 1; i < shape.size(); ++i) {
+    const std::string given = given_extent(shape[i]);
+    sizes[i - 1] =
+        given.empty() ? context.integer_text(w_.graph().frame->module, shape[i])
+                      : given;
+  }
+  return join(sizes);
+}
+
+/// Zeros of the state's shape.
+std::string StepWriter::first_state(const lift::Step::State& state) {
+  Context& context = w_.context();
+  const auto& shape = context.trace.info(state.before).shape;
   if (shape.empty() || shape[0] != context.evaluation.batch) {
     context.hole(
         w_.graph().frame->call, "a state is kept that is not of the rows");
   }
   const trace::Twin* half = context.evaluation.half;
   const auto dtype = half ? half->dtype(state.before) : std::nullopt;
-  const std::string attribute =
-      step_->states.size() == 1
-          ? "state_shape"
-          : "state_shape" + std::to_string(slots_[&state - &step_->states[0]]);
-  w_.initialise(
-      attribute, "(" + join(sizes) + (sizes.size() == 1 ? ",)" : ")"));
   return fmt::format(
-      "mx.zeros((B, *self.{}), dtype={})",
-      attribute,
+      "mx.zeros((B, {}), dtype={})",
+      state_shape(state),
       dtype == torch::Dtype::BFloat16 ? w_.dtype_source + ".dtype"
                                       : "mx.float32");
 }

@@ -35,6 +35,8 @@ class StepWriter {
 
  private:
   std::string extent(int64_t value);
+  std::string given_extent(int64_t value);
+  std::string state_shape(const lift::Step::State& state);
   std::string kept_extent(ValueId id);
   std::string first_state(const lift::Step::State& state);
   void write();

@@ -84,6 +84,17 @@ def test_synthesised_checkpoint_runs_and_decodes(kind, reference, tmp_path):
     reference("unload", model="m")
 
 
+def test_first_states_that_only_a_cache_makes_in_bfloat16(reference, tmp_path):
+    from safetensors.numpy import load_file
+
+    reference("synth", what="xlstm", folder=tmp_path)
+    reference("load", model="m", folder=tmp_path)
+    out = tmp_path / "run.safetensors"
+    reference("low_precision", model="m", folder=tmp_path, ids=[IDS], out=out)
+    assert "low:backbone" in load_file(out)
+    reference("unload", model="m")
+
+
 def test_sizes_are_told_apart_and_nothing_is_neutral(reference, tmp_path):
     from safetensors.numpy import load_file
 

@@ -176,10 +176,10 @@ class Reference:
     def _ids(self, ids):
         return self.torch.tensor(ids, dtype=self.torch.long)
 
-    def forward(self, ids, mask=None, capture=None):
+    def forward(self, ids, mask=None, capture=None, use_cache=False):
         """ids (B, T); mask (B, T) of 0 and 1. Returns {"logits": (B, T, V), ...}."""
         torch = self.torch
-        kwargs = {"use_cache": False}
+        kwargs = {"use_cache": use_cache}
         if mask is not None:
             mask = self._ids(mask)
             kwargs["attention_mask"] = mask
@@ -259,13 +259,19 @@ class Reference:
 
         torch = self.torch
         low = Reference(folder, "bfloat16", self.trusted)
-        tensors, order = low.forward(ids, capture=".*")
+        use_cache = False
+        try:
+            tensors, order = low.forward(ids, capture=".*")
+        except RuntimeError:
+            # Only its cache may know the dtype of a recurrence's first states.
+            use_cache = True
+            tensors, order = low.forward(ids, capture=".*", use_cache=True)
         exact = Reference.__new__(Reference)
         exact.torch, exact.model = torch, copy.deepcopy(self.model)
         rounded = {k: v.float() for k, v in low.model.state_dict().items()}
         exact.model.load_state_dict(rounded)
         with Feed(exact.model, tensors, torch):
-            fed, _ = exact.forward(ids, capture=".*")
+            fed, _ = exact.forward(ids, capture=".*", use_cache=use_cache)
         out = {"logits": tensors["logits"]}
         for key, value in tensors.items():
             kind, _, path = key.partition(":")

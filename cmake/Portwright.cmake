@@ -37,6 +37,12 @@ if(PORTWRIGHT_PORTABLE)
 endif()
 target_link_libraries(portwright_options INTERFACE
   nlohmann_json::nlohmann_json ${fmt} Threads::Threads)
+# Linked in, it takes malloc's place: half of what many small objects beside a few
+# large tensors cost with glibc. macOS has no such need, sanitizers their own.
+find_package(mimalloc QUIET)
+if(mimalloc_FOUND AND NOT APPLE AND NOT PORTWRIGHT_PORTABLE AND NOT PORTWRIGHT_SANITIZE)
+  target_link_libraries(portwright_options INTERFACE mimalloc)
+endif()
 target_compile_options(portwright_options INTERFACE
   -Wall -Wextra -Wno-missing-field-initializers
   $<$<BOOL:${PORTWRIGHT_WERROR}>:-Werror>

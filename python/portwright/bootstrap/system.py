@@ -18,6 +18,7 @@ DEBIAN = [
     "libgmp-dev",
     "libgmock-dev",
     "libgtest-dev",
+    "libmimalloc-dev",
     "libpcre2-dev",
     "nlohmann-json3-dev",
 ]

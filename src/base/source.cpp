@@ -6,6 +6,13 @@ namespace portwright::base {
 
 SourceFile::SourceFile(std::string path, std::string text)
     : path_(std::move(path)), text_(std::move(text)), line_starts_{0} {
+  if (text_.find('\r') == text_.npos) {
+    for (size_t at = text_.find('\n'); at != text_.npos;
+         at = text_.find('\n', at + 1)) {
+      line_starts_.push_back(static_cast<uint32_t>(at + 1));
+    }
+    return;
+  }
   for (uint32_t i = 0; i < text_.size(); ++i) {
     const char c = text_[i];
     if (c == '\n' ||

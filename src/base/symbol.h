@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,12 @@ class Symbol {
  private:
   const std::string* text_ = nullptr;
 };
+
+/// Spreads an address over the bits of a word: its lowest are always zero.
+inline size_t mix(const void* address) {
+  const auto bits = reinterpret_cast<uintptr_t>(address);
+  return (bits >> 4) ^ (bits >> 13);
+}
 
 }  // namespace portwright::base
 

@@ -14,12 +14,8 @@ const Value* user_hook(const Class* cls, Symbol name) {
   if (is_builtin_class(cls)) {
     return nullptr;
   }
-  for (const Class* c : cls->mro) {
-    if (const Value* v = c->dict.find(name)) {
-      return c == current_types->object ? nullptr : v;
-    }
-  }
-  return nullptr;
+  const Value* found = cls->lookup(name);
+  return found == current_types->object->lookup(name) ? nullptr : found;
 }
 
 /// A class attribute seen through an instance (or its class when `self` is
@@ -138,11 +134,7 @@ Value class_getattr(Interpreter& interp, Class* cls, Symbol name) {
     return tuple(std::move(out));
   }
   if (name == n.dict) {
-    auto out = dict();
-    for (const auto& [key, value] : cls->dict.entries()) {
-      out->set(key.str(), value);
-    }
-    return Value(out);
+    return Value(Dict::of(cls));
   }
   if (name == n.class_) {
     return Value(static_cast<Object*>(
@@ -331,6 +323,30 @@ Value Interpreter::generic_getattr(const Value& object, Symbol name) {
     return Value::none();
   }
   return {};
+}
+
+const Value*
+plain_method(Interpreter& interp, const Value& object, Symbol name) {
+  switch (object.is_object() ? object.object()->kind : Kind::Module) {
+    case Kind::Module:
+    case Kind::Class:
+    case Kind::Super:
+    case Kind::Function:
+    case Kind::Native:
+    case Kind::BoundMethod:
+    case Kind::Lazy:
+      return nullptr;
+    default:
+      break;
+  }
+  const Class* cls = interp.class_of(object);
+  const Value* method = cls->lookup(name);
+  if (!method || !(method->is(Kind::Function) || method->is(Kind::Native)) ||
+      user_hook(cls, names().getattribute)) {
+    return nullptr;
+  }
+  const AttrMap* own = object.object()->attrs;
+  return own && own->find(name) ? nullptr : method;
 }
 
 Value Interpreter::try_getattr(const Value& object, Symbol name) {

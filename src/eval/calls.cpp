@@ -151,9 +151,12 @@ std::vector<Value> bind_arguments(
     const Signature& signature,
     std::span<const Value> defaults,
     CallArgs& args,
-    const std::string& callee) {
+    const std::string& callee,
+    size_t slots) {
   const size_t count = signature.params.size();
-  std::vector<Value> bound(count);
+  std::vector<Value> bound;
+  bound.reserve(std::max(count, slots));
+  bound.resize(count);
   Ref<Dict> extra;
   size_t next = 0;
   for (size_t i = 0; i < count; ++i) {
@@ -237,12 +240,14 @@ Value Interpreter::call(const Value& callable, CallArgs args) {
     switch (callable.object()->kind) {
       case Kind::Function: {
         auto* function = callable.get<Function>();
+        function->code->complete();
         auto bound = bind_arguments(
             *this,
             function->code->signature,
             function->defaults,
             args,
-            function->name);
+            function->name,
+            function->code->slot_count);
         return run_function(*this, *function, bound);
       }
       case Kind::Native: {

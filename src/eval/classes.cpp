@@ -10,6 +10,7 @@ Class::Class(std::string name, std::vector<Class*> bases, Kind instance_kind)
       bases(std::move(bases)),
       instance_kind(instance_kind) {
   mro.push_back(this);
+  dict.watch();
 }
 
 void Class::clear() {
@@ -17,13 +18,33 @@ void Class::clear() {
   dict.clear();
 }
 
-const Value* Class::lookup(Symbol symbol) const {
-  for (const Class* c : mro) {
-    if (const Value* v = c->dict.find(symbol)) {
-      return v;
-    }
+namespace {
+
+/// What a class answered for a name, as long as no class has changed.
+struct Known {
+  const Class* cls = nullptr;
+  Symbol name;
+  uint64_t generation = 0;
+  const Value* value = nullptr;
+};
+constexpr size_t kKnown = 4096;
+thread_local std::array<Known, kKnown> known_lookups;
+
+}  // namespace
+
+const Value* Class::lookup(Symbol name) const {
+  Known& known =
+      known_lookups[(base::mix(this) * 3 + base::mix(name.id())) % kKnown];
+  if (known.cls == this && known.name == name &&
+      known.generation == AttrMap::generation) {
+    return known.value;
   }
-  return nullptr;
+  const Value* found = nullptr;
+  for (size_t i = 0; i < mro.size() && !found; ++i) {
+    found = mro[i]->dict.find(name);
+  }
+  known = {this, name, AttrMap::generation, found};
+  return found;
 }
 
 bool Class::is_subclass_of(const Class* other) const {
@@ -144,6 +165,7 @@ Class* Interpreter::define_class(
   cls->module = module;
   if (!cls->bases.empty()) {
     cls->mro = linearize(cls.get());
+    cls->dict.watch();
     PW_CHECK(!cls->mro.empty(), "inconsistent bases of a builtin class");
   }
   state_->classes.push_back(cls);
@@ -228,6 +250,7 @@ Value Interpreter::make_class(
   }
   auto cls = make<Class>(name, base_list, kind);
   cls->mro = linearize(cls.get());
+  cls->dict.watch();
   if (cls->mro.empty()) {
     raise(
         "TypeError",
@@ -251,6 +274,7 @@ Value Interpreter::make_class(
     }
   }
   cls->dict = std::move(ns);
+  cls->dict.watch();
   // Python makes these implicit.
   for (Symbol implicit : {n.init_subclass, Symbol("__class_getitem__")}) {
     if (const Value* v = cls->dict.find(implicit); v && v->is(Kind::Function)) {

@@ -62,6 +62,15 @@ struct FunctionCode {
   bool is_lambda = false;
   bool does_nothing = false;             // `pass` alone
   const syntax::Stmt* syntax = nullptr;  // the def, if any
+  /// Compiles what only a call needs, at the first one: few functions of a
+  /// library are ever called. Null once done.
+  mutable std::function<void()> rest;
+  void complete() const {
+    if (rest) {
+      rest();
+      rest = nullptr;
+    }
+  }
 };
 
 /// Runs statements in order until one leaves.

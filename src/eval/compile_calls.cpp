@@ -35,10 +35,14 @@ void spread_mapping(Interpreter& interp, const Value& mapping, CallArgs& out) {
 
 CallArgs evaluate_arguments(
     Frame& frame,
+    Value self,
     const std::vector<Argument>& arguments,
     const base::Span& span) {
   CallArgs out;
   out.positional.reserve(arguments.size() + 1);  // a method adds its self
+  if (self.defined()) {
+    out.positional.push_back(std::move(self));
+  }
   for (const Argument& argument : arguments) {
     Value v = argument.value->eval(frame);
     if (argument.keyword) {
@@ -64,11 +68,38 @@ bool does_nothing(const Value& function) {
          called.get<Function>()->code->does_nothing;
 }
 
+/// What is called: a value, or a method found on an object without binding it.
+class Callee {
+ public:
+  explicit Callee(ExprPtr function) : value_(std::move(function)) {}
+  Callee(ExprPtr object, Symbol method, base::Span span)
+      : value_(std::move(object)), method_(method), span_(span) {}
+
+  /// The function; `self` is defined where it comes first among the arguments.
+  Value eval(Frame& frame, Value& self) const {
+    Value value = value_->eval(frame);
+    if (!method_) {
+      return value;
+    }
+    frame.at = &span_;
+    if (const Value* found = plain_method(frame.interp, value, method_)) {
+      self = std::move(value);
+      return *found;
+    }
+    return resolve_lazy(frame.interp, frame.interp.getattr(value, method_));
+  }
+
+ private:
+  ExprPtr value_;
+  Symbol method_;
+  base::Span span_;
+};
+
 class CallCode : public ExprCode {
  public:
   CallCode(
       base::Span span,
-      ExprPtr function,
+      Callee function,
       std::vector<Argument> positional,
       std::vector<Argument> keywords,
       bool formats_only)
@@ -79,11 +110,13 @@ class CallCode : public ExprCode {
         formats_only_(formats_only) {}
 
   Value eval(Frame& frame) const override {
-    const Value function = function_->eval(frame);
+    Value self;
+    const Value function = function_.eval(frame, self);
     if (formats_only_ && does_nothing(function)) {
       return Value::none();
     }
-    CallArgs args = evaluate_arguments(frame, positional_, span);
+    CallArgs args =
+        evaluate_arguments(frame, std::move(self), positional_, span);
     for (const Argument& keyword : keywords_) {
       Value v = keyword.value->eval(frame);
       if (keyword.spread) {
@@ -98,7 +131,7 @@ class CallCode : public ExprCode {
   }
 
  private:
-  ExprPtr function_;
+  Callee function_;
   std::vector<Argument> positional_;
   std::vector<Argument> keywords_;
   bool formats_only_;  // its one argument is an f-string
@@ -145,7 +178,14 @@ ExprPtr Compiler::call(const ast::Call& e) {
   if (ExprPtr special = zero_argument_super(e)) {
     return special;
   }
-  auto function = expr(*e.func);
+  auto callee = [&] {
+    if (e.func->kind != ast::ExprKind::Attribute) {
+      return Callee(expr(*e.func));
+    }
+    const auto& method = ast::as<ast::Attribute>(*e.func);
+    return Callee(
+        expr(*method.value), scope_->mangled(method.attr), method.span);
+  }();
   std::vector<Argument> positional;
   for (const ast::Expr* arg : e.args) {
     const bool spread = arg->kind == ast::ExprKind::Starred;
@@ -160,7 +200,7 @@ ExprPtr Compiler::call(const ast::Call& e) {
   }
   return std::make_unique<CallCode>(
       e.span,
-      std::move(function),
+      std::move(callee),
       std::move(positional),
       std::move(keywords),
       e.keywords.empty() && e.args.size() == 1 &&

@@ -344,7 +344,19 @@ std::string qualified_name(const Scope& outer, Symbol name) {
   return name.str();
 }
 
+bool inside_function(const Scope& scope) {
+  return scope.kind == Scope::Kind::Function ||
+         (scope.parent && inside_function(*scope.parent));
+}
+
 }  // namespace
+
+void Compiler::function_body(Scope& scope, const ast::FunctionDef& s) {
+  ScopeGuard guard(*this, scope);
+  declare_bindings(scope, s.body);
+  scope.code.is_generator = contains_yield(s.body);
+  scope.code.body = block(s.body);
+}
 
 StmtPtr Compiler::function(const ast::FunctionDef& s) {
   if (s.kind == ast::StmtKind::AsyncFunctionDef) {
@@ -357,15 +369,21 @@ StmtPtr Compiler::function(const ast::FunctionDef& s) {
   code->syntax = &s;
   auto decorators = exprs(s.decorator_list);
   auto default_values = defaults(*s.args);
-  {
-    Scope scope(Scope::Kind::Function, scope_, *code);
-    parameters(scope, *s.args);
-    declare_bindings(scope, s.body);
-    ScopeGuard guard(*this, scope);
-    code->is_generator = contains_yield(s.body);
-    code->does_nothing =
-        s.body.size() == 1 && s.body[0]->kind == ast::StmtKind::Pass;
-    code->body = block(s.body);
+  code->does_nothing =
+      s.body.size() == 1 && s.body[0]->kind == ast::StmtKind::Pass;
+  auto scope = std::make_shared<Scope>(Scope::Kind::Function, scope_, *code);
+  parameters(*scope, *s.args);
+  if (inside_function(*scope_)) {
+    function_body(*scope, s);
+  } else {
+    // Of the scopes around it, it can capture a class alone.
+    if (scope_->kind == Scope::Kind::Class) {
+      scope->slot(Symbol("__class__"));
+    }
+    scope->parent = nullptr;
+    code->rest = [compiler = Compiler(interp_, module_name_, is_package_),
+                  scope,
+                  &s]() mutable { compiler.function_body(*scope, s); };
   }
   return std::make_unique<DefineFunction>(
       s.span,

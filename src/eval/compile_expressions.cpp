@@ -15,10 +15,29 @@ class Const : public ExprCode {
   Value eval(Frame&) const override {
     return value_;
   }
+  const Value& value() const {
+    return value_;
+  }
 
  private:
   Value value_;
 };
+
+/// A tuple of constants is one itself; null for any other.
+ExprPtr constant_tuple(
+    base::Span span,
+    const std::vector<ExprPtr>& items,
+    const std::vector<bool>& starred) {
+  std::vector<Value> values;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const auto* constant = dynamic_cast<const Const*>(items[i].get());
+    if (!constant || starred[i]) {
+      return nullptr;
+    }
+    values.push_back(constant->value());
+  }
+  return std::make_unique<Const>(span, tuple(std::move(values)));
+}
 
 /// List, tuple and set displays; starred items are spread.
 class Display : public ExprCode {
@@ -399,6 +418,11 @@ ExprPtr Compiler::expr(const ast::Expr& e) {
         items.push_back(
             starred.back() ? expr(*as<ast::Starred>(*item).value)
                            : expr(*item));
+      }
+      if (e.kind == ExprKind::Tuple) {
+        if (auto constant = constant_tuple(e.span, items, starred)) {
+          return constant;
+        }
       }
       return std::make_unique<Display>(
           e.span, e.kind, std::move(items), std::move(starred));

@@ -54,6 +54,7 @@ class Compiler {
 
   // compile_definitions.cpp
   StmtPtr function(const syntax::FunctionDef& s);
+  void function_body(Scope& scope, const syntax::FunctionDef& s);
   StmtPtr class_def(const syntax::ClassDef& s);
   ExprPtr lambda(const syntax::Lambda& e);
   void parameters(Scope& scope, const syntax::Arguments& args);

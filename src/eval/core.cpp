@@ -161,6 +161,7 @@ Value code_object(Interpreter& interp, const Function& function) {
     positional += p.kind == Signature::ParamKind::Normal ||
                   p.kind == Signature::ParamKind::PositionalOnly;
   }
+  function.code->complete();
   for (size_t i = varnames.size(); i < function.code->slot_names.size(); ++i) {
     varnames.push_back(str(function.code->slot_names[i].str()));
   }

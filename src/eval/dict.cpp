@@ -33,6 +33,13 @@ void Dict::clear() {
   remove_all();
 }
 
+namespace {
+const AttrMap* owned(const Object& owner) {
+  return owner.kind == Kind::Class ? &static_cast<const Class&>(owner).dict
+                                   : owner.attrs;
+}
+}  // namespace
+
 Ref<Dict> Dict::of(Object* owner) {
   auto out = dict();
   out->owner_ = Ref<Object>(owner);
@@ -42,8 +49,8 @@ Ref<Dict> Dict::of(Object* owner) {
 
 void Dict::copy() {
   copied_ = true;
-  if (owner_->attrs) {
-    for (const auto& [name, value] : owner_->attrs->entries()) {
+  if (const AttrMap* attrs = owned(*owner_)) {
+    for (const auto& [name, value] : attrs->entries()) {
       insert_new(eval::str(name.str()), value, string_hash(name.str()));
     }
   }
@@ -51,7 +58,7 @@ void Dict::copy() {
 
 // Null: the key is gone.
 void Dict::tell_owner(const Value& key, const Value* value) {
-  if (!owner_ || !key.is_str()) {
+  if (!owner_ || owner_->kind == Kind::Class || !key.is_str()) {
     return;
   }
   if (!owner_->attrs) {
@@ -62,7 +69,7 @@ void Dict::tell_owner(const Value& key, const Value* value) {
 }
 
 void Dict::remove_all() {
-  if (owner_ && owner_->attrs) {
+  if (owner_ && owner_->kind != Kind::Class && owner_->attrs) {
     owner_->attrs->clear();
   }
   copied_ = true;
@@ -166,7 +173,7 @@ bool Dict::erase(Interpreter& interp, const Value& key) {
 
 Value* Dict::find(std::string_view key) {
   if (!copied_) {
-    const AttrMap* attrs = owner_->attrs;
+    const AttrMap* attrs = owned(*owner_);
     return attrs ? const_cast<Value*>(attrs->find(Symbol(key))) : nullptr;
   }
   const int64_t i =

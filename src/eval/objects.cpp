@@ -1,5 +1,7 @@
 #include "eval/objects.h"
 
+#include <bit>
+
 #include "eval/state.h"
 
 namespace portwright::eval {
@@ -120,8 +122,23 @@ namespace {
 constexpr size_t kLinearLimit = 10;
 }
 
+thread_local uint64_t AttrMap::generation = 1;
+
+void AttrMap::watch() {
+  watched_ = true;
+  ++generation;
+}
+
+void AttrMap::changed() {
+  generation += watched_;
+}
+
+size_t AttrMap::home(Symbol name) const {
+  return base::mix(name.id()) & (table_.size() - 1);
+}
+
 int64_t AttrMap::locate(Symbol name) const {
-  if (index_.empty()) {
+  if (table_.empty()) {
     for (size_t i = 0; i < entries_.size(); ++i) {
       if (entries_[i].first == name) {
         return static_cast<int64_t>(i);
@@ -129,8 +146,32 @@ int64_t AttrMap::locate(Symbol name) const {
     }
     return -1;
   }
-  auto it = index_.find(name);
-  return it == index_.end() ? -1 : static_cast<int64_t>(it->second);
+  for (size_t at = home(name); table_[at] != 0;
+       at = (at + 1) & (table_.size() - 1)) {
+    if (entries_[table_[at] - 1].first == name) {
+      return static_cast<int64_t>(table_[at]) - 1;
+    }
+  }
+  return -1;
+}
+
+void AttrMap::enter(size_t entry) {
+  size_t at = home(entries_[entry].first);
+  while (table_[at] != 0) {
+    at = (at + 1) & (table_.size() - 1);
+  }
+  table_[at] = static_cast<uint32_t>(entry + 1);
+}
+
+void AttrMap::rebuild_table() {
+  if (entries_.size() <= kLinearLimit) {
+    table_.clear();
+    return;
+  }
+  table_.assign(std::bit_ceil(entries_.size() * 3), 0);
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    enter(i);
+  }
 }
 
 const Value* AttrMap::find(Symbol name) const {
@@ -144,13 +185,12 @@ void AttrMap::set(Symbol name, Value value) {
     entries_[i].second = std::move(value);
     return;
   }
+  changed();
   entries_.emplace_back(name, std::move(value));
-  if (!index_.empty()) {
-    index_[name] = static_cast<uint32_t>(entries_.size() - 1);
-  } else if (entries_.size() > kLinearLimit) {
-    for (size_t k = 0; k < entries_.size(); ++k) {
-      index_[entries_[k].first] = static_cast<uint32_t>(k);
-    }
+  if (entries_.size() * 2 > table_.size()) {
+    rebuild_table();
+  } else {
+    enter(entries_.size() - 1);
   }
 }
 
@@ -159,21 +199,18 @@ bool AttrMap::erase(Symbol name) {
   if (i < 0) {
     return false;
   }
+  changed();
   entries_.erase(entries_.begin() + i);
-  if (!index_.empty()) {
-    index_.clear();
-    for (size_t k = 0; k < entries_.size(); ++k) {
-      index_[entries_[k].first] = static_cast<uint32_t>(k);
-    }
-  }
+  rebuild_table();
   return true;
 }
 
 void AttrMap::clear() {
   // Destructors may look at this map again: leave it empty first.
+  changed();
   auto dying = std::move(entries_);
   entries_.clear();
-  index_.clear();
+  table_.clear();
 }
 
 // ---- the kinds ----

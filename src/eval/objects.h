@@ -4,7 +4,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/source.h"
@@ -29,10 +28,23 @@ class AttrMap {
     return entries_;
   }
 
+  /// Has changes of which names there are counted by `generation`.
+  void watch();
+  /// Counts such changes: what was found along watched maps holds while it
+  /// stays.
+  static thread_local uint64_t generation;
+
  private:
   int64_t locate(Symbol name) const;
+  size_t home(Symbol name) const;
+  void enter(size_t entry);
+  void rebuild_table();
+  void changed();
   std::vector<Entry> entries_;
-  std::unordered_map<Symbol, uint32_t> index_;  // only for large maps
+  /// Only for large maps: entries from 1 by the hash of their names, 0 where
+  /// there is none; its size is a power of two.
+  std::vector<uint32_t> table_;
+  bool watched_ = false;
 };
 
 struct Str : Object {
@@ -231,7 +243,7 @@ class Class : public Object {
   AttrMap dict;
   base::Span span;  // the class statement, if any
 
-  /// Looks along the MRO. Null when absent.
+  /// Looks along the MRO. Null when absent. Valid until a class changes.
   const Value* lookup(Symbol name) const;
   bool is_subclass_of(const Class* other) const;
 

@@ -90,16 +90,23 @@ Value run_function(
     std::vector<Value>& bound);
 
 /// Python's binding of call arguments to a parameter list. `defaults` holds
-/// one value per parameter (Undefined: none). `callee` is for messages.
+/// one value per parameter (Undefined: none). `callee` is for messages. The
+/// answer has room for `slots` values.
 std::vector<Value> bind_arguments(
     Interpreter& interp,
     const Signature& signature,
     std::span<const Value> defaults,
     CallArgs& args,
-    const std::string& callee);
+    const std::string& callee,
+    size_t slots = 0);
 
 /// A Lazy carried out, anything else as it is.
 Value resolve_lazy(Interpreter& interp, const Value& value);
+
+/// The method that `object.name(...)` calls, where getattr would bind just that
+/// one: null where the object's own attributes or the user's code may answer.
+const Value*
+plain_method(Interpreter& interp, const Value& object, Symbol name);
 
 [[noreturn]] void
 raise_no_attribute(Interpreter& interp, const Value& object, Symbol name);

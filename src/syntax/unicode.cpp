@@ -1,5 +1,7 @@
 #include "syntax/unicode.h"
 
+#include <cstring>
+
 #include <algorithm>
 
 #include "syntax/unicode_tables.h"
@@ -49,7 +51,14 @@ std::optional<size_t> find_invalid_utf8(std::string_view text, size_t from) {
   for (size_t i = from; i < size;) {
     const unsigned c = s[i];
     if (c < 0x80) {
-      ++i;
+      // Text is mostly ASCII: eight bytes at once.
+      uint64_t word = 0;
+      for (++i; i + sizeof word <= size; i += sizeof word) {
+        std::memcpy(&word, s + i, sizeof word);
+        if (word & 0x8080808080808080) {
+          break;
+        }
+      }
     } else if (c >= 0xC2 && c <= 0xDF && tail(i + 1)) {
       i += 2;
     } else if (

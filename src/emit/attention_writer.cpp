@@ -163,6 +163,15 @@ std::optional<Expression> AttentionWriter::key_length() {
       kPrimary};
 }
 
+Expression AttentionWriter::all_keys() {
+  if (found_.updates.empty() || !found_.updates.front().values) {
+    const Frame& frame = *w_.graph().frame;
+    w_.context().hole(
+        frame.call, "'" + frame.path + "' reads positions of keys it lacks");
+  }
+  return w_.value(found_.updates.front().all_keys);
+}
+
 /// The mask as the source has it, added to scores: 0 or the smallest number.
 Expression AttentionWriter::additive_mask() {
   if (additive_mask_.empty()) {

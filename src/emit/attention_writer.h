@@ -36,6 +36,8 @@ class AttentionWriter {
     const lift::CacheUpdate* update = found_.update_of(id);
     return update && update->values && axis == 2;
   }
+  /// All keys, of the first update; throws a Hole without one.
+  Expression all_keys();
   Expression additive_mask();
   Expression positions();
 

@@ -208,7 +208,7 @@ std::string Context::integer_text(const Value& module, int64_t value) {
 void Context::hole(
     const base::Span& span,
     std::string message,
-    std::string hint) {
+    std::string hint) const {
   throw Hole{
       {diagnostics::Kind::UnsupportedStructure,
        std::move(message),

@@ -137,6 +137,8 @@ class Context {
   int recurrent_states = 0;
   std::map<std::string, std::string> own_elements;  // of all drafts
   std::string both_kind;  // ... that keep keys and values too, not all do
+  /// Where all layers keep both, by kind: whether its keys slide.
+  std::map<std::string, bool> both_slides;
   std::set<std::string> uncached_kinds;  // ... that keep nothing
   /// Model-level facts found on the way.
   bool needs_mask_array = false;
@@ -151,6 +153,7 @@ class Context {
           std::make_shared<std::map<const eval::Object*, ActivationTable>>();
   double lift_ms = 0;  // time that finding idioms took
   bool chunked_masks = false;
+  bool key_positions = false;
   /// The field that holds the fields of single layers; "" where none is read.
   std::string layer_fields;
   bool rope_by_kind = false;  // rope_parameters holds one set a layer kind
@@ -174,8 +177,10 @@ class Context {
   /// The same, or the one field of the config with that value.
   std::string integer_text(const eval::Value& module, int64_t value);
 
-  [[noreturn]] void
-  hole(const base::Span& span, std::string message, std::string hint = "");
+  [[noreturn]] void hole(
+      const base::Span& span,
+      std::string message,
+      std::string hint = "") const;
 
   /// Source class name without the family's prefix: "Attention".
   std::string short_name(const std::string& class_name) const;

@@ -145,6 +145,7 @@ void gather(const std::vector<Context*>& drafts) {
       all.activations = draft->activations;
     }
     all.chunked_masks = all.chunked_masks || draft->chunked_masks;
+    all.key_positions = all.key_positions || draft->key_positions;
     if (all.layer_fields.empty()) {
       all.layer_fields = draft->layer_fields;
     }
@@ -199,6 +200,7 @@ void take_shared(const Context& from, Context& to) {
   to.uncached_kinds = from.uncached_kinds;
   to.shares_like = from.shares_like;
   to.both_kind = from.both_kind;
+  to.both_slides = from.both_slides;
   to.open_tests = from.open_tests;
   to.activation_tables = from.activation_tables;
   to.takes_mask_array = from.takes_mask_array;

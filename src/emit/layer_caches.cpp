@@ -137,7 +137,8 @@ void add_recurrent_layer(Context& context, const Frame& layer, Masks& masks) {
   }
   const bool named = !kind.empty();
   kind = kind.empty() ? "recurrent" : kind;
-  if (named && masks.both && !both && kind != masks.recurrent) {
+  if (named && masks.both && !both && kind != masks.recurrent &&
+      masks.both_slides.size() == 1) {
     masks.both_kind = std::exchange(masks.recurrent, "");
     masks.both = false;
   }
@@ -158,12 +159,12 @@ void add_recurrent_layer(Context& context, const Frame& layer, Masks& masks) {
   }
   masks.both = both;
   if (!masks.recurrent.empty() &&
-      (masks.recurrent != kind || masks.states != states)) {
+      ((masks.recurrent != kind && !both) || masks.states != states)) {
     context.hole(
         layer.call,
         "'" + layer.path + "' keeps other states than layers before");
   }
-  masks.recurrent = kind;
+  masks.recurrent = masks.recurrent.empty() ? kind : masks.recurrent;
   masks.states = states;
   masks.kinds.push_back(kind);
 }
@@ -179,17 +180,51 @@ void add_uncached_layer(Context& context, const Frame& layer, Masks& masks) {
   masks.kinds.push_back(kind);
 }
 
+namespace {
+
+/// What every layer's attention reads, and what every layer's states do.
+void write_masks_of_both(
+    ModuleWriter& w,
+    const Context& context,
+    const Masks& masks) {
+  const std::string as_array =
+      context.needs_mask_array ? ", return_array=True" : "";
+  w.context().imports.insert("base:create_attention_mask");
+  if (masks.some_both(true)) {
+    w.initialise("sliding_window", "args.sliding_window");
+    w.context().fields.insert("sliding_window");
+  }
+  if (masks.mixed()) {
+    w.initialise("layer_types", "args.layer_types");
+    w.context().fields.insert("layer_types");
+    w.statement("masks = {}");
+    w.statement("for kind, c in zip(self.layer_types, cache):");
+    w.statement("    if kind not in masks:");
+    w.statement(
+        "        window_size = self.sliding_window if " + masks.sliding_test() +
+        " else None");
+    w.statement(
+        "        masks[kind] = create_attention_mask(h, c[1], "
+        "window_size=window_size" +
+        as_array + ")");
+  } else {
+    w.statement(
+        "mask = create_attention_mask(h, " + masks.first_cache() +
+        (masks.some_both(true) ? ", window_size=self.sliding_window" : "") +
+        as_array + ")");
+  }
+  w.statement("ssm_mask = create_ssm_mask(h, cache[0][0])");
+}
+
+}  // namespace
+
 void write_recurrent_masks(
     ModuleWriter& w,
     const Context& context,
     const Masks& masks) {
   w.context().imports.insert("base:create_ssm_mask");
   if (masks.both) {
-    w.context().imports.insert("base:create_attention_mask");
-    w.statement(
-        "mask = create_attention_mask(h, " + masks.first_cache() +
-        (context.needs_mask_array ? ", return_array=True)" : ")"));
-    w.statement("ssm_mask = create_ssm_mask(h, cache[0][0])");
+    write_masks_of_both(w, context, masks);
     return;
   }
   if (!masks.mixed()) {
@@ -266,13 +301,50 @@ std::string sharing_caches(Context& context, const Masks& masks) {
          test;
 }
 
+namespace {
+
+/// Of layers that keep states, and keys and values.
+std::string caches_of_both(
+    Context& context,
+    const Masks& masks,
+    const std::string& arrays) {
+  context.imports.insert("cache:CacheList");
+  const std::string rotating =
+      "RotatingKVCache(max_size=self.args.sliding_window)";
+  if (masks.some_both(false)) {
+    context.imports.insert("cache:KVCache");
+  }
+  if (masks.some_both(true)) {
+    context.fields.insert("sliding_window");
+    context.imports.insert("cache:RotatingKVCache");
+  }
+  if (!masks.some_both(true) || !masks.some_both(false)) {
+    return "def make_cache(self):\n    return [CacheList(" + arrays + ", " +
+           (masks.some_both(true) ? rotating : "KVCache()") +
+           ") for _ in self.layers]\n";
+  }
+  context.fields.insert("layer_types");
+  return "def make_cache(self):\n"
+         "    return [\n"
+         "        CacheList(\n"
+         "            " +
+         arrays +
+         ",\n"
+         "            " +
+         rotating + " if " + masks.sliding_test() +
+         " else KVCache(),\n"
+         "        )\n"
+         "        for kind in self.args.layer_types\n"
+         "    ]\n";
+}
+
+}  // namespace
+
 std::string recurrent_caches(Context& context, const Masks& masks) {
   context.imports.insert("cache:ArraysCache");
   const std::string arrays = fmt::format("ArraysCache(size={})", masks.states);
   if (masks.both) {
-    context.imports.insert({"cache:CacheList", "cache:KVCache"});
-    return "def make_cache(self):\n    return [CacheList(" + arrays +
-           ", KVCache()) for _ in self.layers]\n";
+    return caches_of_both(context, masks, arrays);
   }
   if (!masks.mixed()) {
     return "def make_cache(self):\n    return [" + arrays +

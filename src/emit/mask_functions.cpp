@@ -19,10 +19,22 @@ constexpr const char* kChunked =
 
 )py";
 
+// (1 or B, S), as `positions` of the new tokens are (1 or B, L).
+constexpr const char* kKeyPositions =
+    R"py(def positions_of_keys(positions, keys, cache):
+    # Past its window a rotating cache writes over the oldest key.
+    length = keys.shape[2]
+    newest = getattr(cache, "_idx", length) - 1
+    return positions[:, -1:] - (newest - mx.arange(length)) % length
+
+
+)py";
+
 }  // namespace
 
 std::string write_mask_functions(Context& context) {
-  return context.chunked_masks ? kChunked : "";
+  return std::string(context.chunked_masks ? kChunked : "") +
+         (context.key_positions ? kKeyPositions : "");
 }
 
 }  // namespace portwright::emit

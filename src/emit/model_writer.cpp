@@ -84,6 +84,27 @@ std::string indexed_caches(Context& context, const Masks& masks) {
 
 }  // namespace
 
+namespace {
+
+/// Notes whether the keys slide of the layer last added to `masks`, which keeps
+/// states too.
+void note_sliding(
+    Context& context,
+    const Frame& layer,
+    bool slides,
+    Masks& masks) {
+  const std::string& kind = masks.kinds.back();
+  const bool told = masks.both_slides.emplace(kind, slides).first->second;
+  if (told != slides) {
+    context.hole(
+        layer.call,
+        "'" + layer.path + "' has keys that " + (slides ? "" : "do not ") +
+            "slide, but layer_types does not tell");
+  }
+}
+
+}  // namespace
+
 Masks find_masks(Context& context, const Roles& roles) {
   std::map<ValueId, std::string> kinds;
   std::function<void(const Frame&)> visit = [&](const Frame& f) {
@@ -158,9 +179,10 @@ Masks find_masks(Context& context, const Roles& roles) {
           layer->call, "'" + layer->path + "' has several caches that differ");
     }
     if (both) {
-      if (kind != "full_attention") {
-        context.hole(layer->call, "'" + layer->path + "' slides over states");
+      if (kind == "chunked_attention") {
+        context.hole(layer->call, "'" + layer->path + "' chunks over states");
       }
+      note_sliding(context, *layer, kind == "sliding_attention", out);
       continue;
     }
     out.any_full = out.any_full || kind == "full_attention";
@@ -172,6 +194,13 @@ Masks find_masks(Context& context, const Roles& roles) {
   if (!out.both_kind.empty() && (out.any_full || out.any_sliding)) {
     context.hole(
         roles.backbone->call, "layers keep states, keys, and both of them");
+  }
+  const auto slides = [](const auto& kind) { return kind.second; };
+  if (!out.both &&
+      std::any_of(out.both_slides.begin(), out.both_slides.end(), slides)) {
+    context.hole(
+        roles.backbone->call,
+        "layers slide over states beside layers that keep states alone");
   }
   if (!out.recurrent.empty() && out.any_chunked) {
     context.hole(roles.backbone->call, "layers keep states beside chunks");
@@ -374,6 +403,8 @@ void widen(Context& context, Masks& masks) {
       masks.recurrent = context.recurrent_kind;
       masks.states = context.recurrent_states;
     }
+    masks.both_slides.insert(
+        context.both_slides.begin(), context.both_slides.end());
     masks.both_kind = context.both_kind;
     if (!masks.both_kind.empty()) {
       masks.recurrent = context.recurrent_kind;
@@ -396,6 +427,7 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
   Masks recurrent;
   std::set<std::string> uncached;
   std::string both_kind;
+  std::map<std::string, bool> both_slides;
   SharedKeys shared;
   for (Context* draft : drafts) {
     try {
@@ -411,6 +443,7 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
         recurrent = masks;
       }
       both_kind = both_kind.empty() ? masks.both_kind : both_kind;
+      both_slides.insert(masks.both_slides.begin(), masks.both_slides.end());
       uncached.insert(masks.uncached.begin(), masks.uncached.end());
     } catch (const Hole&) {
       continue;  // it will not be written
@@ -421,6 +454,7 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
     draft->recurrent_kind = recurrent.recurrent;
     draft->recurrent_states = recurrent.states;
     draft->both_kind = both_kind;
+    draft->both_slides = both_slides;
     draft->uncached_kinds = uncached;
     draft->shares_like = shared;
   }

@@ -28,8 +28,11 @@ struct Masks {
   bool window_or_none = false;  // full here; a window where it is set
   /// What layer_types calls the layers that keep states; "" without such.
   std::string recurrent;
-  int states = 0;      // arrays that each of them keeps
-  bool both = false;   // every layer keeps states, and keys and values
+  int states = 0;     // arrays that each of them keeps
+  bool both = false;  // every layer keeps states, and keys and values
+  /// ... by kind: whether its keys slide. Layers without a kind are
+  /// "recurrent".
+  std::map<std::string, bool> both_slides;
   int attentions = 1;  // caches of keys and values that every layer has
   /// The module that keeps the keys of an index, by path below a layer that has
   /// one; "" without such.
@@ -48,11 +51,30 @@ struct Masks {
            : first_indexed  ? "cache[0][0] if cache[0] is not None else None"
                             : "cache[0]";
   }
+  /// True where some layers that keep both slide, or where some do not.
+  bool some_both(bool slide) const {
+    return both &&
+           std::any_of(both_slides.begin(), both_slides.end(), [&](auto& kind) {
+             return kind.second == slide;
+           });
+  }
+  /// How a layer's kind tells that it keeps both and slides.
+  std::string sliding_test() const {
+    std::set<std::string> kinds;
+    for (const auto& [kind, slides] : both_slides) {
+      if (slides) {
+        kinds.insert(kind);
+      }
+    }
+    return kinds.size() == 1 ? "kind == \"" + *kinds.begin() + "\""
+                             : "kind in " + tuple_of(kinds);
+  }
   /// True when layers of several kinds are told apart by layer_types.
   bool mixed() const {
-    return any_sliding + any_full + any_chunked + !recurrent.empty() +
-               !both_kind.empty() >
-           1;
+    return (some_both(true) && some_both(false)) ||
+           any_sliding + any_full + any_chunked + !recurrent.empty() +
+                   !both_kind.empty() >
+               1;
   }
 };
 

@@ -83,6 +83,8 @@ void ModuleWriter::classify_inputs() {
       data_inputs_.push_back(id);
     }
   }
+  const auto rows = rows_given(context_, frame_);
+  data_inputs_.insert(data_inputs_.end(), rows.begin(), rows.end());
   const bool cached = attends(context_, frame_);
   takes_shared_keys();
   takes_both_ = lift::keeps_state(frame_) && lift::updates_keys(frame_);

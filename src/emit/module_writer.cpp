@@ -1,7 +1,5 @@
 #include "emit/module_writer.h"
 
-#include <cstring>
-
 #include "emit/activations.h"
 #include "emit/layer_caches.h"
 #include "emit/module_inputs.h"
@@ -387,6 +385,9 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
       }
     }
   }
+  for (ValueId id : rows_given(context_, child)) {
+    args.push_back(value(id).text);
+  }
   for (const Carried* carried : taken_by(context_, child)) {
     args.push_back(carried->name);
   }
@@ -461,19 +462,6 @@ Expression ModuleWriter::unpacked(
     save(id);
   }
   return {names_.at(wanted), kPrimary};
-}
-
-/// "gate" for the weight of the direct submodule `gate`, else "".
-std::string ModuleWriter::weight_owner(ValueId weight) const {
-  const std::string path = context_.trace.info(weight).parameter;
-  const std::string prefix = frame_.path.empty() ? "" : frame_.path + ".";
-  if (!path.starts_with(prefix) || !path.ends_with(".weight") ||
-      path.size() == prefix.size() - 1 + std::strlen(".weight")) {
-    return "";
-  }
-  const std::string name = path.substr(
-      prefix.size(), path.size() - prefix.size() - std::strlen(".weight"));
-  return name.find('.') == std::string::npos ? name : "";
 }
 
 std::optional<std::string> ModuleWriter::embedding_module(const OpNode& op) {

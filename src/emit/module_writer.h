@@ -163,6 +163,10 @@ class ModuleWriter {
   }
   /// The positions of the new tokens, (1 or B, L).
   Expression positions();
+  /// The keys that the cache answers with.
+  Expression all_keys() {
+    return attention_.all_keys();
+  }
   /// The sizes of a parameter or buffer, in terms of ModelArgs.
   std::vector<std::string> size_texts(ValueId id);
   /// The array whose dtype constants take; none while constructing.

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "emit/module_writer.h"
 
 namespace portwright::emit {
@@ -207,6 +209,19 @@ bool flattens_positions(const Context& context, const lift::Graph& graph) {
 }
 
 }  // namespace
+
+/// "gate" for the weight of the direct submodule `gate`, else "".
+std::string ModuleWriter::weight_owner(ValueId weight) const {
+  const std::string path = context_.trace.info(weight).parameter;
+  const std::string prefix = frame_.path.empty() ? "" : frame_.path + ".";
+  if (!path.starts_with(prefix) || !path.ends_with(".weight") ||
+      path.size() == prefix.size() - 1 + std::strlen(".weight")) {
+    return "";
+  }
+  const std::string name = path.substr(
+      prefix.size(), path.size() - prefix.size() - std::strlen(".weight"));
+  return name.find('.') == std::string::npos ? name : "";
+}
 
 Expression ModuleWriter::positions() {
   if (position_cache_) {

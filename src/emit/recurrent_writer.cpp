@@ -259,7 +259,8 @@ std::string RecurrentWriter::conv_member(const lift::CausalConv& form) {
     call_text = std::string(function) + "(" + call_text + ")";
   }
   const trace::Twin* half = context.evaluation.half;
-  if (half && half->dtype(form.weight) == torch::Dtype::Float32) {
+  if (half && half->dtype(form.weight) == torch::Dtype::Float32 &&
+      half->dtype(form.input) != torch::Dtype::Float32) {
     call_text += ".astype(x.dtype)";  // by weights that stay in float32
   }
   const int slot = with_output(convolutions_, form.output)->slot;
@@ -296,11 +297,17 @@ void RecurrentWriter::write_convolution(const Convolution& conv) {
         w_.graph().frame->call, "a module with several convolutions' states");
   }
   const lift::CausalConv& f = conv.form;
-  const std::string x = f.input_axis == 2 ? channels_last_.of(f.input).text
-                                          : w_.value(f.input).text;
+  Expression x =
+      f.input_axis == 2 ? channels_last_.of(f.input) : w_.value(f.input);
+  const trace::Twin* half = w_.context().evaluation.half;
+  constexpr const char* kWide = ".astype(mx.float32)";
+  if (half && half->dtype(f.input) == torch::Dtype::Float32 &&
+      !x.text.ends_with(kWide)) {
+    x = {x.at(kPrimary) + kWide, kPrimary};
+  }
   conv_member(conv.form);
   const std::string name = w_.fresh(w_.house_of(conv.form.output));
-  w_.statement(name + " = self._convolve(" + x + ", mask, cache)");
+  w_.statement(name + " = self._convolve(" + x.text + ", mask, cache)");
   f.output_axis == 2 ? channels_last_.bind(f.output, name)
                      : w_.bind(f.output, name);
 }

@@ -41,3 +41,21 @@ def test_keys_that_a_config_class_takes_from_the_rest_are_fields(emitted):
     assert "full_attention_interval: int = 4" in text
     assert "(i + 1) % self.full_attention_interval" in text
     assert "config.json must give layer_types" not in text
+
+
+def test_some_layers_slide_over_states(emitted):
+    text = emitted("inkling_text")
+    flat = " ".join(text.split())
+    assert (
+        'RotatingKVCache(max_size=self.args.sliding_window) if kind == "hybrid_s'
+        in flat
+    )
+    assert (
+        "masks[kind] = create_attention_mask( h, c[1], window_size=window_size" in flat
+    )
+    assert "h = layer(h, masks[kind], ssm_mask, c)" in text
+    # What is far is told by where a rotating cache keeps it.
+    assert "- positions_of_keys(positions, keys, cache)[:, None, :]" in text
+    assert "def __call__(self, x: mx.array, distance: mx.array) -> mx.array:" in text
+    # The convolution computes in float32, whatever it is given.
+    assert "h = self._convolve(x.astype(mx.float32), mask, cache)" in text

@@ -138,3 +138,17 @@ def test_answers_hold_no_number_that_json_lacks(root, monkeypatch):
         '{"id": null, "ok": true, "result": '
         '{"limits": [0.0, null], "name": "x", "deep": {"n": null}}}'
     )
+
+
+def test_a_config_with_another_vocabulary_computes_otherwise(root):
+    sys.path.insert(0, str(root / "python"))
+    torch = pytest.importorskip("torch")
+    from portwright.workers.config_forms import ConfigForms
+
+    forms = object.__new__(ConfigForms)
+    forms.torch = torch
+    forms._logits = lambda form, ids: torch.ones(1, 2, 4)
+    out = []
+    assert forms._tried(out, torch.ones(1, 2, 8), "rows", 4, {}, [[1, 2]])
+    assert out[0]["logits"].shape[-1] == 4
+    assert not forms._tried(out, torch.ones(1, 2, 4), "other", 5, {}, [[1, 2]])

@@ -168,7 +168,8 @@ class ConfigForms:
             logits = self._logits(form, ids)
         except Exception:  # another shape, or no config at all
             return False
-        moved = (logits - base).abs().max() / base.abs().max()
+        alike = logits.shape == base.shape  # not with another vocabulary
+        moved = (logits - base).abs().max() / base.abs().max() if alike else 1.0
         if not (bool(self.torch.isfinite(logits).all()) and moved > least):
             return False
         entry = {"field": field, "value": value, "config": form}

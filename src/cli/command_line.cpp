@@ -124,6 +124,7 @@ int run_command_line(
   app.set_help_flag("-h,--help", "print this and exit");
   app.footer(kFooter);
   Common common;
+  common.arguments = arguments;
   add_common(app, common);
   app.require_subcommand(0, 1);
   std::vector<std::pair<CLI::App*, Run>> runs;

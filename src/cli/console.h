@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/progress.h"
 #include "base/result.h"
@@ -19,6 +20,8 @@ struct Common {
   bool quiet = false;
   std::string transformers;
   std::string reference_python;
+  /// The whole command line, without the program's name.
+  std::vector<std::string> arguments;
 };
 
 /// Where a verb's words go. Human text goes to stdout, with --json to stderr;

@@ -43,6 +43,18 @@ void show_results(const verify::Results& results, Console& console) {
   console.say(report::verdict_sentence(results));
 }
 
+void show_run(const report::ProofRun& run, Console& console) {
+  for (const auto& variant : run.variants) {
+    if (run.variants.size() > 1) {
+      console.say(variant.name + ":");
+    }
+    show_results(variant.report.results, console);
+  }
+  if (run.variants.size() > 1) {
+    console.say(report::verdict_sentence(run));
+  }
+}
+
 void show_planted(
     const std::vector<verify::PlantedBug>& bugs,
     Console& console) {
@@ -59,8 +71,7 @@ void show_planted(
   console.say(report::planted_sentence(bugs));
 }
 
-ExitCode exit_code_of(const verify::Results& results) {
-  const auto verdict = results.verdict();
+ExitCode exit_code_of(Status verdict) {
   return verdict == Status::Pass || verdict == Status::Warn
              ? ExitCode::Done
              : ExitCode::VerdictFailed;
@@ -80,7 +91,8 @@ base::Result<verify::Results> prove(
   (*session)->join(
       std::make_unique<EvaluatorParty>(subject.checkpoint, transformers));
   auto results = verify::run_battery(**session, options, console.progress());
-  if (planted && results && exit_code_of(*results) == ExitCode::Done) {
+  if (planted && results &&
+      exit_code_of(results->verdict()) == ExitCode::Done) {
     auto bugs =
         verify::prove_battery(**session, *results, options, console.progress());
     if (!bugs) {

@@ -5,16 +5,19 @@
 #include <string>
 
 #include "cli/console.h"
-#include "report/report.h"
+#include "report/archive.h"
 #include "verify/proof.h"
 
 namespace portwright::cli {
 
-/// A check's line for the terminal, and its place when it failed.
+/// A check's line for the terminal, its place when it failed, and the verdict.
 void show_results(const verify::Results& results, Console& console);
 
+/// For each variant a line for every check, and the verdict of all.
+void show_run(const report::ProofRun& run, Console& console);
+
 /// Pass and warn are done, anything else is a failed verdict.
-ExitCode exit_code_of(const verify::Results& results);
+ExitCode exit_code_of(verify::Status verdict);
 
 /// A line for each bug that was planted, and their count.
 void show_planted(

@@ -170,7 +170,7 @@ ExitCode run_compile(
     }
     show_results(*results, console);
     worker = {{"by", "mlx_lm"}, {"verdict", name(results->verdict())}};
-    code = exit_code_of(*results);
+    code = exit_code_of(results->verdict());
   }
   if (auto written = base::write_file(file, compiled->emitted.text); !written) {
     return console.fail(written.error());

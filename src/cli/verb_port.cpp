@@ -8,6 +8,7 @@
 #include "cli/proving.h"
 #include "cli/refusal.h"
 #include "cli/verbs.h"
+#include "cli/verification.h"
 #include "library/install.h"
 
 namespace portwright::cli {
@@ -171,6 +172,26 @@ std::vector<report::SourceLink> source_links(
   return out;
 }
 
+/// MODEL as it was named, so that the run can be repeated from there.
+Manifest manifest_of(
+    const PortOptions& options,
+    const Compiled& compiled,
+    const fs::path& port) {
+  std::error_code ignored;
+  Manifest out;
+  out.model_type = compiled.model_type;
+  out.port = port;
+  out.mode = options.quick ? "quick" : options.full ? "full" : "normal";
+  out.trust_remote_code = options.trust_remote_code;
+  ManifestVariant variant;
+  variant.name = compiled.model_type;
+  variant.model = fs::is_directory(options.model, ignored)
+                      ? fs::absolute(options.model).lexically_normal().string()
+                      : options.model;
+  out.variants.push_back(std::move(variant));
+  return out;
+}
+
 ExitCode
 run_port(const PortOptions& options, const Common& common, Console& console) {
   const fs::path out = fs::absolute(options.directory);
@@ -223,47 +244,31 @@ run_port(const PortOptions& options, const Common& common, Console& console) {
       !installed) {
     return console.fail(installed.error());
   }
-  verify::Subject subject;
-  subject.checkpoint = checkpoint;
-  subject.port = out / name;
-  subject.trust_remote_code = options.trust_remote_code;
-  verify::BatteryOptions battery;
-  battery.mode = options.quick  ? verify::Mode::Quick
-                 : options.full ? verify::Mode::Full
-                                : verify::Mode::Normal;
+  Verification asked;
+  asked.manifest = manifest_of(options, *compiled, out / name);
+  asked.directory = out;
+  asked.transformers = *transformers;
+  asked.checkpoints = {{asked.manifest.variants[0].name, checkpoint}};
   // Before the battery, which has an evaluator of its own: one at a time.
-  auto links = source_links(interp, *compiled, checkpoint);
-  for (const auto& link : links) {
-    subject.source_map.emplace(
-        link.port_line, std::pair{link.source_file, link.source_line});
-  }
-  auto results = prove(*workers, subject, battery, *transformers, console);
-  if (!results) {
-    return console.fail(results.error());
-  }
-  const report::Report report{std::move(*results), std::move(links)};
-  if (auto written = report::write_report(report, out); !written) {
-    return console.fail(written.error());
-  }
-  const auto kept =
-      report::archive(report, out / "results", compiled->model_type);
-  if (!kept) {
-    return console.fail(kept.error());
+  asked.links = source_links(interp, *compiled, checkpoint);
+  const auto done = verify_port(*workers, asked, common, console);
+  if (!done) {
+    return console.fail(done.error());
   }
   unfinished.keep();
-  show_results(report.results, console);
+  show_run(done->run, console);
   console.say(fmt::format(
       "{} compiled in {:.0f} ms; the report is {}",
       (fs::path(options.directory) / name).string(),
       compiled->total_ms,
       (fs::path(options.directory) / "report.html").string()));
-  nlohmann::ordered_json answer = report::to_json(report.results);
+  nlohmann::ordered_json answer = report::to_json(done->run);
   answer["file"] = (out / name).string();
   answer["checkpoint"] = checkpoint.string();
-  answer["results"] = kept->string();
+  answer["results"] = done->archive.string();
   answer["guards"] = compiled->emitted.guards;
   console.result(answer);
-  return exit_code_of(report.results);
+  return exit_code_of(done->run.verdict());
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 
-#include <sstream>
+#include <iostream>
 
+#include "base/interrupt.h"
 #include "base/paths.h"
 #include "cli/environment.h"
 #include "cli/proving.h"
 #include "cli/verbs.h"
+#include "cli/verification.h"
+#include "report/changes.h"
 #include "report/planted.h"
 #include "verify/check.h"
 
@@ -19,40 +22,20 @@ struct VerifyOptions {
   std::string directory;
   std::string port;
   std::string mlx_lm;
+  std::string manifest;
+  std::string from;
   std::vector<std::string> checks;
   bool quick = false;
   bool full = false;
+  bool resume = false;
   bool prove = false;
   bool trust_remote_code = false;
   int timeout = 600;
 };
 
-/// A directory as it is; anything else is a type, and a checkpoint of it is
-/// made in `directory`.
-base::Result<fs::path> resolve_model(
-    const VerifyOptions& options,
-    verify::Workers& workers) {
-  std::error_code ignored;
-  if (fs::is_directory(options.model, ignored)) {
-    return fs::absolute(options.model);
-  }
-  const auto folder = fs::absolute(options.directory) / "checkpoint";
-  const auto made = verify::synthesize(
-      workers.reference, options.model, folder, {}, workers.timeout);
-  if (!made) {
-    const bool hub = options.model.find('/') != std::string::npos;
-    return base::fail(
-        made.error().message,
-        hub ? "without the network only local directories and model types work"
-            : made.error().detail);
-  }
-  return folder;
-}
-
-/// What `compile --map` wrote beside a port: of each line the first it stands
-/// for.
-std::map<int, std::pair<std::string, int>> map_beside(const fs::path& port) {
-  std::map<int, std::pair<std::string, int>> out;
+/// What `compile --map` wrote beside a port.
+std::vector<report::SourceLink> map_beside(const fs::path& port) {
+  std::vector<report::SourceLink> out;
   const auto text = base::read_file(port.string() + ".map.json");
   const auto map =
       text ? nlohmann::json::parse(*text, nullptr, false) : nlohmann::json();
@@ -60,9 +43,11 @@ std::map<int, std::pair<std::string, int>> map_beside(const fs::path& port) {
     return out;
   }
   for (const auto& [line, places] : map["lines"].items()) {
-    if (!places.empty()) {
-      const auto file = map["files"].at(places[0].at(0).get<size_t>());
-      out[std::atoi(line.c_str())] = {file, places[0].at(1).get<int>()};
+    for (const auto& place : places) {
+      out.push_back(
+          {std::atoi(line.c_str()),
+           map["files"].at(place.at(0).get<size_t>()).get<std::string>(),
+           place.at(1).get<int>()});
     }
   }
   return out;
@@ -78,18 +63,197 @@ base::Error usage_error(const std::vector<std::string>& unknown) {
       fmt::format("checks are {}", fmt::join(names, ", "))};
 }
 
+using Asked = tl::expected<Verification, ExitCode>;
+
+/// One model, as the command line names it.
+Manifest of_model(const std::string& model) {
+  std::error_code ignored;
+  Manifest out;
+  const bool local = fs::is_directory(model, ignored);
+  ManifestVariant variant;
+  variant.model =
+      local ? fs::absolute(model).lexically_normal().string() : model;
+  out.model_type = model_type_of(model);
+  variant.name = out.model_type;
+  out.variants.push_back(std::move(variant));
+  return out;
+}
+
+/// The run that RESULTS keeps, asked for again; `before` gets what it kept.
+Asked asked_again(
+    const VerifyOptions& options,
+    report::Archived& before,
+    Console& console) {
+  const fs::path folder = fs::absolute(options.from).lexically_normal();
+  auto archived = report::read_archive(folder);
+  if (!archived) {
+    return tl::unexpected(console.fail(archived.error()));
+  }
+  before = std::move(*archived);
+  Verification out;
+  try {
+    const auto& subject = before.facts.at("subject");
+    out.manifest = manifest_from_json(subject.at("manifest"));
+    if (const auto mlx_lm = subject.at("mlx_lm"); mlx_lm.is_string()) {
+      out.mlx_lm = mlx_lm.get<std::string>();
+    }
+  } catch (const nlohmann::json::exception& error) {
+    return tl::unexpected(console.fail(
+        {(folder / "run.json").string() + ": " + error.what(),
+         "the file is damaged"}));
+  }
+  const auto port = folder / "port.py";
+  std::error_code ignored;
+  if (!fs::exists(port, ignored) && options.port.empty()) {
+    return tl::unexpected(console.fail(
+        {folder.string() + " has no port.py", "name a file with --port"}));
+  }
+  out.manifest.port = port.string();
+  auto& variants = out.manifest.variants;
+  if (!options.model.empty() && variants.size() == 1) {
+    variants[0].model = of_model(options.model).variants[0].model;
+  }
+  for (const auto& variant : variants) {
+    if (fs::path(variant.model).is_absolute() &&
+        !fs::is_directory(variant.model, ignored)) {
+      return tl::unexpected(console.fail(
+          {"the checkpoint of that run is gone: " + variant.model,
+           "verify MODEL --from RESULTS says where it lies now"}));
+    }
+  }
+  return out;
+}
+
+/// What to verify, from wherever it is named.
+Asked asked_by(
+    const VerifyOptions& options,
+    report::Archived& before,
+    Console& console) {
+  Verification out;
+  if (!options.from.empty()) {
+    auto again = asked_again(options, before, console);
+    if (!again) {
+      return again;
+    }
+    out = std::move(*again);
+  } else if (!options.manifest.empty()) {
+    auto manifest = read_manifest(options.manifest, console);
+    if (!manifest) {
+      return tl::unexpected(manifest.error());
+    }
+    out.manifest = std::move(*manifest);
+  } else {
+    out.manifest = of_model(options.model);
+  }
+  auto& manifest = out.manifest;
+  if (!options.port.empty()) {
+    manifest.port = fs::absolute(options.port).lexically_normal();
+  }
+  if (options.quick || options.full) {
+    manifest.mode = options.quick ? "quick" : "full";
+  }
+  if (!options.checks.empty()) {
+    manifest.checks = options.checks;
+  }
+  manifest.trust_remote_code |= options.trust_remote_code;
+  if (!options.mlx_lm.empty()) {
+    out.mlx_lm = fs::absolute(options.mlx_lm);
+  }
+  if (!manifest.port.empty()) {
+    if (const auto readable = base::read_file(manifest.port); !readable) {
+      return tl::unexpected(console.fail(readable.error()));
+    }
+    out.links = map_beside(manifest.port);
+  }
+  out.directory = fs::absolute(options.directory).lexically_normal();
+  out.resume = options.resume;
+  out.prove = options.prove;
+  return out;
+}
+
+/// Says what is otherwise than in the run that was repeated, and keeps it.
+base::Result<void> tell_changes(
+    const report::Archived& before,
+    const Verified& done,
+    const fs::path& directory,
+    nlohmann::ordered_json& answer,
+    Console& console) {
+  const auto changes = report::changes_between(before, done.run);
+  for (const auto& line : report::changes_text(changes)) {
+    console.say(line);
+  }
+  answer["changes"] = changes;
+  for (const auto& folder : {directory, done.archive}) {
+    auto written =
+        base::write_file(folder / "changes.json", changes.dump(2) + "\n");
+    if (!written) {
+      return written;
+    }
+  }
+  return {};
+}
+
+ExitCode tell(
+    const VerifyOptions& options,
+    const report::Archived& before,
+    const Verified& done,
+    Console& console) {
+  const fs::path directory = fs::absolute(options.directory);
+  show_run(done.run, console);
+  auto answer = report::to_json(done.run);
+  if (!done.planted.empty()) {
+    if (auto written = report::write_planted(done.planted, directory);
+        !written) {
+      return console.fail(written.error());
+    }
+    show_planted(done.planted, console);
+    answer["planted"] = report::planted_json(done.planted);
+  }
+  if (!options.from.empty()) {
+    auto told = tell_changes(before, done, directory, answer, console);
+    if (!told) {
+      return console.fail(told.error());
+    }
+  }
+  console.result(answer);
+  const bool missed = std::any_of(
+      done.planted.begin(),
+      done.planted.end(),
+      [](const verify::PlantedBug& bug) {
+        return bug.status == verify::Catch::NotCaught;
+      });
+  return missed ? ExitCode::VerdictFailed : exit_code_of(done.run.verdict());
+}
+
+std::optional<base::Error> misuse(const VerifyOptions& options) {
+  const auto unknown = verify::unknown_checks(options.checks);
+  if (!unknown.empty()) {
+    return usage_error(unknown);
+  }
+  if (options.model.empty() && options.manifest.empty() &&
+      options.from.empty()) {
+    return base::Error{
+        "nothing to verify", "name a MODEL, or give --manifest or --from"};
+  }
+  if (!options.model.empty() && !options.manifest.empty()) {
+    return base::Error{
+        "MODEL and --manifest exclude each other",
+        "a manifest names its models"};
+  }
+  return std::nullopt;
+}
+
 ExitCode run_verify(
     const VerifyOptions& options,
     const Common& common,
     Console& console) {
-  const auto unknown = verify::unknown_checks(options.checks);
-  if (!unknown.empty()) {
-    return console.fail(usage_error(unknown), ExitCode::Usage);
+  if (const auto error = misuse(options)) {
+    return console.fail(*error, ExitCode::Usage);
   }
-  if (!options.port.empty()) {
-    if (const auto readable = base::read_file(options.port); !readable) {
-      return console.fail(readable.error());
-    }
+  report::Archived before;
+  auto asked = asked_by(options, before, console);
+  if (!asked) {
+    return asked.error();
   }
   if (auto made = base::make_directories(options.directory); !made) {
     return console.fail(made.error());
@@ -98,68 +262,25 @@ ExitCode run_verify(
   if (!transformers) {
     return console.fail(transformers.error());
   }
+  asked->transformers = *transformers;
   auto environment = worker_environment(common);
   if (!environment) {
     return console.fail(environment.error());
   }
   environment->timeout = std::chrono::seconds(options.timeout);
   console.progress().begin("starting torch and mlx_lm");
-  const auto workers = verify::Workers::start(
-      *environment,
-      options.mlx_lm.empty()
-          ? std::nullopt
-          : std::optional<fs::path>(fs::absolute(options.mlx_lm)));
+  const auto workers = verify::Workers::start(*environment, asked->mlx_lm);
   if (!workers) {
     return console.fail(workers.error());
   }
-  const auto checkpoint = resolve_model(options, **workers);
-  if (!checkpoint) {
-    return console.fail(checkpoint.error());
-  }
-  verify::Subject subject;
-  subject.checkpoint = *checkpoint;
-  subject.trust_remote_code = options.trust_remote_code;
-  if (!options.port.empty()) {
-    subject.port = fs::absolute(options.port);
-    subject.source_map = map_beside(*subject.port);
-  }
-  verify::BatteryOptions battery;
-  battery.mode = options.quick  ? verify::Mode::Quick
-                 : options.full ? verify::Mode::Full
-                                : verify::Mode::Normal;
-  battery.only = options.checks;
-  std::vector<verify::PlantedBug> planted;
-  auto results = prove(
-      *workers,
-      subject,
-      battery,
-      *transformers,
-      console,
-      options.prove ? &planted : nullptr);
-  if (!results) {
-    return console.fail(results.error());
-  }
-  const report::Report report{std::move(*results), {}};
-  if (auto written = report::write_report(report, options.directory);
-      !written) {
-    return console.fail(written.error());
-  }
-  show_results(report.results, console);
-  auto answer = report::to_json(report.results);
-  if (!planted.empty()) {
-    if (auto written = report::write_planted(planted, options.directory);
-        !written) {
-      return console.fail(written.error());
-    }
-    show_planted(planted, console);
-    answer["planted"] = report::planted_json(planted);
-  }
-  console.result(answer);
-  const bool missed = std::any_of(
-      planted.begin(), planted.end(), [](const verify::PlantedBug& bug) {
-        return bug.status == verify::Catch::NotCaught;
-      });
-  return missed ? ExitCode::VerdictFailed : exit_code_of(report.results);
+  const base::OnInterrupt on_interrupt([&] {
+    std::cerr << "\ninterrupted: " << options.directory
+              << " holds what is known; with --resume the same command goes "
+                 "on\n";
+  });
+  const auto done = verify_port(*workers, *asked, common, console);
+  return done ? tell(options, before, *done, console)
+              : console.fail(done.error());
 }
 
 }  // namespace
@@ -167,8 +288,7 @@ ExitCode run_verify(
 Run verb_verify(CLI::App& app, const Common& common) {
   auto options = std::make_shared<VerifyOptions>();
   app.add_option("model", options->model, "a local directory or a model type")
-      ->type_name("MODEL")
-      ->required();
+      ->type_name("MODEL");
   app.add_option("-o", options->directory, "where results and report go")
       ->type_name("DIR")
       ->required();
@@ -177,11 +297,26 @@ Run verb_verify(CLI::App& app, const Common& common) {
   app.add_option("--mlx-lm", options->mlx_lm, "an mlx-lm to verify instead")
       ->type_name("DIR")
       ->excludes(port);
+  auto* manifest = app.add_option(
+                          "--manifest",
+                          options->manifest,
+                          "models and port, as YAML names them")
+                       ->type_name("FILE.yaml");
+  app.add_option(
+         "--from",
+         options->from,
+         "repeat a run that was kept, and say what changed")
+      ->type_name("RESULTS")
+      ->excludes(manifest);
   app.add_option("--checks", options->checks, "only these")->delimiter(',');
   auto* quick =
       app.add_flag("--quick", options->quick, "weights, logits, decode");
   app.add_flag("--full", options->full, "also what takes long")
       ->excludes(quick);
+  app.add_flag(
+      "--resume",
+      options->resume,
+      "go on with a run of the same port and models that did not finish");
   app.add_flag(
       "--prove",
       options->prove,

@@ -16,6 +16,7 @@ namespace portwright::cli {
   X(port, "port a model to mlx-lm and prove it")                \
   X(compile, "write the model file only")                       \
   X(verify, "prove a port against transformers")                \
+  X(manifest, "write what a port is to be proven on, as YAML")  \
   X(run, "evaluate a model natively and write its logits")      \
   X(sweep, "try every model type and print a table")            \
   X(audit, "hold the models of an mlx-lm against transformers") \

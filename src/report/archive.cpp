@@ -1,22 +1,18 @@
+#include "report/archive.h"
+
 #include <chrono>
 
+#include "base/digest.h"
 #include "base/paths.h"
-#include "report/report.h"
+#include "checkpoint/safetensors.h"
+#include "report/read_results.h"
 
 namespace portwright::report {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 
 namespace {
-
-/// FNV-1a: names what was judged, guards nothing.
-uint32_t digest(std::string_view bytes) {
-  uint32_t hash = 2166136261u;
-  for (const unsigned char byte : bytes) {
-    hash = (hash ^ byte) * 16777619u;
-  }
-  return hash;
-}
 
 std::string timestamp() {
   using namespace std::chrono;
@@ -34,44 +30,212 @@ std::string timestamp() {
       time.seconds().count());
 }
 
+/// With one variant the archive is its folder.
+fs::path folder_of(
+    const ProofRun& run,
+    const std::string& variant,
+    const fs::path& archive) {
+  return run.variants.size() == 1 ? archive : archive / "variants" / variant;
+}
+
+base::Result<void> write_json(const fs::path& path, const Json& json) {
+  return base::write_file(
+      path,
+      json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) +
+          "\n");
+}
+
+base::Result<void> write_tensors(
+    const verify::Results& results,
+    const fs::path& folder) {
+  if (results.tensors.empty()) {
+    return {};
+  }
+  checkpoint::Tensors views;
+  for (const auto& [name, array] : results.tensors) {
+    auto& view = views[name];
+    view.shape = array.shape;
+    view.data = std::as_bytes(std::span(array.values));
+  }
+  return checkpoint::write_safetensors(folder / "tensors.safetensors", views);
+}
+
+/// The map that `compile --map` writes, of the first source behind each line.
+Json map_of(const std::vector<SourceLink>& links) {
+  std::vector<std::string> files;
+  Json lines = Json::object();
+  for (const auto& link : links) {
+    auto file = std::find(files.begin(), files.end(), link.source_file);
+    if (file == files.end()) {
+      file = files.insert(file, link.source_file);
+    }
+    lines[std::to_string(link.port_line)].push_back(
+        {file - files.begin(), link.source_line});
+  }
+  return {{"schema", 1}, {"files", files}, {"lines", lines}};
+}
+
+/// The port as it was judged, if it is a file, and its map.
+base::Result<void> keep_port(const ProofRun& run, const fs::path& archive) {
+  for (const auto& [name, report] : run.variants) {
+    if (report.results.port.empty()) {
+      continue;
+    }
+    const auto text = base::read_file(report.results.port);
+    if (!text) {
+      return tl::unexpected(text.error());
+    }
+    if (auto kept = base::write_file(archive / "port.py", *text); !kept) {
+      return kept;
+    }
+    return report.links.empty()
+               ? base::Result<void>()
+               : write_json(archive / "port.py.map.json", map_of(report.links));
+  }
+  return {};
+}
+
+nlohmann::json read_json(const fs::path& path) {
+  const auto text = base::read_file(path);
+  return text ? nlohmann::json::parse(*text, nullptr, false) : nlohmann::json();
+}
+
 }  // namespace
 
-base::Result<fs::path> archive(
-    const Report& report,
-    const fs::path& directory,
-    const std::string& model) {
-  std::string port;
-  if (!report.results.port.empty()) {
-    auto read = base::read_file(report.results.port);
-    if (!read) {
-      return tl::unexpected(read.error());
-    }
-    port = std::move(*read);
-  }
-  const auto json = to_json(report.results);
+base::Result<fs::path> begin_archive(
+    const ProofRun& run,
+    const fs::path& directory) {
+  const auto when = timestamp();
+  const auto digest = base::digest_of(run.facts.dump()).substr(0, 8);
   const fs::path folder =
-      directory / model /
-      fmt::format("{}-{:08x}", timestamp(), digest(port + json.dump()));
-  if (auto made = base::make_directories(folder / "checks"); !made) {
-    return tl::unexpected(made.error());
-  }
-  if (auto written = write_report(report, folder); !written) {
+      directory / run.model_type / fmt::format("{}-{}", when, digest);
+  Json facts = run.facts;
+  facts["started"] = when;
+  if (auto written = write_json(folder / "run.json", facts); !written) {
     return tl::unexpected(written.error());
   }
-  if (!port.empty()) {
-    if (auto written = base::write_file(folder / "port.py", port); !written) {
-      return tl::unexpected(written.error());
-    }
-  }
-  for (const auto& check : json.at("checks")) {
-    const auto name = check.at("name").get<std::string>() + ".json";
-    auto written =
-        base::write_file(folder / "checks" / name, check.dump(2) + "\n");
-    if (!written) {
-      return tl::unexpected(written.error());
-    }
+  if (auto written = base::write_file(folder / "manifest.yaml", run.manifest);
+      !written) {
+    return tl::unexpected(written.error());
   }
   return folder;
+}
+
+base::Result<void> archive_check(
+    const ProofRun& run,
+    const std::string& variant,
+    const verify::CheckResult& check,
+    const fs::path& archive) {
+  Json json = to_json(check);
+  json["exchanges"] = check.exchanges;
+  return write_json(
+      folder_of(run, variant, archive) / "checks" / (check.name + ".json"),
+      json);
+}
+
+base::Result<void> finish_archive(
+    const ProofRun& run,
+    const fs::path& archive) {
+  for (const auto& variant : run.variants) {
+    const auto folder = folder_of(run, variant.name, archive);
+    const auto& results = variant.report.results;
+    for (const auto& check : results.checks) {
+      if (auto kept = archive_check(run, variant.name, check, archive); !kept) {
+        return kept;
+      }
+    }
+    if (!results.setup.empty()) {
+      auto written =
+          write_json(folder / "checks" / "setup.json", results.setup);
+      if (!written) {
+        return written;
+      }
+    }
+    if (auto written = write_tensors(results, folder); !written) {
+      return written;
+    }
+    if (folder != archive) {
+      if (auto written = write_report(variant.report, folder); !written) {
+        return written;
+      }
+    }
+  }
+  if (auto kept = keep_port(run, archive); !kept) {
+    return kept;
+  }
+  const std::vector<std::pair<const char*, std::string>> texts = {
+      {"summary.md", to_markdown(run)}, {"report.html", to_html(run)}};
+  for (const auto& [name, text] : texts) {
+    if (auto written = base::write_file(archive / name, text); !written) {
+      return written;
+    }
+  }
+  return write_json(archive / "results.json", to_json(run));
+}
+
+fs::path find_unfinished(const ProofRun& run, const fs::path& directory) {
+  fs::path newest;
+  std::error_code ignored;
+  for (const auto& entry :
+       fs::directory_iterator(directory / run.model_type, ignored)) {
+    const auto& path = entry.path();
+    const auto facts = read_json(path / "run.json");
+    if (facts.is_object() && !fs::exists(path / "results.json", ignored) &&
+        facts.value("subject", nlohmann::json()) ==
+            nlohmann::json(run.facts.at("subject")) &&
+        path > newest) {
+      newest = path;
+    }
+  }
+  return newest;
+}
+
+std::vector<verify::CheckResult> archived_checks(
+    const ProofRun& run,
+    const std::string& variant,
+    const fs::path& archive) {
+  std::vector<verify::CheckResult> out;
+  std::error_code ignored;
+  const auto folder = folder_of(run, variant, archive) / "checks";
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    auto check = check_from_json(read_json(entry.path()));
+    if (check) {
+      out.push_back(std::move(*check));
+    }
+  }
+  return out;
+}
+
+base::Result<Archived> read_archive(const fs::path& archive) {
+  Archived out;
+  std::error_code ignored;
+  if (!fs::is_directory(archive, ignored)) {
+    return base::fail(
+        archive.string() + ": no such directory",
+        "the folder of one run is meant, results/<model>/<time>-<digest>");
+  }
+  for (const auto& [name, json] :
+       {std::pair{"run.json", &out.facts},
+        std::pair{"results.json", &out.results}}) {
+    if (!fs::exists(archive / name, ignored)) {
+      const bool interrupted = !out.facts.is_null();
+      return base::fail(
+          fmt::format("{} has no {}", archive.string(), name),
+          interrupted ? "that run did not finish: `verify --resume` with its "
+                        "arguments goes on"
+                      : "the folder of one run is meant, "
+                        "results/<model>/<time>-<digest>");
+    }
+    *json = read_json(archive / name);
+    if (!json->is_object() || json->value("schema", 0) != 1) {
+      return base::fail(
+          fmt::format(
+              "{}: not what this version of portwright writes",
+              (archive / name).string()),
+          "the file is damaged, or of another version");
+    }
+  }
+  return out;
 }
 
 }  // namespace portwright::report

@@ -49,26 +49,30 @@ Json series_json(const std::vector<verify::Series>& all) {
 
 }  // namespace
 
+Json to_json(const verify::CheckResult& check) {
+  Json out = {
+      {"name", check.name},
+      {"status", name(check.status)},
+      {"value", check.value ? number(*check.value) : Json(nullptr)},
+      {"threshold", optional(check.threshold)},
+      {"place", place_json(check.place)},
+      {"reason", check.reason},
+      {"seconds", check.seconds}};
+  if (!check.series.empty()) {
+    out["series"] = series_json(check.series);
+  }
+  if (!check.detail.empty()) {
+    out["detail"] = check.detail;
+  }
+  return out;
+}
+
 Json to_json(const verify::Results& results) {
   Json checks = Json::array();
   for (const auto& check : results.checks) {
-    Json entry = {
-        {"name", check.name},
-        {"status", name(check.status)},
-        {"value", check.value ? number(*check.value) : Json(nullptr)},
-        {"threshold", optional(check.threshold)},
-        {"place", place_json(check.place)},
-        {"reason", check.reason},
-        {"seconds", check.seconds}};
-    if (!check.series.empty()) {
-      entry["series"] = series_json(check.series);
-    }
-    if (!check.detail.empty()) {
-      entry["detail"] = check.detail;
-    }
-    checks.push_back(std::move(entry));
+    checks.push_back(to_json(check));
   }
-  return {
+  Json out = {
       {"schema", verify::kResultsSchema},
       {"verdict", name(results.verdict())},
       {"model", results.model},
@@ -77,6 +81,10 @@ Json to_json(const verify::Results& results) {
       {"noise", results.noise},
       {"versions", results.versions},
       {"seconds", results.seconds}};
+  if (!results.pending.empty()) {
+    out["pending"] = results.pending;
+  }
+  return out;
 }
 
 }  // namespace portwright::report

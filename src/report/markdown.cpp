@@ -38,6 +38,11 @@ std::string to_markdown(const Report& report) {
         cell(place_text(check.place)),
         cell(check.reason));
   }
+  if (!results.pending.empty()) {
+    out += fmt::format(
+        "\nNot run: {}. `verify --resume` goes on.\n",
+        fmt::join(results.pending, ", "));
+  }
   out += "\nErrors are max|difference| / max|reference| in float32";
   if (!results.noise.empty()) {
     out += fmt::format(

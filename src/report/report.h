@@ -23,6 +23,9 @@ struct Report {
   std::vector<SourceLink> links;
 };
 
+/// {name, status, value, threshold, place, reason, ...}.
+nlohmann::ordered_json to_json(const verify::CheckResult& check);
+
 /// results.json: {schema, verdict, model, port, checks: [{name, status, value,
 /// threshold, place, reason, ...}], noise, versions, seconds}.
 nlohmann::ordered_json to_json(const verify::Results& results);
@@ -42,13 +45,5 @@ std::string to_html(const Report& report);
 base::Result<void> write_report(
     const Report& report,
     const std::filesystem::path& directory);
-
-/// Keeps a report for good: `directory`/<model>/<UTC time>-<digest>/ gets the
-/// report, the port as it was judged, and each check's JSON in checks/.
-/// Returns that folder.
-base::Result<std::filesystem::path> archive(
-    const Report& report,
-    const std::filesystem::path& directory,
-    const std::string& model);
 
 }  // namespace portwright::report

@@ -106,24 +106,5 @@ TEST(Report, IsWrittenAsThreeFiles) {
   }
 }
 
-TEST(Report, IsKeptWithThePortAndEveryCheck) {
-  const auto folder = base::TemporaryDirectory::create("report");
-  ASSERT_TRUE(folder);
-  const auto port = folder->path() / "port_under_test.py";
-  ASSERT_TRUE(base::write_file(port, "class Model: ...\n"));
-  verify::Results results = failing();
-  results.port = port.string();
-  const auto kept = archive({results, {}}, folder->path() / "results", "tiny");
-  ASSERT_TRUE(kept) << kept.error().message;
-  EXPECT_EQ(kept->parent_path(), folder->path() / "results" / "tiny");
-  EXPECT_EQ(*base::read_file(*kept / "port.py"), "class Model: ...\n");
-  EXPECT_TRUE(std::filesystem::exists(*kept / "results.json"));
-  for (const auto& check : results.checks) {
-    EXPECT_TRUE(
-        std::filesystem::exists(*kept / "checks" / (check.name + ".json")))
-        << check.name;
-  }
-}
-
 }  // namespace
 }  // namespace portwright::report

@@ -131,6 +131,13 @@ std::string verdict_sentence(const verify::Results& results) {
       break;
   }
   const auto* why = first(results, Status::Untrusted);
+  if (!why && !results.pending.empty()) {
+    return fmt::format(
+        "nothing is proven about {} yet: {} of {} have run",
+        subject,
+        results.checks.size(),
+        checks_text(results.checks.size() + results.pending.size()));
+  }
   return fmt::format(
       "nothing is proven about {}: {}",
       subject,

@@ -48,12 +48,74 @@ Outcome<CheckResult> run_check(Session& session, const Check& check) {
   return check.run(session);
 }
 
+/// What is kept of the shared runs, in values of all tensors together.
+constexpr size_t kKeptValues = size_t{8} << 20;
+
+/// Keys of runs that tell of the results: the logits, and what went out of a
+/// module in which a check failed.
+std::vector<std::string> telling_keys(
+    const Results& results,
+    const std::vector<std::string>& layers) {
+  std::vector<std::string> out = {"logits"};
+  for (const auto& check : results.checks) {
+    const auto& place = check.place;
+    const bool layered =
+        place.layer && static_cast<size_t>(*place.layer) < layers.size();
+    if (check.status == Status::Fail && (layered || !place.module.empty())) {
+      auto path = layered ? layers[static_cast<size_t>(*place.layer)] : "";
+      path += path.empty() || place.module.empty() ? "" : ".";
+      out.push_back("out:" + path + place.module);
+    }
+  }
+  return out;
+}
+
+/// Of the shared runs that were made, by "prefill/torch/KEY" and the like.
+std::map<std::string, Array> worth_keeping(
+    const Session& session,
+    const Results& results) {
+  std::map<std::string, Array> out;
+  size_t size = 0;
+  for (const bool torch : {true, false}) {
+    const auto keys = telling_keys(
+        results,
+        torch ? session.reference_layers() : session.candidate_layers());
+    for (const std::string run : {"prefill", "decode"}) {
+      const Run* made =
+          session.made((torch ? "reference-" : "candidate-") + run);
+      for (const auto& key : keys) {
+        auto array = made ? made->find(key) : std::nullopt;
+        if (array && size + array->values.size() <= kKeptValues) {
+          size += array->values.size();
+          out[run + (torch ? "/torch/" : "/port/") + key] = std::move(*array);
+        }
+      }
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
+std::vector<std::string> chosen_checks(const BatteryOptions& options) {
+  std::vector<std::string> out;
+  for (const Check& check : all_checks()) {
+    if (is_chosen(check, options)) {
+      out.emplace_back(check.name);
+    }
+  }
+  return out;
+}
+
 bool is_chosen(const Check& check, const BatteryOptions& options) {
+  const auto names = [&](const std::vector<std::string>& list) {
+    return std::find(list.begin(), list.end(), check.name) != list.end();
+  };
+  if (names(options.without)) {
+    return false;
+  }
   if (!options.only.empty()) {
-    return std::find(options.only.begin(), options.only.end(), check.name) !=
-           options.only.end();
+    return names(options.only);
   }
   switch (options.mode) {
     case Mode::Quick:
@@ -73,6 +135,7 @@ base::Result<CheckResult> judge_by(const Check& check, Session& session) {
     return tl::unexpected(error_of(result.error()));
   }
   auto out = result ? std::move(*result) : raised(result.error(), session);
+  out.exchanges = session.take_exchanges();
   name_source_line(session, out.place);
   out.name = check.name;
   out.seconds = seconds_since(began);
@@ -108,8 +171,20 @@ base::Result<Results> run_battery(
       modules.contains("")) {
     out.source = modules.at("").file;
   }
+  out.setup = session.take_exchanges();
+  out.versions = session.versions();
+  out.pending = chosen_checks(options);
   for (const Check& check : all_checks()) {
     if (!is_chosen(check, options)) {
+      continue;
+    }
+    out.pending.erase(out.pending.begin());
+    const auto known = std::find_if(
+        options.done.begin(), options.done.end(), [&](const auto& done) {
+          return done.name == check.name;
+        });
+    if (known != options.done.end()) {
+      out.checks.push_back(*known);
       continue;
     }
     progress.begin(check.name);
@@ -118,12 +193,18 @@ base::Result<Results> run_battery(
       return tl::unexpected(entry.error());
     }
     out.checks.push_back(std::move(*entry));
+    out.seconds = seconds_since(start);
+    if (options.after_each) {
+      if (auto kept = options.after_each(out); !kept) {
+        return tl::unexpected(kept.error());
+      }
+    }
   }
   if (!session.candidate_trouble() && !session.reference_trouble()) {
     out.noise = session.noise().layers;
     out.noise.push_back(session.noise().logits);
   }
-  out.versions = session.versions();
+  out.tensors = worth_keeping(session, out);
   out.seconds = seconds_since(start);
   progress.end();
   return out;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,17 @@ struct BatteryOptions {
   Mode mode = Mode::Normal;
   /// Names of checks; empty: those of the mode.
   std::vector<std::string> only;
+  /// Checks that are left out whatever the mode.
+  std::vector<std::string> without;
+  /// Results of an earlier run of the same subject: these checks are not run
+  /// again.
+  std::vector<CheckResult> done;
+  /// Called with what there is after each check that ran.
+  std::function<base::Result<void>(const Results&)> after_each;
 };
+
+/// Names of the checks that the options ask for, in their order.
+std::vector<std::string> chosen_checks(const BatteryOptions& options);
 
 /// Names that no check has, for the usage error.
 std::vector<std::string> unknown_checks(const std::vector<std::string>& names);

@@ -1,5 +1,7 @@
 #include "verify/party.h"
 
+#include "base/digest.h"
+
 namespace portwright::verify {
 
 using nlohmann::json;
@@ -32,6 +34,60 @@ ModuleSources parse_modules(const json& modules) {
   return out;
 }
 
+/// Shape, largest value and digest of the logits in a run.
+json logits_facts(const Run& run) {
+  json out = json::object();
+  const auto logits = run.find("logits");
+  if (!logits) {
+    return out;
+  }
+  float largest = 0;
+  for (const float value : logits->values) {
+    largest = std::max(largest, std::abs(value));
+  }
+  const std::string_view bytes(
+      reinterpret_cast<const char*>(logits->values.data()),
+      logits->values.size() * sizeof(float));
+  out["logits"] = {
+      {"shape", logits->shape},
+      {"largest", largest},
+      {"digest", base::digest_of(bytes)}};
+  return out;
+}
+
+/// A request or an answer without what is long or of this run only.
+json essence(const json& all) {
+  if (!all.is_object()) {
+    return all;
+  }
+  json out = json::object();
+  for (const auto& [key, value] : all.items()) {
+    if (key == "feed") {
+      out[key] = std::to_string(value.size()) + " inputs of torch's modules";
+    } else if (
+        key != "out" && key != "inject" && key != "order" && key != "dtypes" &&
+        key != "tensors" && key != "modules") {
+      out[key] = value;
+    }
+  }
+  return out;
+}
+
+json exchange(
+    const std::string& side,
+    const std::string& op,
+    const json& arguments,
+    const Outcome<json>& answer) {
+  json out = {{"side", side}, {"op", op}, {"arguments", essence(arguments)}};
+  if (answer) {
+    out["answer"] = essence(*answer);
+  } else {
+    out["error"] = {
+        {"kind", answer.error().kind}, {"message", answer.error().message}};
+  }
+  return out;
+}
+
 }  // namespace
 
 WorkerParty::WorkerParty(
@@ -42,6 +98,10 @@ WorkerParty::WorkerParty(
 
 Outcome<int> WorkerParty::begin_load(const std::string& model, json arguments) {
   arguments["model"] = model;
+  if (log_) {
+    log_->push_back(
+        {{"side", name()}, {"op", "load"}, {"arguments", arguments}});
+  }
   return process_.post("load", std::move(arguments));
 }
 
@@ -58,7 +118,10 @@ Outcome<json> WorkerParty::request(const std::string& op, json arguments) {
   if (const auto it = answers_.find(key); remembers_ && it != answers_.end()) {
     return it->second;
   }
-  auto answer = process_.request(op, std::move(arguments), timeout_);
+  auto answer = process_.request(op, arguments, timeout_);
+  if (log_) {
+    log_->push_back(exchange(name(), op, arguments, answer));
+  }
   if (remembers_ && answer) {
     answers_[key] = *answer;
   }
@@ -78,11 +141,17 @@ WorkerParty::tensors(const std::string& op, json arguments, json* facts) {
       scratch_ / fmt::format("{}-{}.safetensors", name(), ++files_);
   arguments["model"] = model_;
   arguments["out"] = file.string();
-  auto reply = process_.request(op, std::move(arguments), timeout_);
+  auto reply = process_.request(op, arguments, timeout_);
+  if (log_) {
+    log_->push_back(exchange(name(), op, arguments, reply));
+  }
   if (!reply) {
     return tl::unexpected(reply.error());
   }
   auto run = Run::open(file.string());
+  if (run && log_) {
+    log_->back()["tensors"] = logits_facts(*run);
+  }
   if (run) {
     run->order = reply->value("order", std::vector<std::string>());
     run->dtypes = reply->value("dtypes", std::map<std::string, std::string>());

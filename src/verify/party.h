@@ -86,6 +86,11 @@ class WorkerParty : public Party {
     remembers_ = true;
   }
 
+  /// Requests and their answers are added to `log`, which must outlive this.
+  void record_to(nlohmann::json& log) {
+    log_ = &log;
+  }
+
   /// The model that `run` uses; several may be loaded.
   void select(const std::string& model) {
     model_ = model;
@@ -109,6 +114,7 @@ class WorkerParty : public Party {
   ModuleSources modules_;
   int files_ = 0;
   bool remembers_ = false;
+  nlohmann::json* log_ = nullptr;
   std::map<std::string, std::pair<Run, nlohmann::json>> runs_;
   std::map<std::string, nlohmann::json> answers_;
 };

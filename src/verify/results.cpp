@@ -24,10 +24,14 @@ Status Results::verdict() const {
       return check.status == status;
     });
   };
-  for (const Status status : {Status::Fail, Status::Untrusted, Status::Warn}) {
-    if (any(status)) {
-      return status;
-    }
+  if (any(Status::Fail)) {
+    return Status::Fail;
+  }
+  if (any(Status::Untrusted) || !pending.empty()) {
+    return Status::Untrusted;
+  }
+  if (any(Status::Warn)) {
+    return Status::Warn;
   }
   return any(Status::Pass) ? Status::Pass : Status::Untrusted;
 }

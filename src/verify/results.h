@@ -2,10 +2,13 @@
 
 #include <cstdint>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "verify/arrays.h"
 
 namespace portwright::verify {
 
@@ -49,6 +52,10 @@ struct CheckResult {
   std::string detail;
   std::vector<Series> series;
   double seconds = 0;
+  /// Everything that the two sides were asked for it, in order: [{side, op,
+  /// arguments, answer, tensors}]. A run that an earlier check made is
+  /// {shared}.
+  nlohmann::json exchanges = nlohmann::json::array();
 };
 
 struct Results {
@@ -58,13 +65,21 @@ struct Results {
   std::string port;
   std::string source;
   std::vector<CheckResult> checks;
+  /// Names of the checks that have not run yet.
+  std::vector<std::string> pending;
   /// Noise floor of each decoder layer and, last, of the logits.
   std::vector<double> noise;
   std::map<std::string, std::string> versions;
   double seconds = 0;
+  /// What the sides were asked before the first check, as in a CheckResult.
+  nlohmann::json setup = nlohmann::json::array();
+  /// Logits of both sides, and what went out of the module where a check
+  /// failed: "prefill/torch", "prefill/port", ...
+  std::map<std::string, Array> tensors;
 
   /// The worst of the checks: fail, then untrusted, then warn, then pass. With
-  /// nothing but skipped checks nothing is proven: untrusted.
+  /// nothing but skipped checks, or with pending ones, nothing is proven:
+  /// untrusted.
   Status verdict() const;
 
   const CheckResult* find(std::string_view name) const;

@@ -1,6 +1,6 @@
 #include "verify/session.h"
 
-#include <array>
+#include <utility>
 
 namespace portwright::verify {
 
@@ -54,6 +54,8 @@ base::Result<std::unique_ptr<Session>> Session::open(
       out->workers_->reference, out->scratch_->path(), timeout);
   out->candidate_ = std::make_unique<CandidateParty>(
       out->workers_->candidate, out->scratch_->path(), timeout);
+  out->reference_->record_to(out->exchanges_);
+  out->candidate_->record_to(out->exchanges_);
   return out;
 }
 
@@ -163,26 +165,13 @@ Outcome<void> Session::exchange_port(const fs::path& port) {
 }
 
 std::map<std::string, std::string> Session::versions() {
-  std::map<std::string, std::string> out;
-  const std::array<WorkerParty*, 2> parties = {
-      reference_.get(), candidate_.get()};
-  for (WorkerParty* party : parties) {
-    const auto reply = party->request("ping", json::object());
-    if (!reply) {
-      continue;
-    }
-    for (const auto& [key, value] : reply->items()) {
-      if (value.is_string()) {
-        out[key] = value.get<std::string>();
-      }
-    }
-  }
-  return out;
+  return versions_of(*workers_);
 }
 
 Outcome<const Run*>
 Session::shared(const std::string& key, bool candidate, bool decode) {
   if (const auto it = runs_.find(key); it != runs_.end()) {
+    exchanges_.push_back({{"shared", key}});
     return &it->second;
   }
   RunRequest request;
@@ -191,10 +180,22 @@ Session::shared(const std::string& key, bool candidate, bool decode) {
   request.prefill = decode ? plan_.prefill : 0;
   Party& party = candidate ? static_cast<Party&>(*candidate_) : *reference_;
   auto run = party.run(request);
+  if (!exchanges_.empty()) {
+    exchanges_.back()["name"] = key;
+  }
   if (!run) {
     return tl::unexpected(run.error());
   }
   return &runs_.emplace(key, std::move(*run)).first->second;
+}
+
+json Session::take_exchanges() {
+  return std::exchange(exchanges_, json::array());
+}
+
+const Run* Session::made(const std::string& name) const {
+  const auto it = runs_.find(name);
+  return it == runs_.end() ? nullptr : &it->second;
 }
 
 Outcome<const Run*> Session::reference_prefill() {

@@ -95,6 +95,10 @@ class Session {
     return port_file_;
   }
   std::map<std::string, std::string> versions();
+  /// What the workers were asked since the last call, as CheckResult holds it.
+  nlohmann::json take_exchanges();
+  /// A shared run by its name ("reference-prefill", ...) if it has been made.
+  const Run* made(const std::string& name) const;
   /// For files of this session; gone with it.
   const std::filesystem::path& scratch() const {
     return scratch_->path();
@@ -149,6 +153,7 @@ class Session {
   std::vector<std::string> caches_;
   std::string port_file_;
   int64_t parameters_ = 0;
+  nlohmann::json exchanges_ = nlohmann::json::array();
   std::map<std::string, Run> runs_;
   std::optional<Run> reference_in_bfloat16_;
   std::optional<Noise> noise_;

@@ -42,6 +42,22 @@ base::Result<std::shared_ptr<Workers>> Workers::start(
       std::move(*reference), std::move(*candidate), environment.timeout});
 }
 
+std::map<std::string, std::string> versions_of(Workers& workers) {
+  std::map<std::string, std::string> out;
+  for (WorkerProcess* worker : {&workers.reference, &workers.candidate}) {
+    const auto reply = worker->request("ping", json::object(), workers.timeout);
+    if (!reply) {
+      continue;
+    }
+    for (const auto& [key, value] : reply->items()) {
+      if (value.is_string()) {
+        out[key] = value.get<std::string>();
+      }
+    }
+  }
+  return out;
+}
+
 Outcome<json> synthesize(
     WorkerProcess& reference,
     const std::string& what,

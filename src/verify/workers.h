@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -32,6 +33,9 @@ struct Workers {
   WorkerProcess candidate;
   base::Milliseconds timeout;
 };
+
+/// Of both workers' libraries, by package. Waits until they answer.
+std::map<std::string, std::string> versions_of(Workers& workers);
 
 struct SynthOptions {
   int seed = -1;  // the default seed

@@ -35,6 +35,17 @@ class Service:
             done["config"].update(hub.complete(folder))
         return done
 
+    def locate(self, what):
+        """The folder of a repository in the Hub's local cache."""
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+        try:
+            return {"folder": snapshot_download(what, local_files_only=True)}
+        except (OSError, HfHubHTTPError, HFValidationError) as error:
+            message = f"{what} is neither a directory nor in the Hub's local cache"
+            raise protocol.WorkerError("not-found", message) from error
+
     def load(self, model, folder, dtype="float32", trust_remote_code=False):
         from .reference import Reference
 

@@ -1,5 +1,6 @@
 """Layers that keep states: what their port must say, read in its text."""
 
+import json
 from pathlib import Path
 
 MIXED = Path(__file__).parents[1] / "library" / "remote_code" / "states_and_keys"
@@ -59,3 +60,15 @@ def test_some_layers_slide_over_states(emitted):
     assert "def __call__(self, x: mx.array, distance: mx.array) -> mx.array:" in text
     # The convolution computes in float32, whatever it is given.
     assert "h = self._convolve(x.astype(mx.float32), mask, cache)" in text
+
+
+def test_a_config_that_lets_every_other_layer_slide(checkpoint, emitted_from, tmp_path):
+    config = json.loads((checkpoint("zaya") / "config.json").read_text())
+    config["layer_types"] = ["hybrid_sliding", "hybrid", "hybrid_sliding"]
+    config["sliding_window"] = 8
+    folder = tmp_path / "sliding"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    text = emitted_from(folder)
+    assert 'self.sliding_window if kind == "hybrid_sliding" else None' in text
+    assert "masks[kind] = create_attention_mask(h, c[1], window_size=" in text

@@ -1,8 +1,10 @@
 #include "cli/proving.h"
 
+#include "base/paths.h"
 #include "cli/evaluator_party.h"
 #include "report/planted.h"
 #include "verify/check.h"
+#include "verify/experience.h"
 
 namespace portwright::cli {
 
@@ -41,6 +43,16 @@ void show_results(const verify::Results& results, Console& console) {
     }
   }
   console.say(report::verdict_sentence(results));
+  // Of the numbers that are usual the two that tell most.
+  for (const auto& check : results.checks) {
+    const bool telling = check.name == "logits" || check.rounded;
+    const auto& judgement = check.judgement;
+    if (!judgement.text.empty() && (telling || judgement.unusual)) {
+      const auto line =
+          fmt::format("by experience, {} {}", check.name, judgement.text);
+      console.say(judgement.unusual ? console.yellow(line) : line);
+    }
+  }
 }
 
 void show_run(const report::ProofRun& run, Console& console) {
@@ -71,6 +83,28 @@ void show_planted(
   console.say(report::planted_sentence(bugs));
 }
 
+namespace {
+
+base::Result<void> judge_by_what_is_known(verify::Results& results) {
+  const auto data = base::data_directory();
+  if (!data) {
+    return tl::unexpected(data.error());
+  }
+  const auto file = *data / "data" / "experience.json";
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) {
+    return {};
+  }
+  const auto known = verify::Experience::read(file);
+  if (!known) {
+    return tl::unexpected(known.error());
+  }
+  verify::judge_by_experience(results, *known);
+  return {};
+}
+
+}  // namespace
+
 ExitCode exit_code_of(Status verdict) {
   return verdict == Status::Pass || verdict == Status::Warn
              ? ExitCode::Done
@@ -91,6 +125,11 @@ base::Result<verify::Results> prove(
   (*session)->join(
       std::make_unique<EvaluatorParty>(subject.checkpoint, transformers));
   auto results = verify::run_battery(**session, options, console.progress());
+  if (results) {
+    if (auto judged = judge_by_what_is_known(*results); !judged) {
+      return tl::unexpected(judged.error());
+    }
+  }
   if (planted && results &&
       exit_code_of(results->verdict()) == ExitCode::Done) {
     auto bugs =

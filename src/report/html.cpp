@@ -77,7 +77,8 @@ std::string check_row(const CheckResult& check) {
   const auto place = place_text(check.place);
   return fmt::format(
       "<tr id=\"check-{}\"><td><b>{}</b></td><td class=\"{}\">{}</td>"
-      "<td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}{}{}</td>"
+      "<td class=\"number\">{}</td><td "
+      "class=\"number\">{}</td><td>{}{}{}{}</td>"
       "<td class=\"number\">{:.2f} s</td></tr>",
       check.name,
       escape(check.name),
@@ -88,6 +89,9 @@ std::string check_row(const CheckResult& check) {
       escape(check.reason),
       place.empty() ? ""
                     : "<span class=\"place\">at " + escape(place) + "</span>",
+      check.judgement.text.empty()
+          ? ""
+          : "<span class=\"place\">" + escape(check.judgement.text) + "</span>",
       check.detail.empty() ? ""
                            : "<details><summary>traceback</summary><pre "
                              "class=\"trace\">" +

@@ -58,6 +58,13 @@ Json to_json(const verify::CheckResult& check) {
       {"place", place_json(check.place)},
       {"reason", check.reason},
       {"seconds", check.seconds}};
+  if (check.rounded) {
+    out["rounded"] = number(*check.rounded);
+  }
+  if (!check.judgement.text.empty()) {
+    out["judgement"] = {
+        {"text", check.judgement.text}, {"unusual", check.judgement.unusual}};
+  }
   if (!check.series.empty()) {
     out["series"] = series_json(check.series);
   }
@@ -77,6 +84,8 @@ Json to_json(const verify::Results& results) {
       {"verdict", name(results.verdict())},
       {"model", results.model},
       {"port", text(results.port)},
+      {"layers", results.layers},
+      {"kinds", results.kinds},
       {"checks", checks},
       {"noise", results.noise},
       {"versions", results.versions},

@@ -20,6 +20,21 @@ std::string scientific(const std::optional<double>& value) {
   return value ? fmt::format("{:.1e}", *value) : "";
 }
 
+namespace {
+
+/// What is usual, of every number that was measured often enough.
+std::string judgements(const verify::Results& results) {
+  std::string out;
+  for (const auto& check : results.checks) {
+    if (!check.judgement.text.empty()) {
+      out += fmt::format("- {} {}\n", check.name, check.judgement.text);
+    }
+  }
+  return out.empty() ? "" : "\nBy experience:\n\n" + out;
+}
+
+}  // namespace
+
 std::string to_markdown(const Report& report) {
   const auto& results = report.results;
   std::string out = fmt::format(
@@ -38,6 +53,7 @@ std::string to_markdown(const Report& report) {
         cell(place_text(check.place)),
         cell(check.reason));
   }
+  out += judgements(results);
   if (!results.pending.empty()) {
     out += fmt::format(
         "\nNot run: {}. `verify --resume` goes on.\n",

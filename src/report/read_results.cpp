@@ -65,6 +65,7 @@ verify::CheckResult read_check(const json& object, verify::Status status) {
   if (!out.value && out.threshold) {  // JSON has no infinity
     out.value = std::numeric_limits<double>::infinity();
   }
+  out.rounded = given<double>(object, "rounded");
   out.place = place_from(object.at("place"));
   out.reason = object.value("reason", "");
   out.detail = object.value("detail", "");

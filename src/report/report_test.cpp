@@ -71,6 +71,21 @@ TEST(Html, EscapesAndRefersToNothingOutside) {
   EXPECT_THAT(html, Not(HasSubstr("src=")));
 }
 
+TEST(Report, QuotesExperienceEverywhere) {
+  auto results = failing();
+  results.checks[0].judgement = {"2%: more than any of <9> ports shows", true};
+  EXPECT_THAT(
+      to_markdown({results, {}}),
+      HasSubstr("By experience:\n\n- weights 2%: more than any of <9>"));
+  EXPECT_THAT(
+      to_html({results, {}}),
+      HasSubstr("2%: more than any of &lt;9&gt; ports"));
+  const auto json = to_json(results);
+  EXPECT_EQ(json["checks"][0]["judgement"]["unusual"], true);
+  EXPECT_FALSE(json["checks"][1].contains("judgement"));
+  EXPECT_EQ(json["verdict"], "fail");
+}
+
 TEST(Html, MarksPythonUp) {
   EXPECT_EQ(
       highlight("def f(x=1):  # <c>"),

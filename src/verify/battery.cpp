@@ -204,6 +204,8 @@ base::Result<Results> run_battery(
     out.noise = session.noise().layers;
     out.noise.push_back(session.noise().logits);
   }
+  out.layers = static_cast<int>(session.candidate_layers().size());
+  out.kinds = session.layer_kinds();
   out.tensors = worth_keeping(session, out);
   out.seconds = seconds_since(start);
   progress.end();

@@ -39,12 +39,26 @@ struct Series {
   std::vector<double> values;
 };
 
+/// What experience says of a number (experience.h). It informs: no verdict
+/// depends on it.
+struct Judgement {
+  std::string text;
+  /// More than any sound port shows.
+  bool unusual = false;
+};
+
 struct CheckResult {
   std::string name;
   Status status = Status::Skipped;
   /// max|difference| / max|reference|, where the check measures one.
   std::optional<double> value;
   std::optional<double> threshold;
+  /// In bfloat16, where the check measures that: how far the logits of the
+  /// whole port are from torch's in float32; the median over tokens of
+  /// |difference| / |logits|.
+  std::optional<double> rounded;
+  /// Of `rounded` where there is one, else of `value`.
+  Judgement judgement;
   Place place;
   /// One sentence; empty only for a plain pass.
   std::string reason;
@@ -67,6 +81,10 @@ struct Results {
   std::vector<CheckResult> checks;
   /// Names of the checks that have not run yet.
   std::vector<std::string> pending;
+  /// Decoder layers, and what they keep or choose: "attention", "sliding",
+  /// "states", "experts", ..., sorted; 0 and empty where the port did not load.
+  int layers = 0;
+  std::vector<std::string> kinds;
   /// Noise floor of each decoder layer and, last, of the logits.
   std::vector<double> noise;
   std::map<std::string, std::string> versions;

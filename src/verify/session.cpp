@@ -1,5 +1,6 @@
 #include "verify/session.h"
 
+#include <set>
 #include <utility>
 
 namespace portwright::verify {
@@ -187,6 +188,28 @@ Session::shared(const std::string& key, bool candidate, bool decode) {
     return tl::unexpected(run.error());
   }
   return &runs_.emplace(key, std::move(*run)).first->second;
+}
+
+std::vector<std::string> Session::layer_kinds() const {
+  static const std::map<std::string, std::string> kWords = {
+      {"KVCache", "attention"},
+      {"RotatingKVCache", "sliding"},
+      {"ChunkedKVCache", "chunks"},
+      {"ArraysCache", "states"},
+      {"CacheList", "several caches"}};
+  std::set<std::string> out;
+  for (const auto& cache : caches_) {
+    const auto word = kWords.find(cache);
+    out.insert(word == kWords.end() ? cache : word->second);
+  }
+  if (const Run* run = made("candidate-prefill")) {
+    for (const auto& path : run->order) {
+      if (run->has("routes:" + path)) {
+        out.insert("experts");
+      }
+    }
+  }
+  return {out.begin(), out.end()};
 }
 
 json Session::take_exchanges() {

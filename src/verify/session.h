@@ -90,6 +90,8 @@ class Session {
   const std::vector<std::string>& caches() const {
     return caches_;
   }
+  /// What the port's layers keep, and whether they choose experts, in words.
+  std::vector<std::string> layer_kinds() const;
   /// The file that the port came from; empty when unknown.
   const std::string& port_file() const {
     return port_file_;

@@ -148,6 +148,16 @@ def test_everything_is_kept(run, manifest):
         assert asked["arguments"]["ids"] and asked["tensors"]["logits"]["digest"]
 
 
+def test_experience_is_quoted(run):
+    done, out = run
+    results = json.loads(done.stdout)
+    logits = next(c for c in results["checks"] if c["name"] == "logits")
+    text = logits["judgement"]["text"]
+    assert "sound ports of this depth" in text and "in float32 (median " in text
+    assert f"- logits {text}" in (out / "report.md").read_text()
+    assert f"by experience, logits {text}" in done.stderr
+
+
 def test_kept_tensors_are_the_logits(run):
     from safetensors.numpy import load_file
 

@@ -86,6 +86,18 @@ Worst find_worst(const Run& port, const Run& wide, const Run& torch) {
   return out;
 }
 
+/// Of the port as it is selected, from torch's in float32; nothing where either
+/// raises.
+std::optional<double> error_of_logits(Session& session) {
+  RunRequest request;
+  request.ids = {session.plan().ids};
+  const auto exact = session.reference_prefill();
+  const auto run = session.candidate().run(request);
+  const auto ours = run ? run->find("logits") : std::nullopt;
+  const auto theirs = exact ? (*exact)->find("logits") : std::nullopt;
+  return ours && theirs ? typical_error(*ours, *theirs) : std::nullopt;
+}
+
 Outcome<CheckResult> check_bfloat16(Session& session) {
   const auto torch = session.reference_in_bfloat16();
   if (!torch) {
@@ -107,7 +119,9 @@ Outcome<CheckResult> check_bfloat16(Session& session) {
     return tl::unexpected(wide.error());
   }
   Run port;
+  std::optional<double> whole;
   const auto done = session.in_bfloat16([&]() -> Outcome<void> {
+    whole = error_of_logits(session);
     auto made = session.candidate().run_fed(request, **torch, feed);
     if (!made) {
       return tl::unexpected(made.error());
@@ -120,6 +134,7 @@ Outcome<CheckResult> check_bfloat16(Session& session) {
   }
   const Worst worst = find_worst(port, *wide, **torch);
   auto out = passed();
+  out.rounded = whole;
   if (worst.ratio > kSuspicious) {
     const auto reason = fmt::format(
         "in bfloat16 {} errs {:.1f} times as much as torch's ({} of its "
@@ -128,6 +143,7 @@ Outcome<CheckResult> check_bfloat16(Session& session) {
         worst.ratio,
         short_number(worst.error));
     out = worst.ratio > kWrong ? failed(reason) : warned(reason);
+    out.rounded = whole;
     out.place = place_at(session, worst.module);
   } else if (port.emulated) {
     out.reason = "emulated: experts computed in float32 and rounded";

@@ -1,15 +1,21 @@
 """The first call: what goes wrong there ends clearly and leaves nothing behind."""
 
 import fcntl
+import functools
+import http.server
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "python"))
+from portwright.bootstrap import environment as bootstrap  # noqa: E402
 
 # No index and no configuration to find one.
 OFFLINE = {
@@ -57,6 +63,26 @@ def test_without_a_network_the_message_says_so(checkout, environment, tmp_path):
     assert "the network does not answer" in called.stderr
     assert called.stdout == ""
     assert left_behind(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyPI has no CUDA builds")
+def test_torch_comes_without_cuda_where_its_index_answers(tmp_path, monkeypatch):
+    (tmp_path / "torch").mkdir()
+    handler = functools.partial(
+        http.server.SimpleHTTPRequestHandler, directory=str(tmp_path)
+    )
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        here = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(bootstrap, "CPU_BUILDS", here)
+        assert bootstrap.cpu_builds() == ["--extra-index-url", here]
+        monkeypatch.setattr(bootstrap, "CPU_BUILDS", f"{here}/moved")
+        assert bootstrap.cpu_builds() == []
+        monkeypatch.setattr(bootstrap, "CPU_BUILDS", here)
+        monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
+        assert bootstrap.cpu_builds() == []
+        server.shutdown()
 
 
 def test_an_interrupt_ends_with_130_and_leaves_nothing(checkout, environment, tmp_path):

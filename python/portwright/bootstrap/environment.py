@@ -7,11 +7,16 @@ import platform
 import re
 import shutil
 import sys
+import urllib.request
 from pathlib import Path
 
 from . import lock
 from .failure import Failure
 from .process import run, tail
+
+
+# Builds of torch for Linux without the gigabytes of CUDA that PyPI's bring.
+CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 
 
 def cache_directory():
@@ -62,8 +67,8 @@ def make(path, lock_file, progress, log_path):
         torch = re.search(r"^torch==[\w.]+", lock_file.read_text(), re.M).group()
         progress.step(f"installing {torch} (once)")
         # Alone and spelled exactly so, because another spelling can choose a
-        # build with gigabytes of CUDA.
-        step(pip + [torch], log, progress, log_path)
+        # build with CUDA.
+        step(pip + cpu_builds() + [torch], log, progress, log_path)
         progress.step("installing the other packages (once)")
         step(pip + ["--no-deps", "-r", lock_file], log, progress, log_path)
         step([pip[0], "-c", "import mlx.core"], log, progress, log_path)
@@ -71,6 +76,18 @@ def make(path, lock_file, progress, log_path):
         draft.rename(path)
         undo.pop_all()
         log.close()
+
+
+def cpu_builds():
+    """pip's arguments for them; none where they are not reached or the user has
+    an index of his own."""
+    if sys.platform != "linux" or os.environ.get("PIP_INDEX_URL"):
+        return []
+    try:
+        urllib.request.urlopen(f"{CPU_BUILDS}/torch/", timeout=3).close()
+    except (OSError, ValueError):
+        return []
+    return ["--extra-index-url", CPU_BUILDS]
 
 
 def step(command, log, progress, log_path):

@@ -9,6 +9,7 @@
 #include "emit/operations.h"
 #include "emit/precision_predicates.h"
 #include "emit/separation.h"
+#include "emit/sharding.h"
 #include "emit/short_names.h"
 #include "emit/variants.h"
 
@@ -81,7 +82,7 @@ std::string import_lines(const Context& context, const std::string& body) {
   if (!typing.empty()) {
     out += "from typing import " + join(typing) + "\n";
   }
-  out += "\nimport mlx.core as mx\nimport mlx.nn as nn\n\n";
+  std::string of_mlx;
   std::map<std::string, std::set<std::string>> local;
   local["base"].insert("BaseModelArgs");
   std::set<std::string> imports = context.imports;
@@ -100,8 +101,15 @@ std::string import_lines(const Context& context, const std::string& body) {
       out = "import " + entry + "\n" + out;
       continue;
     }
-    local[entry.substr(0, colon)].insert(entry.substr(colon + 1));
+    const std::string module = entry.substr(0, colon);
+    const std::string name = entry.substr(colon + 1);
+    if (module.starts_with("mlx.")) {
+      of_mlx += "from " + module + " import " + name + "\n";
+    } else {
+      local[module].insert(name);
+    }
   }
+  out += "\nimport mlx.core as mx\nimport mlx.nn as nn\n" + of_mlx + "\n";
   for (const auto& [module, names] : local) {
     out += "from ." + module + " import " + join({names.begin(), names.end()}) +
            "\n";
@@ -394,6 +402,14 @@ Emitted emit_model(
       }
       for (auto& member : precision_predicates(drafts, context.classes)) {
         context.classes.back().methods.push_back(std::move(member));
+      }
+      if (auto shard = shard_method(
+              context.classes,
+              context.layers_path,
+              tensor_parallel_plan(context));
+          !shard.empty()) {
+        context.imports.insert("mlx.nn.layers.distributed:shard_linear");
+        context.classes.back().methods.push_back(std::move(shard));
       }
     }
   } catch (const Hole& hole) {

@@ -1,0 +1,173 @@
+"""Emitted ports beside mlx-lm's hand-written files of the same type, in time.
+
+    portwright sweep -o DIR && python bench/compare_speed.py DIR/ports [--document]
+
+For each type that has both, one process loads the same checkpoint into both and lets
+them take turns: a prefill of 128 tokens, and 32 cached steps, in float32. Twice: the
+tiny checkpoint of `portwright synth`, where what mlx_lm does around the kernels
+decides, and one that is eight times as wide, where the kernels do. A ratio is the
+median over the turns of their time by ours: above 1, the port is faster. The last line
+is the load that the machine had; with --document the table goes to docs/speed.md.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFILL, STEPS, TURNS = 128, 32, 9
+SIZES = {"small": 1, "wide": 8}
+# Config fields that say how wide a model is, and leave its heads as they are.
+WIDTHS = (
+    *("hidden_size", "intermediate_size", "moe_intermediate_size"),
+    *("shared_expert_intermediate_size", "ffn_hidden_size", "ffn_dim"),
+    *("n_embd", "d_model", "n_inner", "expert_ffn_size"),
+)
+
+
+def checkpoint(name, folder, factor):
+    """What `portwright synth` makes, so many times as wide."""
+    sys.path.insert(0, str(ROOT / "python"))
+    from portwright.workers import synth
+
+    # The flat form of rope is the one that hand-written files read.
+    config = synth.synth(name, folder / "small", flat_rope=True)["config"]
+    if factor == 1:
+        return folder / "small"
+    wider = {
+        key: config[key] * factor
+        for key in WIDTHS
+        if isinstance(config.get(key), int) and config[key]
+    }
+    synth.synth(name, folder / "wide", overrides=wider, flat_rope=True)
+    return folder / "wide"
+
+
+class Side:
+    def __init__(self, path, port):
+        import mlx.core as mx
+        from mlx_lm.models.cache import make_prompt_cache
+        from portwright.workers.candidate import Candidate
+
+        self.mx = mx
+        self.model = Candidate(path, port).model
+        self.cache = lambda: make_prompt_cache(self.model)
+
+    def turn(self):
+        """Seconds of a prefill, and of the steps after it."""
+        mx = self.mx
+        cache = self.cache()
+        ids = mx.arange(PREFILL)[None] % 200
+        mx.eval(ids)
+        start = time.perf_counter()
+        mx.eval(self.model(ids, cache=cache))
+        middle = time.perf_counter()
+        for step in range(STEPS):
+            mx.eval(self.model(mx.array([[step]]), cache=cache))
+        return middle - start, time.perf_counter() - middle
+
+
+def one(name, port, size):
+    """The ratios (prefill, steps) of one type, in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = checkpoint(name, Path(folder), SIZES[size])
+        ours, theirs = Side(path, port), Side(path, None)
+        ours.turn(), theirs.turn()
+        ratios = []
+        for turn in range(TURNS):
+            order = (ours, theirs) if turn % 2 else (theirs, ours)
+            spent = {side: side.turn() for side in order}
+            ratios.append([b / a for a, b in zip(spent[ours], spent[theirs])])
+    return [statistics.median(column) for column in zip(*ratios)]
+
+
+def apart(name, port, size):
+    """The same in a process of its own; a text where a side does not run."""
+    command = [sys.executable, __file__, "--one", name, str(port), size]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode == 0:
+        return json.loads(done.stdout.splitlines()[-1])
+    lines = done.stderr.strip().splitlines() or ["no answer"]
+    return lines[-1][:70]
+
+
+def table(rows):
+    """Lines of markdown, the medians last."""
+    kinds = [f"{size} {what}" for size in SIZES for what in ("prefill", "steps")]
+    yield "| type | " + " | ".join(kinds) + " |"
+    yield "|---" * 5 + "|"
+    columns = [[] for _ in kinds]
+    for name, answers in rows:
+        cells = []
+        for answer in answers:
+            cells += (
+                ["—", "—"]
+                if isinstance(answer, str)
+                else [f"{ratio:.2f}" for ratio in answer]
+            )
+        for column, cell in zip(columns, cells):
+            if cell != "—":
+                column.append(float(cell))
+        yield f"| {name} | " + " | ".join(cells) + " |"
+    medians = [f"**{statistics.median(c):.2f}**" if c else "—" for c in columns]
+    yield "| **median** | " + " | ".join(medians) + " |"
+    slower = [str(sum(ratio < 0.97 for ratio in column)) for column in columns]
+    yield "| below 0.97 | " + " | ".join(slower) + " |"
+
+
+def main():
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(one(*sys.argv[2:])))
+        return 0
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("ports", type=Path, help="folder of emitted files")
+    parser.add_argument("--type", action="append", help="only these")
+    parser.add_argument("--document", action="store_true", help="write docs/speed.md")
+    options = parser.parse_args()
+    theirs = Path(find_spec("mlx_lm").origin).parent / "models"
+    rows = []
+    for port in sorted(options.ports.glob("*.py")):
+        if not (theirs / port.name).is_file():
+            continue
+        if options.type and port.stem not in options.type:
+            continue
+        rows.append((port.stem, [apart(port.stem, port, size) for size in SIZES]))
+        name, answers = rows[-1]
+        print(name, *answers, file=sys.stderr, flush=True)
+    if not rows:
+        print(f"{options.ports} has no port of a type in {theirs}", file=sys.stderr)
+        return 2
+    lines = list(table(rows))
+    print(*lines, f"\nload average {os.getloadavg()[0]:.1f}", sep="\n")
+    if options.document:
+        lacking = [
+            f"- {name}, {size}: {answer}"
+            for name, answers in rows
+            for size, answer in zip(SIZES, answers)
+            if isinstance(answer, str)
+        ]
+        text = (
+            "# Speed beside mlx-lm's hand-written files\n\n"
+            "Made by `python bench/compare_speed.py DIR/ports --document`: the same "
+            "checkpoint in both files, taking turns in one process, float32 on a CPU.\n"
+            "A ratio is their time by ours, the median of "
+            f"{TURNS} turns: above 1, the port is faster.\n\n"
+        )
+        text += "\n".join(lines) + "\n"
+        if lacking:
+            text += "\nNot compared:\n\n" + "\n".join(lacking) + "\n"
+        (ROOT / "docs" / "speed.md").write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

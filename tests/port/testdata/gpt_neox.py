@@ -3,6 +3,7 @@ from typing import Any, Dict, Optional
 
 import mlx.core as mx
 import mlx.nn as nn
+from mlx.nn.layers.distributed import shard_linear
 
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
 from .rope_utils import initialize_rope
@@ -191,3 +192,13 @@ class Model(nn.Module):
     @property
     def layers(self):
         return self.gpt_neox.layers
+
+    def shard(self, group: Optional[mx.distributed.Group] = None):
+        group = group or mx.distributed.init()
+        for layer in self.gpt_neox.layers:
+            layer.mlp.dense_h_to_4h = shard_linear(
+                layer.mlp.dense_h_to_4h, "all-to-sharded", group=group
+            )
+            layer.mlp.dense_4h_to_h = shard_linear(
+                layer.mlp.dense_4h_to_h, "sharded-to-all", group=group
+            )

@@ -3,6 +3,7 @@ from typing import Any, Dict, Optional
 
 import mlx.core as mx
 import mlx.nn as nn
+from mlx.nn.layers.distributed import shard_linear
 
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
 from .cache import KVCache, RotatingKVCache
@@ -188,3 +189,23 @@ class Model(nn.Module):
         if self.args.sliding_window is None:
             return [KVCache() for _ in self.layers]
         return [RotatingKVCache(max_size=self.args.sliding_window) for _ in self.layers]
+
+    def shard(self, group: Optional[mx.distributed.Group] = None):
+        group = group or mx.distributed.init()
+        for layer in self.model.layers:
+            layer.self_attn.q_proj = shard_linear(
+                layer.self_attn.q_proj, "all-to-sharded", group=group
+            )
+            layer.self_attn.k_proj = shard_linear(
+                layer.self_attn.k_proj, "all-to-sharded", group=group
+            )
+            layer.self_attn.v_proj = shard_linear(
+                layer.self_attn.v_proj, "all-to-sharded", group=group
+            )
+            layer.self_attn.o_proj = shard_linear(
+                layer.self_attn.o_proj, "sharded-to-all", group=group
+            )
+            layer.mlp.c_fc = shard_linear(layer.mlp.c_fc, "all-to-sharded", group=group)
+            layer.mlp.c_proj = shard_linear(
+                layer.mlp.c_proj, "sharded-to-all", group=group
+            )

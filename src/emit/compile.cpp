@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "emit/built_weights.h"
 #include "emit/choices.h"
 #include "emit/exploration.h"
+#include "emit/first_states.h"
 #include "emit/kept_keys.h"
 #include "emit/kept_states.h"
 #include "emit/layer_states.h"
@@ -168,6 +170,49 @@ Cache fill_cache(eval::Interpreter& interp, bool masked, const Evaluation& e) {
   return cache;
 }
 
+/// Records the forward of one more token, and folds it into the modules'; where
+/// what the source does for one token alone mixes the rows, the one for more.
+void record_step(
+    eval::Interpreter& interp,
+    trace::Recorder& recorder,
+    KeptStates& kept,
+    const std::vector<KeptStates::Change>& changes,
+    const Evaluation& e,
+    const std::function<torch::Sizes()>& forward) {
+  Trace& recorded = recorder.trace();
+  const size_t items = recorded.root.items.size();
+  const auto size = [&] {
+    return static_cast<trace::ValueId>(recorded.values.size());
+  };
+  const auto first = size();
+  bool by_rows = true;
+  const auto one_token = [&] {
+    return library::guarded(interp, [&] {
+      const auto start = size();
+      const auto shape = forward();
+      by_rows = shape.size() != 3 || (shape[0] == e.batch && shape[1] == 1);
+      return give_to_layers(interp, recorded, kept.changes(start), 0);
+    });
+  };
+  auto step = one_token();
+  if (!by_rows) {
+    forget_rest(recorded, items, first);
+    recorder.decide_as_before();
+    step = one_token();
+  }
+  fold_step(
+      interp,
+      recorded,
+      items,
+      first,
+      changes,
+      step.value_or(std::vector<KeptStates::Change>{}));
+}
+
+bool keeps_same(const KeptStates::Change& a, const KeptStates::Change& b) {
+  return a.after == b.after;
+}
+
 /// Builds a model and records it: a cached prefix goes before what is recorded.
 std::unique_ptr<trace::Trace> record_model(
     eval::Interpreter& interp,
@@ -188,31 +233,36 @@ std::unique_ptr<trace::Trace> record_model(
   Cache cache;
   {
     Pause pause(interp);
+    const BuiltWeights built(interp, e.model);
     cache = fill_cache(interp, masked, e);
+    built.refuse_changed();
   }
   recorder.built(e.model);
   const auto forward = [&](int64_t from, int64_t count, Evaluation* given) {
-    call_model(
+    const Value outputs = call_model(
         interp, e.model, cache, from, from + count, e.batch, masked, given);
+    return torch::as_tensor(interp.getattr(outputs, "logits"))->sizes;
   };
   Trace& recorded = recorder.trace();
   KeptStates kept(interp, recorded, cache.value);
   forward(e.offset, e.length, &e);
-  const auto changes = give_to_layers(interp, recorded, kept.changes(1), e.ids);
+  const auto whole = kept.changes(1);
+  const auto changes = give_to_layers(interp, recorded, whole, e.ids);
   if (normalise_states(interp, recorded, changes, e.ids)) {
-    const size_t items = recorded.root.items.size();
-    const auto first = static_cast<trace::ValueId>(recorded.values.size());
-    const auto step = library::guarded(interp, [&] {
-      forward(e.offset + e.length, 1, nullptr);
-      return give_to_layers(interp, recorded, kept.changes(first), 0);
+    record_step(interp, recorder, kept, changes, e, [&] {
+      return forward(e.offset + e.length, 1, nullptr);
     });
-    fold_step(
-        interp,
-        recorded,
-        items,
-        first,
-        changes,
-        step.value_or(std::vector<KeptStates::Change>{}));
+  }
+  if (changes.size() != whole.size() ||
+      !std::equal(changes.begin(), changes.end(), whole.begin(), keeps_same)) {
+    const auto numbers = find_first_states(
+        interp, recorder, [&] { return fill_cache(interp, masked, e).value; });
+    for (const auto& change : changes) {
+      const auto it = numbers.find(change.place);
+      if (it != numbers.end() && it->second != 0) {
+        e.first_states[change.after] = it->second;
+      }
+    }
   }
   auto trace = recorder.finish();
   allow_global_fields(interp, e.config);

@@ -38,6 +38,9 @@ struct Evaluation {
   /// The same forward in bfloat16, which shows the conversions that float32
   /// hides; null where the source does not run in it.
   const trace::Twin* half = nullptr;
+  /// What states begin with that do not begin with zeros, by the value that
+  /// the forward leaves; NaN where it is not one number.
+  std::map<ValueId, float> first_states;
   /// Weights that layers share with others, and whose they are: checkpoints
   /// need not hold them. The model was recorded with weights of its own each.
   std::map<std::string, std::string> shared;

@@ -57,7 +57,7 @@ std::string negated(const std::string& text) {
 namespace {
 
 std::string
-replaced(std::string text, std::string_view from, std::string_view to) {
+with_names(std::string text, std::string_view from, std::string_view to) {
   for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
        at += to.size()) {
     text.replace(at, from.size(), to);
@@ -81,7 +81,7 @@ bool mentions(const Block& block, std::string_view text) {
 }  // namespace
 
 std::string ArgsConditions::text(int predicate, bool holds) {
-  const std::string text = replaced(
+  const std::string text = with_names(
       context_.args_text(predicates_.at(predicate).condition),
       "args.",
       prefix_);
@@ -170,12 +170,12 @@ std::string Flags::expression(int predicate) {
         return k.second == field;
       });
   if (has_args_ && !kept) {
-    return replaced(text, "args.", "self.args.");
+    return with_names(text, "args.", "self.args.");
   }
   if (one_field) {
     const std::string name =
         keep(house_attribute(*reads.fields.begin()), field);
-    return replaced(text, field, "self." + name);
+    return with_names(text, field, "self." + name);
   }
   if (const auto turns = rotates_.find(predicate); turns != rotates_.end()) {
     const std::string value = turns->second ? text : negated(text);

@@ -18,6 +18,11 @@ class KeptStates {
     held_ = look();
   }
 
+  /// From now on the places are in this cache.
+  void watch(eval::Value cache) {
+    cache_ = std::move(cache);
+  }
+
   /// What one forward made of a place: the value it found there (0 when it
   /// read none), and the value it left.
   struct Change {

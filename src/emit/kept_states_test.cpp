@@ -63,6 +63,28 @@ constexpr const char* kConvolution =
     "            self.state = full[..., -2:]\n"
     "        return torch.tanh(y.transpose(1, 2))\n";
 
+/// A state of the inputs alone, and one that follows from both.
+constexpr const char* kTwoStates =
+    "    last = torch.zeros(2, 6)\n"
+    "    def forward(self, x):\n"
+    "        u = self.linear(x)\n"
+    "        shifted = torch.zeros_like(u)\n"
+    "        shifted[:, 0] = self.last\n"
+    "        if u.shape[1] > 1:\n"
+    "            shifted[:, 1:] = u[:, :-1]\n"
+    "        self.last = u[:, -1]\n"
+    "        return self.recur(torch.tanh(shifted))\n"
+    "    def recur(self, k):\n"
+    "        state = self.state\n"
+    "        if state is None:\n"
+    "            state = torch.zeros(2, 6)\n"
+    "        y = torch.zeros_like(k)\n"
+    "        for t in range(k.shape[1]):\n"
+    "            state = 0.5 * state + k[:, t]\n"
+    "            y[:, t] = state\n"
+    "        self.state = state\n"
+    "        return y\n";
+
 class KeptStatesTest : public ::testing::Test {
  protected:
   KeptStatesTest() {
@@ -133,6 +155,19 @@ TEST_F(KeptStatesTest, CutsTheForwardOfOneTokenOut) {
   const auto& after = trace_->info(step_->states[0].after).shape;
   EXPECT_EQ(after, (torch::Sizes{2, 6}));
   EXPECT_FALSE(lift::lift_causal_conv(interp_, *trace_, *step_));
+}
+
+TEST_F(KeptStatesTest, CarriesStatesOnInTurnsWhereOneFollowsFromTheOther) {
+  record(kTwoStates);
+  ASSERT_EQ(changes_.size(), 2);
+  EXPECT_EQ(changes_[0].place, ".last");
+  const auto find = [&](const std::vector<size_t>& updates) {
+    return lift::find_step(*trace_, *flows_, graph_, updates, 7);
+  };
+  EXPECT_FALSE(find({0, 1}));
+  ASSERT_TRUE(find({0}));
+  EXPECT_EQ(find({0})->inputs.size(), 1);  // not what the store fills
+  EXPECT_TRUE(find({1}));
 }
 
 TEST_F(KeptStatesTest, KnowsAConvolutionByTheForwardOfOneToken) {

@@ -92,22 +92,22 @@ struct Kept {
 
 class StateFinder {
  public:
-  explicit StateFinder(const Trace& trace)
-      : trace_(trace), reads_(find_reads(trace)) {}
+  /// `first`: what is kept may be made in the forward itself.
+  explicit StateFinder(const Trace& trace, bool first = false)
+      : trace_(trace), first_(first), reads_(find_reads(trace)) {}
 
-  std::optional<Kept> find(const Change& change) const {
+  std::optional<Kept> find(Change change) const {
     std::vector<const OpNode*> writes;  // the last one first
-    for (ValueId id = change.after; id != change.before;) {
-      const OpNode* op = trace_.info(id).producer;
-      if (!op || (op->op->name != "copy_" && op->op->name != "setitem_")) {
-        return {};
-      }
+    ValueId id = change.after;
+    for (const OpNode* op = writer(id); op; op = writer(id)) {
       writes.push_back(op);
       id = op->inputs[0];
     }
-    if (!change.own || writes.empty()) {
+    const bool whole = id && (first_ || id == change.before);
+    if (!change.own || !whole || writes.empty()) {
       return {};
     }
+    change.before = id;
     auto out = writes[0]->op->name == "copy_" ? copied(change, writes)
                                               : sliced(change, writes);
     const bool all =
@@ -139,6 +139,14 @@ class StateFinder {
   }
 
  private:
+  /// The operation that wrote into a tensor to make a value.
+  const OpNode* writer(ValueId id) const {
+    const OpNode* op = trace_.info(id).producer;
+    return op && (op->op->name == "copy_" || op->op->name == "setitem_")
+               ? op
+               : nullptr;
+  }
+
   const torch::Sizes& shape(ValueId id) const {
     return trace_.info(id).shape;
   }
@@ -246,6 +254,7 @@ class StateFinder {
   }
 
   const Trace& trace_;
+  bool first_;
   std::map<ValueId, std::vector<Read>> reads_;
 };
 
@@ -368,6 +377,26 @@ std::vector<Change> give_to_layers(
   });
   find_producers(trace, 1);
   return out;
+}
+
+std::vector<Change> layer_states(
+    const Trace& trace,
+    const std::vector<Change>& changes) {
+  const StateFinder finder(trace, true);
+  std::vector<Change> out;
+  for (const Change& change : changes) {
+    if (const auto kept = finder.find(change)) {
+      out.insert(out.end(), kept->states.begin(), kept->states.end());
+    }
+  }
+  return out;
+}
+
+void forget_rest(Trace& trace, size_t items, ValueId first) {
+  while (trace.root.items.size() > items) {
+    trace.root.items.pop_back();
+  }
+  find_producers(trace, first);
 }
 
 void find_producers(Trace& trace, ValueId first) {

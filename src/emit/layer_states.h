@@ -22,6 +22,16 @@ std::vector<KeptStates::Change> give_to_layers(
     const std::vector<KeptStates::Change>& changes,
     ValueId ids);
 
+/// The states of layers among the changes of a first forward, which may make
+/// the tensors itself; the trace stays as it is.
+std::vector<KeptStates::Change> layer_states(
+    const Trace& trace,
+    const std::vector<KeptStates::Change>& changes);
+
+/// Takes the root's items past the first `items` out of a trace, which made the
+/// values from `first` on.
+void forget_rest(Trace& trace, size_t items, ValueId first);
+
 /// Values from `first` on whose operations are in the trace no more have none.
 void find_producers(Trace& trace, ValueId first);
 

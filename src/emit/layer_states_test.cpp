@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "emit/backbone_parts.h"
+#include "emit/built_weights.h"
+#include "emit/first_states.h"
 #include "torch/torch.h"
 #include "trace/recorder.h"
 
@@ -134,6 +138,29 @@ class LayerStatesTest : public ::testing::Test {
     EXPECT_EQ(text.find("setitem_"), std::string::npos);
   }
 
+  /// The first states of a model whose forward makes the cache itself.
+  std::map<std::string, float> first_states(const std::string& made) {
+    trace::Recorder recorder(interp_);
+    const auto module = interp_.run_source(
+        "model",
+        "model.py",
+        std::string(kLayers) + kSliced + "\ndef made():\n    " + made +
+            "\n    return cache\nmodel = Model()\n");
+    const Value model = interp_.getattr(Value(module), "model");
+    recorder.built(model);
+    const size_t items = recorder.trace().root.items.size();
+    auto out = find_first_states(interp_, recorder, [&] {
+      const Value cache = interp_.call(
+          interp_.getattr(Value(module), "made"), std::vector<Value>{});
+      const Value x(
+          torch::make_tensor(interp_, mlx::core::full({2, 7, 6}, 0.5f)));
+      interp_.call(model, {x, cache});
+      return cache;
+    });
+    EXPECT_EQ(recorder.trace().root.items.size(), items);
+    return out;
+  }
+
   eval::Interpreter interp_;
   std::unique_ptr<Trace> trace_;
   std::vector<const Frame*> layers_;
@@ -165,6 +192,40 @@ TEST_F(LayerStatesTest, LeavesASliceOfSeveralLayers) {
   record(kSameSlice);
   EXPECT_EQ(changes_.size(), count_);
   EXPECT_NE(trace::print(*trace_).find("setitem_"), std::string::npos);
+}
+
+TEST_F(LayerStatesTest, TellsWhatStatesBeginWith) {
+  const auto found =
+      first_states("cache = [torch.zeros(2, 6, 2)]; cache[0] -= 1e30");
+  ASSERT_EQ(found.size(), 2);
+  EXPECT_FLOAT_EQ(found.at("cache[0][0]"), -1e30F);
+  EXPECT_FLOAT_EQ(found.at("cache[0][1]"), -1e30F);
+}
+
+TEST_F(LayerStatesTest, TellsNoNumberOfSeveral) {
+  const auto found =
+      first_states("cache = [torch.arange(24.0).reshape(2, 6, 2)]");
+  ASSERT_EQ(found.size(), 2);
+  EXPECT_TRUE(std::isnan(found.at("cache[0][0]")));
+}
+
+TEST_F(LayerStatesTest, RefusesAForwardThatChangesItsWeights) {
+  const auto module = interp_.run_source(
+      "model", "model.py", std::string(kLayers) + kCopied + "m = Model()\n");
+  const Value model = interp_.getattr(Value(module), "m");
+  const BuiltWeights built(interp_, model);
+  interp_.run_source(
+      "same",
+      "same.py",
+      "import torch\nfrom model import m\n"
+      "with torch.no_grad():\n    m.layers[0].linear.weight.add_(0)\n");
+  EXPECT_NO_THROW(built.refuse_changed());
+  interp_.run_source(
+      "other",
+      "other.py",
+      "import torch\nfrom model import m\n"
+      "with torch.no_grad():\n    m.layers[0].linear.weight.add_(1)\n");
+  EXPECT_THROW(built.refuse_changed(), eval::Refusal);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "emit/operation_rules.h"
+#include "lift/step.h"
 
 namespace portwright::emit {
 
@@ -145,8 +146,25 @@ Expression copy(Writer& w, const OpNode& op) {
   return w.value(source);
 }
 
+/// The value of a store that fills all of x, with the axes of x.
+Expression filled(Writer& w, const OpNode& op) {
+  std::vector<std::string> index;
+  size_t last = 0;
+  for (const Value& item : index_items(argument(op, "index"))) {
+    index.emplace_back(item.is_int() ? "None" : ":");
+    last = item.is_int() ? index.size() : last;
+  }
+  index.resize(last);
+  const Expression value =
+      operand(w, op, static_cast<size_t>(op.op->param("value")));
+  return {value.at(kPrimary) + "[" + join(index) + "]", kPrimary};
+}
+
 /// x[index] = value: a statement on a copy under a name of its own.
 Expression setitem(Writer& w, const OpNode& op) {
+  if (lift::fills(w.context().trace, op)) {
+    return filled(w, op);
+  }
   if (auto whole = joined(w, op)) {
     return *whole;
   }

@@ -81,7 +81,7 @@ void RecurrentWriter::find() {
   std::erase_if(others, [&](const StepWriter::Update& update) {
     return add_stepped_convolution(update);
   });
-  if (!others.empty() && !step_.find(others, advances_)) {
+  if (!add_steps(others)) {
     const auto& first = updates[others.front().index];
     context.hole(
         first.call->call,
@@ -89,6 +89,39 @@ void RecurrentWriter::find() {
             ? "what is computed of these states is no causal convolution"
             : "no function of the source makes this state");
   }
+}
+
+bool RecurrentWriter::add_step(const std::vector<StepWriter::Update>& updates) {
+  steps_.emplace_back(w_);
+  const bool found = steps_.back().find(updates);
+  if (!found) {
+    steps_.pop_back();
+  }
+  return found;
+}
+
+/// All states are carried on together, or some by themselves before others.
+bool RecurrentWriter::add_steps(std::vector<StepWriter::Update> updates) {
+  if (!updates.empty() && !add_step(updates)) {
+    std::erase_if(updates, [&](const StepWriter::Update& update) {
+      return add_step({update});
+    });
+    if (!updates.empty() && !add_step(updates)) {
+      return false;
+    }
+  }
+  if (!steps_.empty() && advances_) {
+    steps_.back().advance();
+  }
+  return true;
+}
+
+const StepWriter* RecurrentWriter::step_of(ValueId id) const {
+  const auto it =
+      std::find_if(steps_.begin(), steps_.end(), [&](const StepWriter& step) {
+        return step.owns(id);
+      });
+  return it == steps_.end() ? nullptr : &*it;
 }
 
 /// Those of the layer that the module belongs to.
@@ -166,15 +199,15 @@ bool RecurrentWriter::add_recurrence(
 bool RecurrentWriter::owns(ValueId id) const {
   const auto conv = with_output(convolutions_, id);
   const bool plain = conv != convolutions_.end() && conv->form.output_axis == 1;
-  return step_.owns(id) || plain || channels_last_.owns(id) ||
+  return step_of(id) || plain || channels_last_.owns(id) ||
          with_output(deltas_, id) != deltas_.end() ||
          with_output(spaces_, id) != spaces_.end();
 }
 
 std::optional<std::vector<ValueId>> RecurrentWriter::dependencies(
     ValueId id) const {
-  if (step_.owns(id)) {
-    return step_.dependencies();
+  if (const StepWriter* step = step_of(id)) {
+    return step->dependencies();
   }
   if (auto c = with_output(convolutions_, id); c != convolutions_.end()) {
     return std::vector<ValueId>{c->form.input};
@@ -201,8 +234,10 @@ std::optional<std::vector<ValueId>> RecurrentWriter::dependencies(
 }
 
 Expression RecurrentWriter::produce(ValueId id) {
-  if (step_.owns(id)) {
-    return step_.produce(id);
+  for (StepWriter& step : steps_) {
+    if (step.owns(id)) {
+      return step.produce(id);
+    }
   }
   if (auto c = with_output(convolutions_, id);
       c != convolutions_.end() && c->form.output_axis == 1) {
@@ -253,7 +288,7 @@ std::string RecurrentWriter::conv_member(const lift::CausalConv& form) {
                       : "False"));
   context.convolutions.insert(name);
   const bool last = advances_ && deltas_.empty() && spaces_.empty() &&
-                    scans_.empty() && !step_.any();
+                    scans_.empty() && steps_.empty();
   std::string call_text = "self." + name + "(x)";
   if (const char* function = activation_text(form.activation); *function) {
     call_text = std::string(function) + "(" + call_text + ")";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,7 +26,7 @@ class ModuleWriter;
 class RecurrentWriter {
  public:
   explicit RecurrentWriter(ModuleWriter& writer)
-      : w_(writer), channels_last_(writer), step_(writer) {}
+      : w_(writer), channels_last_(writer) {}
 
   /// Lifts the idioms of the module's forward; a hole where a state is kept of
   /// something else.
@@ -69,6 +70,9 @@ class RecurrentWriter {
 
   std::vector<const Frame*> updates_of_layer() const;
   bool add_convolution(const lift::StateUpdate& update, int slot);
+  bool add_step(const std::vector<StepWriter::Update>& updates);
+  bool add_steps(std::vector<StepWriter::Update> updates);
+  const StepWriter* step_of(ValueId id) const;
   bool add_stepped_convolution(const StepWriter::Update& update);
   bool add_recurrence(const lift::Recurrence& recurrence, int slot);
   std::string conv_member(const lift::CausalConv& form);
@@ -84,7 +88,7 @@ class RecurrentWriter {
 
   ModuleWriter& w_;
   ChannelsLast channels_last_;
-  StepWriter step_;
+  std::deque<StepWriter> steps_;
   std::vector<Convolution> convolutions_;
   std::vector<Delta> deltas_;
   std::vector<Space> spaces_;

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "emit/module_writer.h"
+#include "lift/recurrence.h"
 
 namespace portwright::emit {
 
@@ -21,7 +24,7 @@ std::vector<std::string> ModuleWriter::written_apart(
   return lines;
 }
 
-bool StepWriter::find(const std::vector<Update>& updates, bool advances) {
+bool StepWriter::find(const std::vector<Update>& updates) {
   const Context& context = w_.context();
   std::vector<size_t> indices;
   for (const Update& update : updates) {
@@ -34,7 +37,6 @@ bool StepWriter::find(const std::vector<Update>& updates, bool advances) {
       w_.graph(),
       indices,
       context.evaluation.length);
-  advances_ = advances;
   return any();
 }
 
@@ -189,7 +191,19 @@ std::string StepWriter::state_shape(const lift::Step::State& state) {
   return join(sizes);
 }
 
-/// Zeros of the state's shape.
+/// The number that a state begins with everywhere.
+float StepWriter::first_number(const lift::Step::State& state) {
+  const auto& first = w_.context().evaluation.first_states;
+  const auto updates = lift::find_state_updates(w_.graph());
+  const auto it = first.find(updates.at(state.update).written);
+  if (it != first.end() && std::isnan(it->second)) {
+    w_.context().hole(
+        w_.graph().frame->call, "a state does not begin with one number");
+  }
+  return it == first.end() ? 0 : it->second;
+}
+
+/// That number in the state's shape.
 std::string StepWriter::first_state(const lift::Step::State& state) {
   Context& context = w_.context();
   const auto& shape = context.trace.info(state.before).shape;
@@ -199,9 +213,14 @@ std::string StepWriter::first_state(const lift::Step::State& state) {
   }
   const trace::Twin* half = context.evaluation.half;
   const auto dtype = half ? half->dtype(state.before) : std::nullopt;
+  const float first = first_number(state);
+  std::string number = fmt::format("{}", first);
+  std::erase(number, '+');
   return fmt::format(
-      "mx.zeros((B, {}), dtype={})",
+      "mx.{}((B, {}), {}dtype={})",
+      first == 0 ? "zeros" : "full",
       state_shape(state),
+      first == 0 ? "" : number + ", ",
       dtype == torch::Dtype::BFloat16 ? w_.dtype_source + ".dtype"
                                       : "mx.float32");
 }

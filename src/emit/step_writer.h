@@ -23,9 +23,12 @@ class StepWriter {
     size_t index;
     int slot;
   };
-  /// False where no step makes these states. `advances`: the layer's cache
-  /// advances with them.
-  bool find(const std::vector<Update>& updates, bool advances);
+  /// False where no step makes these states.
+  bool find(const std::vector<Update>& updates);
+  /// The layer's cache advances with them.
+  void advance() {
+    advances_ = true;
+  }
   bool any() const {
     return step_.has_value();
   }
@@ -38,6 +41,7 @@ class StepWriter {
   std::string given_extent(int64_t value);
   std::string state_shape(const lift::Step::State& state);
   std::string kept_extent(ValueId id);
+  float first_number(const lift::Step::State& state);
   std::string first_state(const lift::Step::State& state);
   void write();
 

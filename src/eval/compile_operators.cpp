@@ -31,10 +31,9 @@ bool test(const ExprCode& condition, Frame& frame, Value& v) {
   v = condition.eval(frame);
   frame.at = &condition.span;
   const bool outcome = frame.interp.truthy(v);
-  if (frame.interp.observer) {
-    frame.interp.observer->on_branch(condition.span, v, outcome);
-  }
-  return outcome;
+  return frame.interp.observer
+             ? frame.interp.observer->on_branch(condition.span, v, outcome)
+             : outcome;
 }
 
 namespace {
@@ -221,13 +220,17 @@ class BoolOp : public ExprCode {
       v = values_[i]->eval(frame);
       frame.at = &values_[i]->span;
       const bool last = i + 1 == values_.size();
-      const bool decided = !last && interp.truthy(v) != is_and_;
-      if (!last && interp.observer) {
-        interp.observer->on_operand(
-            values_[i]->span, v, decided ? !is_and_ : is_and_);
-      }
+      bool decided = !last && interp.truthy(v) != is_and_;
       if (v.provenance()) {
         so_far = joined(interp, so_far, v.provenance());
+      }
+      if (!last && interp.observer) {
+        const bool outcome = decided != is_and_;
+        if (interp.observer->on_operand(values_[i]->span, v, outcome) !=
+            outcome) {
+          decided = !decided;
+          v = Value::boolean(!outcome);
+        }
       }
       if (decided) {
         // `config.a or b` as a value: b counts for other configs.

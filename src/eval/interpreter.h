@@ -35,11 +35,15 @@ struct Limits {
 class Observer {
  public:
   virtual ~Observer() = default;
-  /// A condition was decided; its value may have provenance.
-  virtual void on_branch(const base::Span&, const Value& /*condition*/, bool) {}
+  /// A condition was decided; its value may have provenance. The answer is the
+  /// outcome to go on with.
+  virtual bool
+  on_branch(const base::Span&, const Value& /*condition*/, bool outcome) {
+    return outcome;
+  }
   /// One operand of `and` or `or`, the last excepted, was decided.
-  virtual void on_operand(const base::Span& span, const Value& value, bool b) {
-    on_branch(span, value, b);
+  virtual bool on_operand(const base::Span& span, const Value& value, bool b) {
+    return on_branch(span, value, b);
   }
   /// Around every call of an interpreted function. `args` are the bound
   /// parameters in the order of the signature.

@@ -110,6 +110,13 @@ TEST(Provenance, FollowsListsAndLoops) {
   EXPECT_EQ(
       provenance_of("for i, kind in enumerate(c.kinds):\n  r = kind"),
       "config.kinds[i]");
+  EXPECT_EQ(
+      provenance_of("class Modules:\n"
+                    "  def __iter__(self):\n"
+                    "    return iter([1, 2])\n"
+                    "for i, m in enumerate(Modules()):\n"
+                    "  r = (i + 1) % c.n"),
+      "(i + 1) % config.n");
   EXPECT_EQ(provenance_of("r = c.kinds[:2][0]"), "config.kinds[:2][0]");
   EXPECT_EQ(provenance_of("for i in range(4):\n  r = i"), "-");
   EXPECT_EQ(provenance_of("a, r = c.kinds[:2]"), "config.kinds[:2][1]");
@@ -118,8 +125,9 @@ TEST(Provenance, FollowsListsAndLoops) {
 TEST(Provenance, TellsWhichClassALayerLooksUp) {
   struct Branches : Observer {
     std::vector<std::string> seen;
-    void on_branch(const base::Span&, const Value& v, bool outcome) override {
+    bool on_branch(const base::Span&, const Value& v, bool outcome) override {
       seen.push_back(to_string(v.provenance()) + (outcome ? " +" : " -"));
+      return outcome;
     }
   } branches;
   Interpreter interp;

@@ -146,7 +146,10 @@ class Search {
         in_whole_(whole, {}),
         step_(std::move(step)) {}
 
-  std::optional<Step> run(const std::vector<ValueId>& outputs) {
+  /// `outputs` of the forward of several tokens, `answers` of that of one.
+  std::optional<Step> run(
+      const std::vector<ValueId>& outputs,
+      const std::vector<ValueId>& answers) {
     for (ValueId id : outputs) {
       if (flows_.of(id) == Flow::Data && find_cuts(id) == Found::Nowhere) {
         return {};
@@ -156,7 +159,10 @@ class Search {
     for (ValueId id : outputs) {
       take_outputs(id, seen);
     }
-    bool known = true;
+    // What has no tokens, as the states themselves, is no answer of the layer.
+    bool known = std::none_of(answers.begin(), answers.end(), [&](ValueId id) {
+      return matching_.of_token(id) && reads_states(id);
+    });
     for (const auto& part : step_.outputs) {
       known = known && find_inputs(part.token);
     }
@@ -217,6 +223,22 @@ class Search {
     }
   }
 
+  /// True for a value of the one token that needs the states for more than the
+  /// step's outputs.
+  bool reads_states(ValueId id) {
+    const auto is_output = [&](const auto& part) { return part.token == id; };
+    const auto is_state = [&](const auto& s) { return s.before == id; };
+    if (!passed_.insert(id).second ||
+        std::any_of(step_.outputs.begin(), step_.outputs.end(), is_output)) {
+      return false;
+    }
+    const auto& inputs = in_token_.inputs(id);
+    return std::any_of(step_.states.begin(), step_.states.end(), is_state) ||
+           std::any_of(inputs.begin(), inputs.end(), [&](ValueId input) {
+             return reads_states(input);
+           });
+  }
+
   /// What a value of the one token is computed from.
   bool find_inputs(ValueId id) {
     if (!seen_.insert(id).second) {
@@ -236,7 +258,10 @@ class Search {
       step_.inputs.push_back(*part);
       return true;
     }
-    const auto& inputs = in_token_.inputs(id);
+    auto inputs = in_token_.inputs(id);
+    if (const OpNode* op = trace_.info(id).producer; op && fills(trace_, *op)) {
+      inputs = {op->inputs[1]};
+    }
     if (inputs.empty()) {
       return flows_.of(id) <= Flow::Parameter &&
              (trace_.info(id).producer || !trace_.info(id).parameter.empty());
@@ -252,7 +277,7 @@ class Search {
   Dependents in_token_, in_whole_;
   Step step_;
   std::map<ValueId, Found> found_;
-  std::set<ValueId> cuts_, seen_;
+  std::set<ValueId> cuts_, seen_, passed_;
 };
 
 /// The forward without that of one token in it.
@@ -308,6 +333,33 @@ bool is_step(const Frame& frame) {
          frame.function->name == "one_token";
 }
 
+bool fills(const Trace& trace, const OpNode& store) {
+  if (store.op->name != "setitem_" || store.inputs.size() != 2) {
+    return false;
+  }
+  const auto& shape = trace.info(store.outputs[0]).shape;
+  const eval::Value& index = store.args[1];
+  const auto items = index.is(eval::Kind::Tuple)
+                         ? index.get<eval::Tuple>()->items
+                         : std::vector<eval::Value>{index};
+  torch::Sizes rest;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const eval::Value item = i < items.size() ? items[i] : eval::Value();
+    if (item.defined() && item.is_int() && shape[i] == 1) {
+      continue;
+    }
+    const auto* s =
+        item.is(eval::Kind::Slice) ? item.get<eval::Slice>() : nullptr;
+    if (item.defined() &&
+        !(s && s->lower.is_none() && s->upper.is_none() && s->step.is_none())) {
+      return false;
+    }
+    rest.push_back(shape[i]);
+  }
+  return items.size() <= shape.size() && rest.size() < shape.size() &&
+         trace.info(store.inputs[1]).shape == rest;
+}
+
 std::optional<Step> find_step(
     const Trace& trace,
     const Flows& flows,
@@ -341,9 +393,10 @@ std::optional<Step> find_step(
   Matching matching(trace, length);
   matching.add(graph.frame->inputs, past_states(call.outputs));
   matching.match(whole, token);
-  matching.add(graph.frame->outputs, past_states(call.inputs));
+  const auto answers = past_states(call.inputs);
+  matching.add(graph.frame->outputs, answers);
   return Search(trace, flows, whole, token, matching, std::move(step))
-      .run(graph.frame->outputs);
+      .run(graph.frame->outputs, answers);
 }
 
 }  // namespace portwright::lift

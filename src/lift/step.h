@@ -32,6 +32,10 @@ struct Step {
 eval::Ref<eval::Function> step_function(eval::Interpreter& interp);
 bool is_step(const Frame& frame);
 
+/// True for a store that leaves nothing of what it writes into, as that of one
+/// token does, x[:, 0] = y.
+bool fills(const Trace& trace, const OpNode& store);
+
 /// The step that makes the states of these updates; nothing where it cannot be
 /// cut out of the module's forward. `length` is the number of tokens recorded.
 std::optional<Step> find_step(

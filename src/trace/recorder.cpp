@@ -1,5 +1,7 @@
 #include "trace/recorder.h"
 
+#include <functional>
+
 #include "eval/code.h"
 
 namespace portwright::trace {
@@ -93,12 +95,48 @@ std::vector<ValueId> Recorder::ids_of(const Value& value) {
   return out;
 }
 
-void Recorder::record(Branch branch) {
+namespace {
+
+bool reads_extent(const eval::Provenance* p) {
+  return p &&
+         (p->kind == eval::Provenance::Kind::Dim || reads_extent(p->left) ||
+          reads_extent(p->right) || reads_extent(p->test));
+}
+
+}  // namespace
+
+void Recorder::decide_as_before() {
+  const std::function<void(const Frame&)> visit = [&](const Frame& frame) {
+    for (const auto& item : frame.items) {
+      if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+        visit(**child);
+      } else if (const auto* branch = std::get_if<Branch>(&item);
+                 branch && reads_extent(branch->condition)) {
+        const auto [it, fresh] = decided_.try_emplace(
+            {branch->span.file, branch->span.begin, branch->span.end},
+            branch->outcome);
+        if (!fresh && it->second != branch->outcome) {
+          it->second.reset();
+        }
+      }
+    }
+  };
+  visit(trace_->root);
+}
+
+/// The outcome to go on with.
+bool Recorder::record(Branch branch) {
+  if (const auto it =
+          decided_.find({branch.span.file, branch.span.begin, branch.span.end});
+      it != decided_.end() && it->second && reads_extent(branch.condition)) {
+    branch.outcome = *it->second;
+  }
   if (!constructing_.empty()) {
     trace_->constructions[constructing_.back().first].branches.push_back(
         branch);
   }
   frame_->items.emplace_back(branch);
+  return branch.outcome;
 }
 
 const eval::Provenance* Recorder::reason(const Value& condition) {
@@ -109,18 +147,18 @@ const eval::Provenance* Recorder::reason(const Value& condition) {
                 : condition.provenance();
 }
 
-void Recorder::on_branch(
+bool Recorder::on_branch(
     const base::Span& span,
     const Value& condition,
     bool outcome) {
-  record({span, reason(condition), outcome, false});
+  return record({span, reason(condition), outcome, false});
 }
 
-void Recorder::on_operand(
+bool Recorder::on_operand(
     const base::Span& span,
     const Value& value,
     bool outcome) {
-  record({span, reason(value), outcome, true});
+  return record({span, reason(value), outcome, true});
 }
 
 void Recorder::on_enter(

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <map>
+#include <optional>
+#include <tuple>
+
 #include "eval/interpreter.h"
 #include "torch/op_observer.h"
 #include "trace/trace.h"
@@ -20,11 +24,14 @@ class Recorder : public eval::Observer, public torch::OpObserver {
   Trace& trace() {
     return *trace_;
   }
+  /// From now on, tests of extents are decided as in the recording so far, in
+  /// which they were always decided so.
+  void decide_as_before();
   /// The recording so far; the recorder stops.
   std::unique_ptr<Trace> finish();
 
-  void on_branch(const base::Span&, const eval::Value&, bool) override;
-  void on_operand(const base::Span&, const eval::Value&, bool) override;
+  bool on_branch(const base::Span&, const eval::Value&, bool) override;
+  bool on_operand(const base::Span&, const eval::Value&, bool) override;
   void on_enter(
       eval::Function&,
       std::span<const eval::Value>,
@@ -35,7 +42,7 @@ class Recorder : public eval::Observer, public torch::OpObserver {
       override;
 
  private:
-  void record(Branch branch);
+  bool record(Branch branch);
   /// Where a condition comes from; of a tensor, its element.
   const eval::Provenance* reason(const eval::Value& condition);
   void start_construction(eval::Function&, std::span<const eval::Value>);
@@ -47,6 +54,11 @@ class Recorder : public eval::Observer, public torch::OpObserver {
   std::vector<ValueId> ids_of(const eval::Value& value);
 
   eval::Interpreter& interp_;
+  /// Outcomes of tests of extents, by place; none where there were both.
+  std::map<
+      std::tuple<const base::SourceFile*, uint32_t, uint32_t>,
+      std::optional<bool>>
+      decided_;
   std::unique_ptr<Trace> trace_;
   Frame* frame_;
   /// Calls entered that have no frame of their own.

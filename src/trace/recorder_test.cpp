@@ -60,6 +60,19 @@ class Overwritten(nn.Module):
 model = Overwritten()
 )py";
 
+constexpr const char* kByLength = R"py(
+import torch
+from torch import nn
+
+class ByLength(nn.Module):
+    def forward(self, x):
+        if x.shape[0] == 1 and x is not None:
+            return x * 3
+        return x * 2 if x.shape[0] > 1 else x * 5
+
+model = ByLength()
+)py";
+
 class RecorderTest : public ::testing::Test {
  protected:
   RecorderTest() {
@@ -135,6 +148,21 @@ TEST_F(RecorderTest, FollowsWritesIntoViews) {
   const auto expected =
       mx::concatenate({mx::full({2, 3}, 2.0f), mx::full({2, 2}, 3.0f)}, 1);
   EXPECT_TRUE(mx::array_equal(result, expected).item<bool>());
+}
+
+TEST_F(RecorderTest, DecidesTestsOfExtentsAsBefore) {
+  Recorder recorder(interp_);
+  const auto module = interp_.run_source("model", "model.py", kByLength);
+  const Value model = interp_.getattr(Value(module), "model");
+  recorder.built(model);
+  const auto factor = [&](int rows) {
+    const Value x(torch::make_tensor(interp_, mx::ones({rows, 3})));
+    const Value y = interp_.call(model, {x});
+    return mx::max(torch::array_of(*torch::as_tensor(y))).item<float>();
+  };
+  EXPECT_EQ(factor(2), 2);
+  recorder.decide_as_before();
+  EXPECT_EQ(factor(1), 2);
 }
 
 TEST_F(RecorderTest, FollowsWritesOfPartsOfTheSameTensor) {

@@ -95,6 +95,21 @@ def test_first_states_that_only_a_cache_makes_in_bfloat16(reference, tmp_path):
     reference("unload", model="m")
 
 
+def test_rows_that_decoding_mixes_are_decoded_alone(reference, tmp_path):
+    import numpy as np
+    from safetensors.numpy import load_file
+
+    reference("synth", what="rwkv", folder=tmp_path)
+    reference("load", model="m", folder=tmp_path)
+    out = tmp_path / "run.safetensors"
+    rows = [IDS, IDS[::-1]]
+    reference("decode", model="m", ids=rows, prefill=20, out=out)
+    together = load_file(out)["logits"]
+    reference("decode", model="m", ids=rows[1:], prefill=20, out=out)
+    assert np.abs(together[1:] - load_file(out)["logits"]).max() < 1e-5
+    reference("unload", model="m")
+
+
 def test_sizes_are_told_apart_and_nothing_is_neutral(reference, tmp_path):
     from safetensors.numpy import load_file
 

@@ -37,14 +37,16 @@ Value enumerate(Interpreter& in, Args a) {
           ? in.provenance(
                 {.kind = Provenance::Kind::Length, .left = a[0].provenance()})
           : nullptr;
+  // A list of modules is as long as the config says.
+  const bool counts = upper || (a[0].is(Kind::Instance) && in.track_provenance);
   return Value(make<Iterator>(
-      [it, upper, i = start](Interpreter& interp) mutable -> Value {
+      [it, upper, counts, i = start](Interpreter& interp) mutable -> Value {
         Value item = it->next(interp);
         if (!item.defined()) {
           return {};
         }
         Value index = Value::integer(i);
-        if (upper) {
+        if (counts) {
           index = index.with(interp.provenance(
               {.kind = Provenance::Kind::Loop, .integer = i, .left = upper}));
         }

@@ -77,16 +77,27 @@ std::string renaming(Context& context, const KeyRule& rule) {
     return "";
   }
   const std::string& target = *literal_target;
+  // A name that has been replaced already must stay as it is.
   if (source.starts_with("^")) {
     if (const auto prefix = literal_text(source.substr(1))) {
+      const std::string stays =
+          target.starts_with(*prefix)
+              ? " and not k.startswith(\"" + target + "\")"
+              : "";
       return "    weights = {(\"" + target + "\" + k[" +
              std::to_string(prefix->size()) + ":] if k.startswith(\"" +
-             *prefix + "\") else k): v for k, v in weights.items()}\n";
+             *prefix + "\")" + stays +
+             " else k): v for k, v in weights.items()}\n";
     }
   }
   if (const auto text = literal_text(source)) {
-    return "    weights = {k.replace(\"" + *text + "\", \"" + target +
-           "\"): v for k, v in weights.items()}\n";
+    const std::string renamed =
+        "k.replace(\"" + *text + "\", \"" + target + "\")";
+    const bool again = target.find(*text) != target.npos;
+    return "    weights = {" +
+           (again ? "(k if \"" + target + "\" in k else " + renamed + ")"
+                  : renamed) +
+           ": v for k, v in weights.items()}\n";
   }
   context.imports.insert("re");
   return "    weights = {re.sub(r\"" + source + "\", \"" + target +

@@ -82,3 +82,18 @@ def test_float32_that_leaks_is_found(checkpoint, prove, tmp_path):
     (proof,) = prove(file, checkpoint("llama") / "config.json")
     assert proof["verdict"] == "failed"
     assert "model.layers.0 answers float32, in the source bfloat16" in proof["reason"]
+
+
+def test_sanitize_must_leave_its_own_answer_as_it_is(checkpoint, prove, tmp_path):
+    text = (GOLDENS / "mixtral.py").read_text()
+    again = (
+        "        weights = {k.replace('switch_mlp', 'mlp.switch_mlp'): v\n"
+        "            for k, v in weights.items()}\n"
+    )
+    head = "    def sanitize(self, weights):\n"
+    assert head in text
+    file = tmp_path / "mixtral.py"
+    file.write_text(text.replace(head, head + again))
+    (proof,) = prove(file, checkpoint("mixtral") / "config.json")
+    assert proof["verdict"] == "failed"
+    assert "sanitize changes what it has answered before" in proof["reason"]

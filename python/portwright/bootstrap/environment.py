@@ -14,7 +14,6 @@ from . import lock
 from .failure import Failure
 from .process import run, tail
 
-
 # Builds of torch for Linux without the gigabytes of CUDA that PyPI's bring.
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 

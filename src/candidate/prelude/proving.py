@@ -10,6 +10,11 @@ def load(module, fields, weights):
     model = module.Model(module.ModelArgs.from_dict(fields))
     if hasattr(model, "sanitize"):
         weights = model.sanitize(weights)
+        again = model.sanitize(dict(weights))
+        if {k: v.shape for k, v in again.items()} != {
+            k: v.shape for k, v in weights.items()
+        }:
+            raise ValueError("sanitize changes what it has answered before")
     model.eval()
     model.load_weights(list(weights.items()), strict=True)
     return model

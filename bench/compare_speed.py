@@ -132,6 +132,27 @@ def table(rows):
     yield "| below 0.97 | " + " | ".join(slower) + " |"
 
 
+def document(rows):
+    """Writes docs/speed.md; after each type, so that an interrupt keeps the rest."""
+    lacking = [
+        f"- {name}, {size}: {answer}"
+        for name, answers in rows
+        for size, answer in zip(SIZES, answers)
+        if isinstance(answer, str)
+    ]
+    text = (
+        "# Speed beside mlx-lm's hand-written files\n\n"
+        "Made by `python bench/compare_speed.py DIR/ports --document`: the same "
+        "checkpoint in both files, taking turns in one process, float32 on a CPU.\n"
+        "A ratio is their time by ours, the median of "
+        f"{TURNS} turns: above 1, the port is faster.\n\n"
+    )
+    text += "\n".join(table(rows)) + "\n"
+    if lacking:
+        text += "\nNot compared:\n\n" + "\n".join(lacking) + "\n"
+    (ROOT / "docs" / "speed.md").write_text(text)
+
+
 def main():
     if sys.argv[1:2] == ["--one"]:
         print(json.dumps(one(*sys.argv[2:])))
@@ -153,29 +174,13 @@ def main():
         rows.append((port.stem, apart(port.stem, port)))
         name, answers = rows[-1]
         print(name, *answers, file=sys.stderr, flush=True)
+        if options.document:
+            document(rows)
     if not rows:
         print(f"{options.ports} has no port of a type in {theirs}", file=sys.stderr)
         return 2
     lines = list(table(rows))
     print(*lines, f"\nload average {os.getloadavg()[0]:.1f}", sep="\n")
-    if options.document:
-        lacking = [
-            f"- {name}, {size}: {answer}"
-            for name, answers in rows
-            for size, answer in zip(SIZES, answers)
-            if isinstance(answer, str)
-        ]
-        text = (
-            "# Speed beside mlx-lm's hand-written files\n\n"
-            "Made by `python bench/compare_speed.py DIR/ports --document`: the same "
-            "checkpoint in both files, taking turns in one process, float32 on a CPU.\n"
-            "A ratio is their time by ours, the median of "
-            f"{TURNS} turns: above 1, the port is faster.\n\n"
-        )
-        text += "\n".join(lines) + "\n"
-        if lacking:
-            text += "\nNot compared:\n\n" + "\n".join(lacking) + "\n"
-        (ROOT / "docs" / "speed.md").write_text(text)
     return 0
 
 

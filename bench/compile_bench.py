@@ -11,10 +11,11 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+
+from warm_workers import WarmWorkers
 
 STAGES = {
     "read": "reading the library and the config",
@@ -50,35 +51,13 @@ def compile_once(checkpoint, file):
     return stages, len(answer["variants"])
 
 
-class WarmWorkers:
-    """verify_many: batteries by one pair of workers that stay."""
-
-    def __init__(self):
-        environment = {
-            **os.environ,
-            "PORTWRIGHT_PYTHON": sys.executable,
-            "PORTWRIGHT_HOME": str(ROOT / "python" / "portwright"),
-        }
-        self.process = subprocess.Popen(
-            [ROOT / "build" / "bin" / "verify_many"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-
-    def __call__(self, **request):
-        start = time.perf_counter()
-        self.process.stdin.write(json.dumps(request, default=str) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        if not answer["ok"]:
-            raise SystemExit(answer["error"])
-        return (time.perf_counter() - start) * 1000
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(30)
+def check(workers, request):
+    """Milliseconds of one request."""
+    start = time.perf_counter()
+    answer = workers(**request)
+    if not answer["ok"]:
+        raise SystemExit(answer["error"])
+    return (time.perf_counter() - start) * 1000
 
 
 def main():
@@ -94,8 +73,8 @@ def main():
         workers = WarmWorkers()
         request = {"checkpoint": checkpoint, "port": file}
         request |= {"checks": ["weights", "logits"], "quick": True}
-        workers(**request)
-        checks = [workers(**request) for _ in range(options.runs)]
+        check(workers, request)
+        checks = [check(workers, request) for _ in range(options.runs)]
         workers.close()
     variants = timed[0][1]
     print(

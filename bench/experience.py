@@ -10,11 +10,10 @@ fails are counted. `ninja verify_many` first. Rows of FILE are kept.
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from warm_workers import WarmWorkers
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "python" / "portwright" / "data" / "experience.json"
@@ -22,31 +21,17 @@ CHECKS = ["weights", "logits", "decode", "bfloat16"]
 
 
 class Bench:
-    """One pair of warm workers behind verify_many; a new one after a death."""
+    """Warm workers; new ones after a death."""
 
     def __init__(self):
-        self.process = None
+        self.workers = None
 
     def __call__(self, **request):
-        if self.process is None:
-            self.process = subprocess.Popen(
-                [ROOT / "build" / "bin" / "verify_many"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={
-                    **os.environ,
-                    "PORTWRIGHT_PYTHON": sys.executable,
-                    "PORTWRIGHT_HOME": str(ROOT / "python" / "portwright"),
-                },
-            )
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        answer = json.loads(line) if line else {"ok": False, "error": "it died"}
+        self.workers = self.workers or WarmWorkers()
+        answer = self.workers(**request)
         if not answer["ok"] and "results" not in answer and "synth" not in request:
-            self.process.kill()
-            self.process = None
+            self.workers.process.kill()
+            self.workers = None
         return answer
 
 

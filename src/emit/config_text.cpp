@@ -13,11 +13,11 @@ using base::Symbol;
 using eval::Value;
 namespace ast = syntax;
 
-namespace {
-
 bool is_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
 }
+
+namespace {
 
 /// x = kwargs.pop("key", 4) names the field; the line goes. What is taken where
 /// config.json has none is the field's default.

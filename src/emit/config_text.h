@@ -19,6 +19,9 @@ struct Name {
   size_t end;
 };
 
+/// A letter, digit or underscore.
+bool is_word(char c);
+
 /// Every name, texts left out.
 std::vector<Name> names_in(const std::string& text);
 

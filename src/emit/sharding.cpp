@@ -1,12 +1,13 @@
 #include "emit/sharding.h"
 
 #include <algorithm>
-#include <cctype>
 #include <optional>
 #include <set>
 #include <string_view>
 
 #include <fmt/format.h>
+
+#include "emit/config_text.h"
 
 namespace portwright::emit {
 
@@ -14,10 +15,7 @@ namespace {
 
 using Plan = std::map<std::string, std::string>;
 using Lines = std::vector<std::string>;
-
-bool in_name(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
-}
+using Splits = std::vector<std::pair<std::string, std::string>>;
 
 /// `self.name = maker(...)`, or a value that nothing makes.
 struct Member {
@@ -33,7 +31,7 @@ std::optional<Member> member_of(const std::string& line) {
   Member out{line.substr(kSelf.size(), equals - kSelf.size()), ""};
   const std::string value = line.substr(equals + 3);
   size_t end = 0;
-  while (end < value.size() && (in_name(value[end]) || value[end] == '.')) {
+  while (end < value.size() && (is_word(value[end]) || value[end] == '.')) {
     ++end;
   }
   if (end > 0 && end < value.size() &&
@@ -60,7 +58,7 @@ std::set<std::string> called(const Lines& lines) {
     for (size_t open = line.find('('); open != line.npos;
          open = line.find('(', open + 1)) {
       size_t begin = open;
-      while (begin > 0 && in_name(line[begin - 1])) {
+      while (begin > 0 && is_word(line[begin - 1])) {
         --begin;
       }
       if (begin < open) {
@@ -109,7 +107,7 @@ bool counts_no_heads(const Lines& lines, const std::string& name) {
       const std::string_view before = std::string_view(line).substr(0, at);
       const std::string_view after =
           std::string_view(line).substr(at + use.size());
-      if (!after.empty() && in_name(after[0])) {
+      if (!after.empty() && is_word(after[0])) {
         continue;  // a longer name
       }
       const bool size_of_head =
@@ -137,7 +135,8 @@ class Module {
       : classes_(classes), text_(text), plan_(plan), path_(std::move(path)) {}
 
   /// (name, "all-to-sharded" or "sharded-to-all") each; empty: held whole.
-  std::vector<std::pair<std::string, std::string>> splits() {
+  Splits splits() const {
+    Splits out;
     bool columns = false, rows = false;
     std::set<std::string> modules;
     for (const std::string& line : text_.init) {
@@ -162,7 +161,7 @@ class Module {
         if (style != "colwise" && style != "rowwise") {
           return {};
         }
-        out_.emplace_back(
+        out.emplace_back(
             member->name,
             style == "colwise" ? "all-to-sharded" : "sharded-to-all");
       } else if (
@@ -176,7 +175,7 @@ class Module {
         return {};
       }
     }
-    return columns && rows ? out_ : decltype(out_){};
+    return columns && rows ? out : Splits{};
   }
 
  private:
@@ -204,7 +203,6 @@ class Module {
   const ClassText& text_;
   const Plan& plan_;
   std::string path_;
-  std::vector<std::pair<std::string, std::string>> out_;
 };
 
 /// The one class that a list of layers is made of; null where there are more.

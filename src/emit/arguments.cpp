@@ -121,6 +121,22 @@ std::string type_text(std::string annotation, const Value& fallback) {
   return optional && base != "Any" ? "Optional[" + base + "]" : base;
 }
 
+/// The same of a declared field; where nothing but its default says what it
+/// is, as that and `value` are.
+std::string type_text(const ConfigField& field, const Value& value) {
+  if (!field.inferred) {
+    return type_text(field.annotation, field.default_value);
+  }
+  if (!field.default_value.is_none()) {
+    return type_text(
+        field.annotation.substr(0, field.annotation.find(' ')),
+        field.default_value);
+  }
+  return value.is_str() || value.is_number()
+             ? type_text(type_name(value), Value::none())
+             : "Any";
+}
+
 /// Other names of used fields: config.json may carry either. `after` all else
 /// both are the same.
 void write_aliases(
@@ -324,34 +340,24 @@ std::string write_arguments(
   std::set<std::string> fields = context.fields;
   const std::string computed = write_computed_fields(cls, fields);
   const bool rope = fields.contains("rope_theta");
+  const bool partial = fields.contains("partial_rotary_factor");
+  const std::set<std::string> rope_fields{
+      "rope_theta", "rope_scaling", "partial_rotary_factor"};
+  const auto leave_rope = [&] {
+    std::erase_if(
+        fields, [&](const auto& name) { return rope_fields.contains(name); });
+  };
+  leave_rope();
   const auto statements =
       derived.for_fields(fields, [&](const std::string& name) {
         return name.find('.') != std::string::npos ||
                !config_field(cls, name).annotation.empty();
       });
+  leave_rope();
   const NestedConfigs nested(context, fields);
-  std::set<std::string> rope_fields;
-  for (const char* name :
-       {"rope_theta", "rope_scaling", "partial_rotary_factor"}) {
-    if (fields.erase(name)) {
-      rope_fields.insert(name);
-    }
-  }
   // Fields in the order of the config class, then what it inherits.
-  std::vector<std::string> ordered;
-  for (const eval::Class* c : cls.mro) {
-    const Value* annotations = c->dict.find(base::Symbol("__annotations__"));
-    if (!annotations || !annotations->is(eval::Kind::Dict)) {
-      continue;
-    }
-    for (const auto& e : annotations->get<eval::Dict>()->entries()) {
-      if (e.key.defined() && fields.contains(e.key.str()) &&
-          std::find(ordered.begin(), ordered.end(), e.key.str()) ==
-              ordered.end()) {
-        ordered.push_back(e.key.str());
-      }
-    }
-  }
+  std::vector<std::string> ordered = declared_fields(cls);
+  std::erase_if(ordered, [&](const auto& f) { return !fields.contains(f); });
   std::string out =
       nested.classes() + "@dataclass\nclass ModelArgs(BaseModelArgs):\n";
   const Value* type = cls.lookup(base::Symbol("model_type"));
@@ -360,8 +366,10 @@ std::string write_arguments(
   for (const auto& name : ordered) {
     const ConfigField field = config_field(cls, name);
     out += "    " + name + ": " +
-           type_text(field.annotation, field.default_value) + " = " +
-           default_text(context.interp, field.default_value) + "\n";
+           type_text(
+               field,
+               context.interp.try_getattr(context.evaluation.config, name)) +
+           " = " + default_text(context.interp, field.default_value) + "\n";
   }
   const auto is_integer = [&](const std::string& name) {
     const auto it = context.defaults.find(name);
@@ -408,7 +416,7 @@ std::string write_arguments(
         !declared.annotation.empty() && declared.default_value.is_number() &&
         declared.annotation.find("None") == std::string::npos;
     if (by_default.text == "None" || never_null ||
-        derived.assigned().contains(name)) {
+        derived.assigned().contains(name) || rope_fields.contains(name)) {
       continue;
     }
     given.push_back(
@@ -449,13 +457,7 @@ std::string write_arguments(
   const auto read = layer_fields_read(context);
   body.insert(body.end(), read.begin(), read.end());
   if (rope || context.rope_by_kind) {
-    write_rope_arguments(
-        context,
-        configs,
-        rope_fields.contains("partial_rotary_factor"),
-        out,
-        body,
-        guards);
+    write_rope_arguments(context, configs, partial, out, body, guards);
   }
   for (const Guard& g : choices) {
     body.push_back("if " + g.refused + ":");

@@ -129,16 +129,76 @@ std::optional<std::pair<std::string, std::string>> popped(
              : std::nullopt;
 }
 
-/// What __post_init__ takes for a key that config.json lacks; Undefined when
-/// it names no number, text or truth.
+/// A method that a class writes in Python; null when it does not.
+const eval::Function* own_method(const eval::Class& cls, const char* name) {
+  const Value* method = cls.dict.find(Symbol(name));
+  return method && method->is(eval::Kind::Function) &&
+                 method->get<eval::Function>()->code->syntax
+             ? method->get<eval::Function>()
+             : nullptr;
+}
+
+/// True for `*args` and `**kwargs` alone, as the wrapper of a dataclass has it.
+bool names_no_key(const eval::Function& init) {
+  using ParamKind = eval::Signature::ParamKind;
+  const auto& params = init.code->signature.params;
+  return std::count_if(params.begin(), params.end(), [](const auto& p) {
+           return p.kind == ParamKind::Normal ||
+                  p.kind == ParamKind::KeywordOnly;
+         }) <= 1;
+}
+
+/// The method that makes fields of config.json: the nearest `__post_init__`, or
+/// the `__init__` of configs that are no dataclasses.
+const eval::Function* maker(const eval::Class& cls) {
+  for (const eval::Class* c : cls.mro) {
+    if (const auto* hook = own_method(*c, "__post_init__")) {
+      return hook;
+    }
+    const auto* init = own_method(*c, "__init__");
+    if (init && !names_no_key(*init)) {
+      return init;
+    }
+  }
+  return nullptr;
+}
+
+/// Calls `take(parameter, default)` for each parameter of a class's own
+/// `__init__` that a key of config.json is given to, the annotation printed.
+template <typename Take>
+void for_parameters(const eval::Class& cls, const Take& take) {
+  const eval::Function* init = own_method(cls, "__init__");
+  if (!init) {
+    return;
+  }
+  const auto& written =
+      *syntax::as<syntax::FunctionDef>(*init->code->syntax).args;
+  std::map<std::string, std::string> annotations;
+  for (const auto* group : {&written.args, &written.kwonlyargs}) {
+    for (const syntax::Arg* arg : *group) {
+      annotations[arg->name.str()] =
+          arg->annotation ? syntax::print(*arg->annotation) : "";
+    }
+  }
+  using ParamKind = eval::Signature::ParamKind;
+  const auto& params = init->code->signature.params;
+  for (size_t i = 1; i < params.size(); ++i) {
+    if (params[i].kind == ParamKind::Normal ||
+        params[i].kind == ParamKind::KeywordOnly) {
+      const std::string& name = params[i].name.str();
+      take(name, init->defaults[i], annotations[name]);
+    }
+  }
+}
+
+/// What the method takes for a key that config.json lacks; Undefined when it
+/// names no number, text or truth.
 Value taken_default(const eval::Class& cls, const std::string& key) {
-  const Value* hook = cls.lookup(Symbol("__post_init__"));
-  if (!hook || !hook->is(eval::Kind::Function) ||
-      !hook->get<eval::Function>()->code->syntax) {
+  const eval::Function* method = maker(cls);
+  if (!method) {
     return {};
   }
-  const std::string text =
-      syntax::print(*hook->get<eval::Function>()->code->syntax);
+  const std::string text = syntax::print(*method->code->syntax);
   const std::regex taken(
       R"re(kwargs\.(?:pop|get)\(["'])re" + key + R"re(["'], ()re" + kLiteral +
       R"re()\))re");
@@ -156,6 +216,13 @@ Value taken_default(const eval::Class& cls, const std::string& key) {
                                                 : Value();
 }
 
+/// self.x = self.x, as a parameter that is kept reads in terms of fields.
+bool is_identity(const std::string& text) {
+  static const std::regex kSame(R"re(self\.(\w+) = self\.(\w+)\s*)re");
+  std::smatch found;
+  return std::regex_match(text, found, kSame) && found[1] == found[2];
+}
+
 }  // namespace
 
 ConfigStatement statement_of(
@@ -165,6 +232,16 @@ ConfigStatement statement_of(
   out.text = text;
   read_fields(out, variables);
   return out;
+}
+
+std::string type_name(const Value& v) {
+  return v.is_bool()              ? "bool"
+         : v.is_int()             ? "int"
+         : v.is_float()           ? "float"
+         : v.is_str()             ? "str"
+         : v.is(eval::Kind::List) ? "list"
+         : v.is(eval::Kind::Dict) ? "dict"
+                                  : "Any";
 }
 
 bool is_variable(const std::string& field) {
@@ -204,11 +281,49 @@ ConfigField config_field(const eval::Class& cls, const std::string& name) {
         break;
       }
     }
+    bool found = false;
+    for_parameters(
+        *c,
+        [&](const std::string& parameter,
+            const Value& by_default,
+            const std::string& annotation) {
+          if (parameter == name) {
+            found = true;
+            out.inferred = annotation.empty();
+            out.annotation =
+                out.inferred ? type_name(by_default) + " | None" : annotation;
+            out.default_value = by_default;
+          }
+        });
+    if (found) {
+      return out;
+    }
   }
   if (const Value* v = cls.lookup(Symbol(name))) {
     out.default_value = *v;
   } else {
     out.default_value = taken_default(cls, name);
+  }
+  return out;
+}
+
+std::vector<std::string> declared_fields(const eval::Class& cls) {
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& name) {
+    if (std::find(out.begin(), out.end(), name) == out.end()) {
+      out.push_back(name);
+    }
+  };
+  for (const eval::Class* c : cls.mro) {
+    const Value* annotations = c->dict.find(Symbol("__annotations__"));
+    if (annotations && annotations->is(eval::Kind::Dict)) {
+      for (const auto& e : annotations->get<eval::Dict>()->entries()) {
+        if (e.key.defined()) {
+          add(e.key.str());
+        }
+      }
+    }
+    for_parameters(*c, [&](const std::string& name, auto&&...) { add(name); });
   }
   return out;
 }
@@ -231,35 +346,49 @@ bool is_always_given(const eval::Class& cls, const std::string& name) {
 
 std::vector<ConfigStatement> config_statements(const eval::Class& cls) {
   std::vector<ConfigStatement> out;
-  const Value* hook = cls.dict.find(Symbol("__post_init__"));
-  if (!hook || !hook->is(eval::Kind::Function)) {
-    return out;
-  }
-  const auto* function = hook->get<eval::Function>()->code->syntax;
-  if (!function) {
+  const eval::Function* method = maker(cls);
+  if (!method || (method->name == "__post_init__" &&
+                  method != own_method(cls, "__post_init__"))) {
     return out;
   }
   bool past_super = false;
   std::map<std::string, std::string> locals;
   std::set<std::string> variables;
+  if (method->name == "__init__") {
+    for_parameters(cls, [&](const std::string& name, auto&&...) {
+      locals[name] = "self." + name;
+    });
+  }
+  // Parameters that are the field from here on, and those whose field is not.
+  std::set<std::string> stored, replaced;
   for (const syntax::Stmt* s :
-       syntax::as<syntax::FunctionDef>(*function).body) {
+       syntax::as<syntax::FunctionDef>(*method->code->syntax).body) {
     ConfigStatement statement;
     statement.text = syntax::print(*s);
     if (const auto local = popped(statement.text)) {
       locals.insert(*local);
       continue;
     }
-    statement.text = in_fields(
-        cls, *hook->get<eval::Function>(), renamed(statement.text, locals));
+    const std::string written = statement.text;
+    statement.text = in_fields(cls, *method, renamed(written, locals));
     past_super = past_super || statement.text.starts_with("super().");
     statement.past_super = past_super;
+    if (is_identity(statement.text)) {
+      stored.insert(statement.text.substr(0, statement.text.find(' ')));
+      continue;
+    }
     read_fields(statement, variables);
-    if (statement.self_contained) {
-      for (const std::string& name : statement.assigned) {
-        if (is_variable(name)) {
-          variables.insert(name.substr(1));
-        }
+    for (const Name& name : names_in(written)) {
+      statement.self_contained =
+          statement.self_contained && !replaced.contains(name.text);
+    }
+    for (const std::string& name : statement.assigned) {
+      if (is_variable(name) && statement.self_contained) {
+        variables.insert(name.substr(1));
+      } else if (written.find("self." + name + " = ") != std::string::npos) {
+        replaced.insert(name);
+      } else if (stored.contains("self." + name)) {
+        statement.self_contained = false;
       }
     }
     if (!statement.assigned.empty()) {

@@ -60,5 +60,69 @@ class Config:
   EXPECT_FALSE(is_always_given(cls, "groups"));
 }
 
+constexpr char kInitialised[] = R"py(
+class Base:
+    def __init__(self, *, tied: bool = True, labels: int | None = None, **kwargs):
+        self.tied = tied
+        for key, value in kwargs.items():
+            setattr(self, key, value)
+
+class Config(Base):
+    def __init__(self, heads=4, groups=None, width=64, window=8, slides=False,
+                 rotary_base=10000, **kwargs):
+        if groups is None:
+            groups = heads
+        self.heads = heads
+        self.groups = groups
+        self.width = width
+        self.window = window if slides else None
+        self.slides = slides
+        self.twice = 2 * window
+        self.head_dim = width // heads
+        super().__init__(**kwargs)
+        self._pattern = kwargs.get("pattern", 6)
+        self.pattern = getattr(self, "pattern", 3)
+)py";
+
+TEST(ConfigClass, ReadsTheFieldsOfAnInit) {
+  eval::Interpreter interp;
+  const eval::Value module(
+      interp.run_source("config", "config.py", kInitialised));
+  const eval::Value held = interp.getattr(module, "Config");
+  const auto& cls = *held.get<eval::Class>();
+  EXPECT_EQ(config_field(cls, "heads").default_value.as_int(), 4);
+  EXPECT_EQ(config_field(cls, "heads").annotation, "int | None");
+  EXPECT_TRUE(config_field(cls, "heads").inferred);
+  EXPECT_TRUE(config_field(cls, "groups").default_value.is_none());
+  EXPECT_TRUE(config_field(cls, "tied").default_value.as_bool());
+  EXPECT_EQ(config_field(cls, "labels").annotation, "int | None");
+  EXPECT_FALSE(config_field(cls, "labels").inferred);
+  EXPECT_EQ(config_field(cls, "pattern").default_value.as_int(), 6);
+  EXPECT_EQ(declared_fields(cls).front(), "heads");
+  EXPECT_EQ(declared_fields(cls).back(), "labels");
+  EXPECT_FALSE(is_always_given(cls, "heads"));  // null is taken too
+}
+
+TEST(ConfigClass, ReadsTheStatementsOfAnInitInTermsOfFields) {
+  eval::Interpreter interp;
+  const eval::Value module(
+      interp.run_source("config", "config.py", kInitialised));
+  const eval::Value held = interp.getattr(module, "Config");
+  std::vector<std::string> texts;
+  for (const auto& s : config_statements(*held.get<eval::Class>())) {
+    // self.twice: the parameter is no longer what the field says.
+    EXPECT_EQ(s.self_contained, !s.assigned.contains("twice")) << s.text;
+    if (s.self_contained) {
+      texts.push_back(s.text);
+      EXPECT_EQ(s.past_super, s.assigned.contains("pattern")) << s.text;
+    }
+  }
+  const std::vector<std::string> expected{
+      "if self.groups is None:\n    self.groups = self.heads",
+      "self.window = self.window if self.slides else None",
+      "self.head_dim = self.width // self.heads"};
+  EXPECT_EQ(texts, expected);
+}
+
 }  // namespace
 }  // namespace portwright::emit

@@ -62,13 +62,16 @@ std::string with_puts(const eval::Class& cls, std::string text) {
       text, kPutDefault, "$1$2if self.$3 is None:\n$2    self.$3 = $4");
 }
 
-/// getattr(self, "x", 3) is the field x, or 3 where the class has none.
+/// getattr(self, "x", 3) is the field x, or 3 where the class has none and
+/// takes none.
 std::string with_attributes(const eval::Class& cls, std::string text) {
   static const std::regex kRead(
       R"re(getattr\(self, ["'](\w+)["'], ()re" + kLiteral + R"re()\))re");
   std::smatch found;
   while (std::regex_search(text, found, kRead)) {
-    const bool known = cls.lookup(Symbol(found[1].str()));
+    const ConfigField field = config_field(cls, found[1]);
+    const bool known =
+        !field.annotation.empty() || field.default_value.defined();
     text = found.prefix().str() +
            (known ? "self." + found[1].str() : found[2].str()) +
            found.suffix().str();

@@ -41,11 +41,13 @@ std::optional<std::string> rope_field(
     return {};
   }
   const std::string& path = p.left->name.str();
-  if (!path.ends_with("rope_parameters") || p.right->text.size() < 3) {
+  const bool flat = path == "rope_scaling";
+  if ((!flat && !path.ends_with("rope_parameters")) ||
+      p.right->text.size() < 3) {
     return {};
   }
   const std::string key = p.right->text.substr(1, p.right->text.size() - 2);
-  if (key == "rope_theta" || key == "partial_rotary_factor") {
+  if (!flat && (key == "rope_theta" || key == "partial_rotary_factor")) {
     fields.insert(key);
     return "args." + key;
   }

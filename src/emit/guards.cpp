@@ -50,6 +50,7 @@ bool is_inert(const std::string& field) {
       "output_attentions",
       "output_hidden_states",
       "return_dict",
+      "torchscript",
       "attention_dropout",
       "hidden_dropout",
       "resid_dropout",

@@ -2,7 +2,9 @@
 
 #include <regex>
 
+#include "emit/config_class.h"
 #include "emit/expression.h"
+#include "emit/rope_sets.h"
 
 namespace portwright::emit {
 
@@ -44,14 +46,14 @@ class Reader {
     return names_;
   }
 
-  /// rope_parameters of a config; of one kind of layer, when that is given.
-  /// Undefined when the class refuses the config or has no such set.
+  /// The rotary parameters of a config; of one kind of layer, when that is
+  /// given. Undefined when the class refuses the config or has no such set.
   Value parameters(const json& config, const std::string& kind = "") const {
     const Value made = configs_(config);
     if (!made.defined()) {
       return {};
     }
-    const Value all = context_.interp.try_getattr(made, "rope_parameters");
+    const Value all = rope_sets(context_.interp, made);
     if (kind.empty() || !all.is(eval::Kind::Dict)) {
       return all;
     }
@@ -103,8 +105,12 @@ class Reader {
         kind = k;
       }
       with["rope_parameters"] = sets;
-    } else {
+    } else if (has_rope_parameters(
+                   context_.interp, context_.evaluation.config)) {
       with["rope_parameters"] = set;
+    } else {
+      set.erase("rope_theta");
+      with["rope_scaling"] = set;
     }
     const Value made = parameters(with, kind);
     if (!made.is(eval::Kind::Dict)) {
@@ -118,10 +124,10 @@ class Reader {
   void find_names() {
     names_ = {"rope_theta", "partial_rotary_factor"};
     const auto* cls = context_.evaluation.config.object()->cls;
-    if (!cls->span) {
-      return;
+    std::string text(cls->span ? cls->span.text() : "");
+    for (const auto& field : declared_fields(*cls)) {
+      text += " \"" + field + "\"";
     }
-    const std::string text(cls->span.text());
     static const std::regex kText(
         R"re(["'](\w*(?:rot|rope|base|theta)\w*)["'])re");
     for (auto it = std::sregex_iterator(text.begin(), text.end(), kText);
@@ -183,7 +189,7 @@ class ArgumentWriter {
     fields_ += "    rope_scaling: Optional[Dict[str, Any]] = None\n"
                "    rope_parameters: Optional[Dict[str, Any]] = None\n";
     const std::string factor =
-        partial ? field("partial_rotary_factor", 1.0) : "";
+        partial ? field("partial_rotary_factor", default_partial()) : "";
     const std::string original = original_field();
     add(
         {"rope = self.rope_scaling or self.rope_parameters or {}",
@@ -245,6 +251,14 @@ class ArgumentWriter {
            "    self." + names[0] + " = self." + names[i]});
     }
     return "self." + names[0];
+  }
+
+  /// What the source takes where the config gives no part of a head.
+  double default_partial() const {
+    const auto known = context_.defaults.find("partial_rotary_factor");
+    return known == context_.defaults.end()
+               ? 1.0
+               : std::strtod(known->second.text.c_str(), nullptr);
   }
 
   /// A field of the config that stands above the one in the set.

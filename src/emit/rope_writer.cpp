@@ -3,6 +3,7 @@
 
 #include "emit/operations.h"
 #include "emit/rope_forms.h"
+#include "emit/rope_sets.h"
 
 namespace portwright::emit {
 
@@ -75,8 +76,8 @@ class RopeFinder {
         own->base.find("args.rope_parameters") == std::string::npos) {
       return own;
     }
-    const Value parameters = context_.interp.try_getattr(
-        context_.evaluation.config, "rope_parameters");
+    const Value parameters =
+        rope_sets(context_.interp, context_.evaluation.config);
     if (auto maker = from(parameters, "")) {
       return maker;
     }
@@ -228,9 +229,7 @@ class RopeFinder {
 
   std::string base_text(const Value& base) {
     const auto p = RopeParameters::read(
-        context_.interp.try_getattr(
-            context_.evaluation.config, "rope_parameters"),
-        max_positions_);
+        rope_sets(context_.interp, context_.evaluation.config), max_positions_);
     if (!base.provenance() && p && p->theta == base.as_double()) {
       context_.fields.insert("rope_theta");
       return "args.rope_theta";
@@ -246,8 +245,7 @@ class RopeFinder {
 
 /// The type of rope that the config names.
 std::string config_type(Context& context) {
-  const Value parameters =
-      context.interp.try_getattr(context.evaluation.config, "rope_parameters");
+  const Value parameters = rope_sets(context.interp, context.evaluation.config);
   const Value* type = parameters.is(eval::Kind::Dict)
                           ? parameters.get<eval::Dict>()->find("rope_type")
                           : nullptr;

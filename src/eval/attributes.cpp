@@ -262,7 +262,10 @@ Value from_config(
   // A property's value says what it was computed from.
   const bool computed = value.provenance() && object.object()->attrs &&
                         !object.object()->attrs->find(name);
-  if (!carries || computed) {
+  // What a model gave a copy of its config is the field that it took it from.
+  const bool given = value.provenance() &&
+                     value.provenance()->kind == Provenance::Kind::Config;
+  if (!carries || computed || given) {
     return value;
   }
   return value.with(config_field(interp, object, path));

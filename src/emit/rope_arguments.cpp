@@ -35,11 +35,18 @@ class Reader {
     for (const auto& name : names_) {
       bare_.erase(name);
     }
+    scaled_ = bare_;
+    scaled_["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 2.0}};
   }
 
   /// The config without any rotary field.
   const json& bare() const {
     return bare_;
+  }
+  /// With a flat rope_scaling and nothing else: a class may have a set of its
+  /// own for configs that have none, whose flat fields it then does not read.
+  const json& scaled() const {
+    return scaled_;
   }
   /// Names that the config's own file mentions as texts, and the usual ones.
   const std::vector<std::string>& names() const {
@@ -67,16 +74,17 @@ class Reader {
     return v && v->is_number() ? std::optional(v->as_double()) : std::nullopt;
   }
 
-  /// The names under which a flat field reaches `parameter`.
+  /// The names under which a flat field of `config` reaches `parameter`.
   std::vector<std::string> keys_of(
       const char* parameter,
+      const json& config,
       const std::string& kind = "") const {
     // A value that no default has.
     const double value =
         std::string_view(parameter) == "rope_theta" ? 12347.0 : 0.625;
     std::vector<std::string> out;
     for (const auto& name : names_) {
-      json with = bare_;
+      json with = config;
       with[name] = value;
       if (number_in(parameters(with, kind), parameter) == value) {
         out.push_back(name);
@@ -144,7 +152,7 @@ class Reader {
 
   Context& context_;
   Configs& configs_;
-  json bare_;
+  json bare_, scaled_;
   std::vector<std::string> names_;
 };
 
@@ -192,7 +200,7 @@ class ArgumentWriter {
         partial ? field("partial_rotary_factor", default_partial()) : "";
     const std::string original = original_field();
     add(
-        {"rope = self.rope_scaling or self.rope_parameters or {}",
+        {"rope = self.rope_scaling or self.rope_parameters or " + own_set(),
          "self.rope_theta = rope.get(\"rope_theta\", " + theta + ")"});
     if (partial) {
       add(
@@ -232,12 +240,21 @@ class ArgumentWriter {
   /// A field under the names that the config class reads, and how it is read;
   /// a number where it reads none.
   std::string field(const char* parameter, double fallback) {
-    const Value set = reader_.parameters(reader_.bare());
+    auto names = reader_.keys_of(parameter, reader_.bare());
+    const bool read = !names.empty();
+    if (!read) {
+      names = reader_.keys_of(parameter, reader_.scaled());
+    }
+    const bool only_scaled = !read && !names.empty();
+    const Value set =
+        reader_.parameters(only_scaled ? reader_.scaled() : reader_.bare());
     const std::string value =
         number(Reader::number_in(set, parameter).value_or(fallback));
-    auto names = reader_.keys_of(parameter);
     if (names.empty()) {
       return value;
+    }
+    if (only_scaled) {
+      unread_.insert(parameter);
     }
     const auto own = std::find(names.begin(), names.end(), parameter);
     if (own != names.end()) {
@@ -259,6 +276,38 @@ class ArgumentWriter {
     return known == context_.defaults.end()
                ? 1.0
                : std::strtod(known->second.text.c_str(), nullptr);
+  }
+
+  /// The set of a config that has none, without what flat fields give.
+  std::string own_set() {
+    const Value set = reader_.parameters(reader_.bare());
+    std::string items;
+    for (const auto& e : entries_of(set)) {
+      const std::string& name = e.key.str();
+      const bool flat =
+          (name == "rope_theta" || name == "partial_rotary_factor") &&
+          !unread_.contains(name);
+      const bool plain =
+          name == "rope_type" && e.value.is_str() && e.value.str() == "default";
+      if (!flat && !plain && !e.value.is_none()) {
+        items += (items.empty() ? "" : ", ") + quoted(name) + ": " +
+                 literal(context_.interp, e.value);
+      }
+    }
+    return "{" + items + "}";
+  }
+
+  /// Those with texts for keys; none where it is no set.
+  static std::vector<eval::Dict::Entry> entries_of(const Value& set) {
+    std::vector<eval::Dict::Entry> out;
+    if (set.is(eval::Kind::Dict)) {
+      for (const auto& e : set.get<eval::Dict>()->entries()) {
+        if (e.key.defined() && e.key.is_str()) {
+          out.push_back(e);
+        }
+      }
+    }
+    return out;
   }
 
   /// A field of the config that stands above the one in the set.
@@ -345,12 +394,9 @@ class ArgumentWriter {
       if (!theta) {
         return "";
       }
-      const auto keys = reader_.keys_of("rope_theta", kind);
+      const auto keys = reader_.keys_of("rope_theta", reader_.bare(), kind);
       std::string items;
-      for (const auto& e : set.get<eval::Dict>()->entries()) {
-        if (!e.key.defined() || !e.key.is_str()) {
-          continue;
-        }
+      for (const auto& e : entries_of(set)) {
         const std::string& name = e.key.str();
         std::string text = context_.interp.repr(e.value);
         if (name == "rope_theta" && !keys.empty()) {
@@ -419,6 +465,8 @@ class ArgumentWriter {
   std::vector<std::string>& body_;
   std::vector<std::string>& guards_;
   std::set<std::string> types_;
+  /// Parameters whose flat fields only a config with rope_scaling reads.
+  std::set<std::string> unread_;
   bool scales_ = false;  // some type reads the original length
   std::optional<std::set<std::string>> scaled_;
 };

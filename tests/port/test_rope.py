@@ -22,6 +22,9 @@ FAMILIES = [
     ("phi3", nested, ["longrope"]),
     # Interleaved, and part of the channels.
     ("glm4", nested, ["linear", "yarn not truncated", "longrope", "dynamic"]),
+    # The config class has a scaled rope for configs that give none.
+    ("apertus", flat, ["default", "linear", "llama3"]),
+    ("gpt_oss", flat, ["default"]),
     ("olmo3", by_kind, ["linear", "yarn", "yarn with all options", "longrope"]),
 ]
 # Longer than any threshold of the cases, which lie at 32 and 40.

@@ -1,6 +1,7 @@
 #include "emit/guards.h"
 
 #include "emit/config_class.h"
+#include "emit/configs.h"
 #include "emit/expression.h"
 #include "emit/flags.h"
 #include "emit/gradients.h"
@@ -103,7 +104,11 @@ class GuardFinder {
       }
     }
     for (const auto& [field, value] : context_.trace.selectors) {
-      if (is_inert(field) || field.find('.') != std::string::npos) {
+      if (is_inert(field)) {
+        continue;
+      }
+      if (field.find('.') != std::string::npos) {
+        guard_inner(field, value);
         continue;
       }
       context_.fields.insert(field);
@@ -133,6 +138,58 @@ class GuardFinder {
       }
     }
     visit(trace.root, false, "");
+  }
+
+  /// The value at a path of attributes and then of keys, undefined where there
+  /// is none; `keys` gets the latter.
+  eval::Value
+  inner(eval::Value at, std::string_view path, std::vector<std::string>& keys) {
+    while (at.defined() && !path.empty()) {
+      const std::string name(path.substr(0, path.find('.')));
+      path.remove_prefix(std::min(name.size() + 1, path.size()));
+      if (at.is(eval::Kind::Dict)) {
+        const eval::Value* item = at.get<eval::Dict>()->find(name);
+        at = item ? *item : eval::Value();
+        keys.push_back(name);
+      } else {
+        at = context_.interp.try_getattr(at, name);
+      }
+    }
+    return at;
+  }
+
+  /// A text inside a config or a set of the config: "ffn.act", "ffn.act.name".
+  void guard_inner(const std::string& path, const std::string& value) {
+    std::vector<std::string> keys;
+    inner(context_.evaluation.config, path, keys);
+    std::string field = path, read = "self." + path;
+    if (!keys.empty()) {
+      for (const auto& key : keys) {
+        field.resize(field.size() - key.size() - 1);
+      }
+      auto without = context_.evaluation.json;
+      nlohmann::json::json_pointer at(
+          "/" + replaced(replaced(field, ".", "/"), "~", "~0"));
+      if (without.contains(at)) {
+        without[at.parent_pointer()].erase(at.back());
+      }
+      std::vector<std::string> again;
+      const auto by_default =
+          inner(Configs(context_.interp)(without), path, again);
+      read = "(self." + field + " or {})";
+      for (const auto& key : keys) {
+        const bool last = &key == &keys.back();
+        read +=
+            ".get(\"" + key + "\", " +
+            (last ? by_default.defined() ? literal(context_.interp, by_default)
+                                         : "None"
+                  : "{}") +
+            ")";
+      }
+    }
+    context_.fields.insert(field);
+    add(read + " != \"" + value + "\"",
+        "\"" + path + " other than " + value + " is not supported\"");
   }
 
   /// What layer_types calls the layer that a module is part of; "" outside.

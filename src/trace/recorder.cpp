@@ -97,6 +97,23 @@ std::vector<ValueId> Recorder::ids_of(const Value& value) {
 
 namespace {
 
+/// "act", "ffn.act", or "ffn.act.name" where act is a set; "" for what is no
+/// field.
+std::string config_path(const eval::Provenance* p) {
+  using Kind = eval::Provenance::Kind;
+  if (p && p->kind == Kind::Config) {
+    return p->name.str();
+  }
+  const bool item = p && p->kind == Kind::Index && p->right &&
+                    p->right->kind == Kind::Constant &&
+                    p->right->text.size() > 2 &&
+                    p->right->text.find_first_of("'\"") == 0;
+  const std::string set = item ? config_path(p->left) : "";
+  return set.empty()
+             ? ""
+             : set + "." + p->right->text.substr(1, p->right->text.size() - 2);
+}
+
 bool reads_extent(const eval::Provenance* p) {
   return p &&
          (p->kind == eval::Provenance::Kind::Dim || reads_extent(p->left) ||
@@ -166,13 +183,16 @@ void Recorder::on_enter(
     std::span<const Value> args,
     const base::Span& call) {
   start_construction(function, args);
-  if (function.name == "__getitem__" && args.size() == 2 && args[1].is_str() &&
-      args[1].provenance() &&
-      args[1].provenance()->kind == eval::Provenance::Kind::Config) {
-    const std::string field = args[1].provenance()->name.str();
+  const bool selects =
+      function.name == "__getitem__" && args.size() == 2 && args[1].is_str();
+  if (const std::string field =
+          selects ? config_path(args[1].provenance()) : "";
+      !field.empty()) {
     trace_->selectors.emplace(field, args[1].str());
-    selecting_.emplace_back(
-        Selection{field, args[1].str(), args[0]}, has_frame_.size() + 1);
+    if (args[1].provenance()->kind == eval::Provenance::Kind::Config) {
+      selecting_.emplace_back(
+          Selection{field, args[1].str(), args[0]}, has_frame_.size() + 1);
+    }
   }
   // Of our own preludes only the forwards of nn modules matter.
   bool is_forward = function.name == "forward" && !args.empty() &&

@@ -11,6 +11,7 @@
 #include "emit/layer_states.h"
 #include "emit/own_elements.h"
 #include "library/guarded.h"
+#include "lift/made_masks.h"
 #include "lift/print.h"
 #include "trace/recorder.h"
 
@@ -335,7 +336,8 @@ library::Evaluated<std::string> print_lifted(
     const Recording& recording) {
   return library::guarded(interp, [&] {
     const Evaluation& e = recording.evaluation;
-    const lift::Flows flows(*e.trace, e.ids, e.positions, e.mask);
+    lift::Flows flows(*e.trace, e.ids, e.positions, e.mask);
+    lift::note_made_masks(interp, *e.trace, e.length, flows);
     return lift::print(interp, *e.trace, flows, e.positions);
   });
 }

@@ -2,6 +2,7 @@
 
 #include "emit/config_class.h"
 #include "emit/layer_fields.h"
+#include "lift/made_masks.h"
 
 namespace portwright::emit {
 
@@ -13,6 +14,7 @@ Context::Context(eval::Interpreter& interp, const Evaluation& evaluation)
       evaluation(evaluation),
       trace(*evaluation.trace),
       flows(trace, evaluation.ids, evaluation.positions, evaluation.mask) {
+  lift::note_made_masks(interp, trace, evaluation.length, flows);
   for (const auto& [path, object] : trace.modules) {
     modules_[path] = object;
   }

@@ -133,9 +133,17 @@ Masks find_masks(Context& context, const Roles& roles) {
   };
   visit(context.trace.root);
   // A mask may be inverted or converted on the way: it is of the same kind.
+  const Value window =
+      context.interp.try_getattr(context.evaluation.config, "sliding_window");
   std::function<std::string(ValueId)> kind_of = [&](ValueId id) -> std::string {
     if (const auto it = kinds.find(id); it != kinds.end()) {
       return it->second;
+    }
+    if (const auto made = context.flows.window_of(id)) {
+      return *made == 0 ? "full_attention"
+             : window.is_int() && window.as_int() == *made
+                 ? "sliding_attention"
+                 : "window of " + std::to_string(*made);
     }
     const OpNode* op = context.trace.info(id).producer;
     return op && op->inputs.size() == 1 ? kind_of(op->inputs.front())

@@ -371,7 +371,10 @@ std::vector<CacheUpdate> find_cache_updates(const Graph& graph) {
 
 namespace {
 
-bool made_by_mask_function(const Trace& trace, ValueId id) {
+bool is_made_mask(const Trace& trace, const Flows& flows, ValueId id) {
+  if (flows.window_of(id)) {
+    return true;
+  }
   for (const Frame* f = trace.info(id).frame; f; f = f->parent) {
     if (is_mask_function(*f)) {
       return true;
@@ -384,7 +387,7 @@ bool made_by_mask_function(const Trace& trace, ValueId id) {
 
 ValueId whole_mask(const Trace& trace, const Flows& flows, ValueId id) {
   while (flows.of(id) == Flow::Mask) {
-    if (made_by_mask_function(trace, id)) {
+    if (is_made_mask(trace, flows, id)) {
       return id;
     }
     const auto& info = trace.info(id);
@@ -419,7 +422,7 @@ ValueId mask_without_heads(const Trace& trace, const Flows& flows, ValueId id) {
 ValueId mask_origin(const Trace& trace, const Flows& flows, ValueId id) {
   const auto& shape = trace.info(id).shape;
   while (flows.of(id) == Flow::Mask && trace.info(id).shape == shape) {
-    if (made_by_mask_function(trace, id)) {
+    if (is_made_mask(trace, flows, id)) {
       return id;
     }
     const OpNode* op = trace.info(id).producer;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -33,11 +34,22 @@ class Flows {
   ValueId mask() const {
     return mask_;
   }
+  /// A value stands for a whole mask: the last `window` tokens, or with 0 all
+  /// tokens so far.
+  void note_mask(ValueId id, int64_t window) {
+    made_[id] = window;
+  }
+  /// What was noted.
+  std::optional<int64_t> window_of(ValueId id) const {
+    const auto it = made_.find(id);
+    return it == made_.end() ? std::nullopt : std::optional(it->second);
+  }
 
  private:
   void visit(const Frame& frame);
   std::vector<Flow> flows_;
   ValueId mask_ = 0;
+  std::unordered_map<ValueId, int64_t> made_;
 };
 
 /// True for a call into the library's masks or caches, which is one construct.

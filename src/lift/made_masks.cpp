@@ -1,0 +1,202 @@
+#include "lift/made_masks.h"
+
+#include "lift/proof.h"
+#include "trace/replay.h"
+
+namespace portwright::lift {
+
+using eval::Provenance;
+using eval::Value;
+
+namespace {
+
+/// Hidden scores are at most this: e to it is 0 beside any other.
+constexpr float kHidden = -1e4f;
+
+/// The frames of different modules below `frame` that keep keys.
+int attending_modules(const Frame& frame) {
+  int out = 0;
+  for (const auto& item : frame.items) {
+    if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      out += (*child)->is_module() ? uses_cache(**child)
+                                   : attending_modules(**child);
+    }
+  }
+  return out;
+}
+
+bool mentions_config(const Provenance* p) {
+  return p &&
+         (p->kind == Provenance::Kind::Config || mentions_config(p->left) ||
+          mentions_config(p->right) || mentions_config(p->test));
+}
+
+bool mentions_config(const Value& v) {
+  if (v.is(eval::Kind::Tuple)) {
+    const auto& items = v.get<eval::Tuple>()->items;
+    return std::any_of(items.begin(), items.end(), [](const Value& item) {
+      return mentions_config(item);
+    });
+  }
+  return v.is_number() && mentions_config(v.provenance());
+}
+
+class MadeMasks {
+ public:
+  MadeMasks(
+      eval::Interpreter& interp,
+      const Trace& trace,
+      int64_t length,
+      const Flows& flows)
+      : interp_(interp), trace_(trace), length_(length), flows_(flows) {}
+
+  /// 0 or the window of a value that is such a mask.
+  std::optional<int64_t> window(ValueId id) {
+    if (!is_candidate(id)) {
+      return {};
+    }
+    try {
+      const mx::array shown = shown_with_padding(id);
+      for (int64_t window = 0; window < keys(); ++window) {
+        if (is_shown(shown, window)) {
+          // One past what was recorded would not show.
+          return window == 0 && reads_config(id) ? std::nullopt
+                                                 : std::optional(window);
+        }
+      }
+    } catch (const eval::PythonError&) {
+    } catch (const std::exception&) {  // of MLX: nothing to compute it from
+    }
+    return {};
+  }
+
+ private:
+  int64_t keys() const {
+    return trace_.info(flows_.mask()).shape[1];
+  }
+
+  bool is_candidate(ValueId id) {
+    const auto& info = trace_.info(id);
+    const auto& mask = trace_.info(flows_.mask()).shape;
+    if (flows_.of(id) != Flow::Mask || !info.producer || !info.frame ||
+        info.shape != torch::Sizes{mask[0], 1, length_, mask[1]}) {
+      return false;
+    }
+    const Frame* frame = info.frame;
+    for (const Frame* f = frame; f; f = f->parent) {
+      if (is_mask_function(*f)) {
+        return false;
+      }
+    }
+    while (frame->parent && !frame->is_module()) {
+      frame = frame->parent;
+    }
+    const auto [it, fresh] = shared_.try_emplace(frame, false);
+    if (fresh) {
+      it->second = attending_modules(*frame) > 1;
+    }
+    return it->second;
+  }
+
+  /// Tokens of padding on the left of a row.
+  static int padding(int row) {
+    return 2 * row;
+  }
+
+  /// (B, L, S): which keys each query reads, with padding of several lengths.
+  mx::array shown_with_padding(ValueId id) const {
+    const auto& info = trace_.info(flows_.mask());
+    const int rows = static_cast<int>(info.shape[0]);
+    const int count = static_cast<int>(info.shape[1]);
+    const auto pads = mx::multiply(mx::arange(rows), mx::array(2));
+    const auto mask = mx::greater_equal(
+        mx::reshape(mx::arange(count), {1, count}),
+        mx::reshape(pads, {rows, 1}));
+    trace::Replay replay(interp_, trace_);
+    replay.replace(
+        flows_.mask(),
+        mx::astype(
+            mask, torch::array_of(*torch::as_tensor(info.tensor)).dtype()));
+    mx::array made = mx::squeeze(replay.compute(id), 1);
+    if (made.dtype() != mx::bool_) {
+      made = mx::astype(made, mx::float32);
+      const auto shown = mx::equal(made, mx::array(0.0f));
+      const auto hidden = mx::less_equal(made, mx::array(kHidden));
+      if (!mx::all(mx::logical_or(shown, hidden)).item<bool>()) {
+        throw std::invalid_argument("no mask");
+      }
+      made = shown;
+    }
+    made.eval();
+    return made;
+  }
+
+  /// True when that is what a mask of this window shows to all queries that are
+  /// no padding.
+  bool is_shown(const mx::array& shown, int64_t window) const {
+    const int rows = shown.shape(0), count = shown.shape(2);
+    const int length = static_cast<int>(length_), offset = count - length;
+    const bool* at = shown.data<bool>();
+    const auto strides = shown.strides();
+    for (int row = 0; row < rows; ++row) {
+      for (int i = 0; i < length; ++i) {
+        const int query = offset + i;
+        for (int key = 0; key < count && query >= padding(row); ++key) {
+          const bool expected = key >= padding(row) && key <= query &&
+                                (window == 0 || key > query - window);
+          if (at[row * strides[0] + i * strides[1] + key * strides[2]] !=
+              expected) {
+            return false;
+          }
+        }
+      }
+    }
+    return true;
+  }
+
+  bool reads_config(ValueId id) const {
+    std::set<ValueId> seen;
+    std::vector<ValueId> pending{id};
+    while (!pending.empty()) {
+      const ValueId next = pending.back();
+      pending.pop_back();
+      const OpNode* op = trace_.info(next).producer;
+      if (!seen.insert(next).second || !op) {
+        continue;
+      }
+      for (const Value& arg : op->args) {
+        if (mentions_config(arg)) {
+          return true;
+        }
+      }
+      pending.insert(pending.end(), op->inputs.begin(), op->inputs.end());
+    }
+    return false;
+  }
+
+  eval::Interpreter& interp_;
+  const Trace& trace_;
+  int64_t length_;
+  const Flows& flows_;
+  std::map<const Frame*, bool> shared_;
+};
+
+}  // namespace
+
+void note_made_masks(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    int64_t length,
+    Flows& flows) {
+  if (!flows.mask()) {
+    return;
+  }
+  MadeMasks masks(interp, trace, length, flows);
+  for (ValueId id = 1; id < trace.values.size(); ++id) {
+    if (const auto window = masks.window(id)) {
+      flows.note_mask(id, *window);
+    }
+  }
+}
+
+}  // namespace portwright::lift

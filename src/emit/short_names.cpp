@@ -1,8 +1,9 @@
 #include "emit/short_names.h"
 
 #include <algorithm>
-#include <regex>
+#include <string_view>
 
+#include "emit/config_text.h"
 #include "emit/expression.h"
 #include "emit/layout.h"
 
@@ -42,25 +43,71 @@ std::string short_name(const ClassText& text, const std::string& field) {
   return it == kHouse.end() ? field : it->second;
 }
 
-std::regex reading(const std::string& field) {
-  return std::regex("\\bargs\\." + field + "\\b");
+constexpr std::string_view kArgs = "args.";
+
+/// Where the first word from `from` on is `text`; npos where none is.
+size_t find_word(const std::string& line, std::string_view text, size_t from) {
+  size_t at = line.find(text, from);
+  while (at != line.npos) {
+    const size_t end = at + text.size();
+    if ((at == 0 || !is_word(line[at - 1])) &&
+        (end == line.size() || !is_word(line[end]))) {
+      return at;
+    }
+    at = line.find(text, at + 1);
+  }
+  return at;
 }
 
-std::regex word(const std::string& name) {
-  return std::regex("(^|[^.\\w])" + name + "\\b");
+/// The name that is read of `args` at the earliest from `from` on, which then
+/// stands behind it; "" where none is.
+std::string next_field(const std::string& line, size_t& from) {
+  for (size_t at = line.find(kArgs, from); at != line.npos;
+       at = line.find(kArgs, from)) {
+    from = at + kArgs.size();
+    const size_t start = from;
+    while (from < line.size() && is_word(line[from])) {
+      ++from;
+    }
+    if (from > start && (at == 0 || !is_word(line[at - 1]))) {
+      return line.substr(start, from - start);
+    }
+  }
+  return "";
+}
+
+/// True where the line has a variable of that name.
+bool names(const std::string& line, const std::string& name) {
+  for (size_t at = find_word(line, name, 0); at != line.npos;
+       at = find_word(line, name, at + 1)) {
+    if (at == 0 || line[at - 1] != '.') {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string with_names(std::string line, const std::vector<Alias>& aliases) {
+  for (const Alias& alias : aliases) {
+    const std::string reading = std::string(kArgs) + alias.field;
+    for (size_t at = find_word(line, reading, 0); at != line.npos;
+         at = find_word(line, reading, at + alias.name.size())) {
+      line.replace(at, reading.size(), alias.name);
+    }
+  }
+  return line;
 }
 
 /// The fields that are read more than once, in order.
 std::vector<Alias> candidates(const ClassText& text) {
-  static const std::regex kField("\\bargs\\.(\\w+)\\b");
   std::vector<std::string> order;
   std::map<std::string, int> counts;
   for (const auto& line : text.init) {
-    for (auto it = std::sregex_iterator(line.begin(), line.end(), kField);
-         it != std::sregex_iterator();
-         ++it) {
-      if (counts[(*it)[1]]++ == 0) {
-        order.push_back((*it)[1]);
+    size_t at = 0;
+    for (auto field = next_field(line, at); !field.empty();
+         field = next_field(line, at)) {
+      if (counts[field]++ == 0) {
+        order.push_back(field);
       }
     }
   }
@@ -68,7 +115,7 @@ std::vector<Alias> candidates(const ClassText& text) {
   for (const auto& field : order) {
     const std::string name = short_name(text, field);
     const auto taken = [&](const std::string& line) {
-      return std::regex_search(line, word(name));
+      return names(line, name);
     };
     if (counts[field] > 1 &&
         std::none_of(text.init.begin(), text.init.end(), taken) &&
@@ -82,7 +129,7 @@ std::vector<Alias> candidates(const ClassText& text) {
 std::vector<std::string> renamed(
     const std::vector<std::string>& lines,
     const std::vector<Alias>& aliases) {
-  std::vector<std::string> names, rest = lines;
+  std::vector<std::string> out, rest = lines;
   for (const auto& alias : aliases) {
     // An attribute that is the field names it as well.
     const auto own = attribute_line(rest, alias.field);
@@ -91,15 +138,12 @@ std::vector<std::string> renamed(
       start = own->substr(0, own->find(" =")) + " = " + alias.name;
       rest.erase(own);
     }
-    names.push_back(start + " = args." + alias.field);
+    out.push_back(start + " = args." + alias.field);
   }
-  for (auto& line : rest) {
-    for (const auto& alias : aliases) {
-      line = std::regex_replace(line, reading(alias.field), alias.name);
-    }
+  for (const auto& line : rest) {
+    out.push_back(with_names(line, aliases));
   }
-  names.insert(names.end(), rest.begin(), rest.end());
-  return names;
+  return out;
 }
 
 /// How many lines black makes of them.

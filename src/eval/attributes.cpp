@@ -352,19 +352,36 @@ plain_method(Interpreter& interp, const Value& object, Symbol name) {
   return own && own->find(name) ? nullptr : method;
 }
 
+namespace {
+
+/// What `__getattribute__` or `__getattr__` answers; Undefined where it raises
+/// AttributeError, or would.
+Value ask(
+    Interpreter& interp,
+    const Value& hook,
+    const Value& object,
+    Symbol name) {
+  try {
+    std::vector<Value> args{object, str(name.str())};
+    interp.state().may_miss = true;
+    return interp.call(hook, std::move(args));
+  } catch (const PythonError& error) {
+    if (!interp.matches(error, "AttributeError")) {
+      throw;
+    }
+    return {};
+  }
+}
+
+}  // namespace
+
 Value Interpreter::try_getattr(const Value& object, Symbol name) {
   Class* cls = class_of(object);
   if (!is_builtin_class(cls) && !object.is(Kind::Super)) {
+    Value v;
     if (const Value* hook = user_hook(cls, names().getattribute)) {
-      try {
-        return call(*hook, {object, str(name.str())});
-      } catch (const PythonError& error) {
-        if (!matches(error, "AttributeError")) {
-          throw;
-        }
-      }
+      v = ask(*this, *hook, object, name);
     } else {
-      Value v;
       try {
         v = generic_getattr(object, name);
       } catch (const PythonError& error) {
@@ -373,20 +390,13 @@ Value Interpreter::try_getattr(const Value& object, Symbol name) {
           throw;
         }
       }
-      if (v.defined()) {
-        return v;
+    }
+    if (!v.defined()) {
+      if (const Value* hook = user_hook(cls, names().getattr)) {
+        v = ask(*this, *hook, object, name);
       }
     }
-    if (const Value* hook = user_hook(cls, names().getattr)) {
-      try {
-        return call(*hook, {object, str(name.str())});
-      } catch (const PythonError& error) {
-        if (!matches(error, "AttributeError")) {
-          throw;
-        }
-      }
-    }
-    return {};
+    return v;
   }
   return generic_getattr(object, name);
 }
@@ -395,15 +405,12 @@ Value Interpreter::getattr(const Value& object, Symbol name) {
   Class* cls = class_of(object);
   if (!is_builtin_class(cls) && !object.is(Kind::Super)) {
     if (const Value* hook = user_hook(cls, names().getattribute)) {
-      try {
+      const Value* fallback = user_hook(cls, names().getattr);
+      if (!fallback) {
         return call(*hook, {object, str(name.str())});
-      } catch (const PythonError& error) {
-        const Value* fallback = user_hook(cls, names().getattr);
-        if (!fallback || !matches(error, "AttributeError")) {
-          throw;
-        }
-        return call(*fallback, {object, str(name.str())});
       }
+      Value v = ask(*this, *hook, object, name);
+      return v.defined() ? v : call(*fallback, {object, str(name.str())});
     }
   }
   if (Value v = generic_getattr(object, name); v.defined()) {

@@ -235,7 +235,25 @@ bool Interpreter::callable(const Value& value) {
   }
 }
 
+namespace {
+
+/// A `__getattribute__` or `__getattr__` of ours answers Undefined where there
+/// is no such attribute.
+void refuse_miss(
+    Interpreter& interp,
+    const Native& function,
+    std::span<const Value> bound) {
+  if (bound.size() == 2 && bound[1].is_str() &&
+      (function.name.ends_with("__getattribute__") ||
+       function.name.ends_with("__getattr__"))) {
+    raise_no_attribute(interp, bound[0], Symbol(bound[1].str()));
+  }
+}
+
+}  // namespace
+
 Value Interpreter::call(const Value& callable, CallArgs args) {
+  const bool may_miss = std::exchange(state_->may_miss, false);
   if (callable.is_object()) {
     switch (callable.object()->kind) {
       case Kind::Function: {
@@ -248,23 +266,29 @@ Value Interpreter::call(const Value& callable, CallArgs args) {
             args,
             function->name,
             function->code->slot_count);
-        return run_function(*this, *function, bound);
+        return run_function(*this, *function, bound, may_miss);
       }
       case Kind::Native: {
         auto* function = callable.get<Native>();
         auto bound = bind_arguments(
             *this, function->signature, {}, args, function->name);
         charge();
-        return function->body(*this, bound);
+        Value out = function->body(*this, bound);
+        if (!out.defined() && !may_miss) {
+          refuse_miss(*this, *function, bound);
+        }
+        return out;
       }
       case Kind::BoundMethod: {
         auto* method = callable.get<BoundMethod>();
         args.positional.insert(args.positional.begin(), method->self);
+        state_->may_miss = may_miss;
         return call(method->function, std::move(args));
       }
       case Kind::Class:
         return instantiate(*this, callable.get<Class>(), std::move(args));
       case Kind::StaticMethod:
+        state_->may_miss = may_miss;
         return call(callable.get<MethodWrapper>()->function, std::move(args));
       case Kind::Lazy:
         return call(resolve_lazy(*this, callable), std::move(args));

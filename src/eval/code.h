@@ -19,6 +19,11 @@ class ExprCode {
   explicit ExprCode(base::Span span) : span(span) {}
   virtual ~ExprCode() = default;
   virtual Value eval(Frame& frame) const = 0;
+  /// As the last thing a function does: a call may then miss an attribute in
+  /// its stead (Frame::may_miss).
+  virtual Value eval_last(Frame& frame) const {
+    return eval(frame);
+  }
   base::Span span;
 };
 

@@ -68,15 +68,70 @@ bool does_nothing(const Value& function) {
          called.get<Function>()->code->does_nothing;
 }
 
+/// super() inside a method: the class that defines it, and its first argument.
+class SuperCode : public ExprCode {
+ public:
+  SuperCode(base::Span span, uint32_t class_slot)
+      : ExprCode(span), class_slot_(class_slot) {}
+
+  Value eval(Frame& frame) const override {
+    const Value& self = slot_value(frame.slots[0]);
+    Class* after = defining_class(frame);
+    Class* start =
+        self.is(Kind::Class) && self.get<Class>()->is_subclass_of(after)
+            ? self.get<Class>()
+            : frame.interp.class_of(self);
+    return Value(make<SuperObject>(after, self, start));
+  }
+
+  /// The method that super() would bind to `self`; null for anything else.
+  const Value* plain_method(Frame& frame, Symbol name, Value& self) const {
+    self = slot_value(frame.slots[0]);
+    const Class* after = defining_class(frame);
+    if (self.is(Kind::Class)) {
+      return nullptr;
+    }
+    bool past = false;
+    for (const Class* c : frame.interp.class_of(self)->mro) {
+      if (const Value* v = past ? c->dict.find(name) : nullptr) {
+        return v->is(Kind::Function) || v->is(Kind::Native) ? v : nullptr;
+      }
+      past = past || c == after;
+    }
+    return nullptr;
+  }
+
+ private:
+  Class* defining_class(Frame& frame) const {
+    const Value& cls = slot_value(frame.slots[class_slot_]);
+    frame.at = &span;
+    if (!cls.is(Kind::Class) || !slot_value(frame.slots[0]).defined()) {
+      frame.interp.raise("RuntimeError", "super(): no arguments");
+    }
+    return cls.get<Class>();
+  }
+
+  uint32_t class_slot_;
+};
+
 /// What is called: a value, or a method found on an object without binding it.
 class Callee {
  public:
   explicit Callee(ExprPtr function) : value_(std::move(function)) {}
   Callee(ExprPtr object, Symbol method, base::Span span)
-      : value_(std::move(object)), method_(method), span_(span) {}
+      : value_(std::move(object)),
+        super_(dynamic_cast<const SuperCode*>(value_.get())),
+        method_(method),
+        span_(span) {}
 
   /// The function; `self` is defined where it comes first among the arguments.
   Value eval(Frame& frame, Value& self) const {
+    if (super_) {
+      if (const Value* found = super_->plain_method(frame, method_, self)) {
+        return *found;
+      }
+      self = {};
+    }
     Value value = value_->eval(frame);
     if (!method_) {
       return value;
@@ -91,6 +146,7 @@ class Callee {
 
  private:
   ExprPtr value_;
+  const SuperCode* super_ = nullptr;  // where `value_` is that
   Symbol method_;
   base::Span span_;
 };
@@ -110,6 +166,14 @@ class CallCode : public ExprCode {
         formats_only_(formats_only) {}
 
   Value eval(Frame& frame) const override {
+    return call(frame, false);
+  }
+  Value eval_last(Frame& frame) const override {
+    return call(frame, true);
+  }
+
+ private:
+  Value call(Frame& frame, bool may_miss) const {
     Value self;
     const Value function = function_.eval(frame, self);
     if (formats_only_ && does_nothing(function)) {
@@ -127,38 +191,14 @@ class CallCode : public ExprCode {
       }
     }
     frame.at = &span;
+    frame.interp.state().may_miss = may_miss;
     return frame.interp.call(function, std::move(args));
   }
 
- private:
   Callee function_;
   std::vector<Argument> positional_;
   std::vector<Argument> keywords_;
   bool formats_only_;  // its one argument is an f-string
-};
-
-/// super() inside a method: the class that defines it, and its first argument.
-class SuperCode : public ExprCode {
- public:
-  SuperCode(base::Span span, uint32_t class_slot)
-      : ExprCode(span), class_slot_(class_slot) {}
-  Value eval(Frame& frame) const override {
-    const Value& cls = slot_value(frame.slots[class_slot_]);
-    const Value& self = slot_value(frame.slots[0]);
-    frame.at = &span;
-    if (!cls.is(Kind::Class) || !self.defined()) {
-      frame.interp.raise("RuntimeError", "super(): no arguments");
-    }
-    Class* after = cls.get<Class>();
-    Class* start =
-        self.is(Kind::Class) && self.get<Class>()->is_subclass_of(after)
-            ? self.get<Class>()
-            : frame.interp.class_of(self);
-    return Value(make<SuperObject>(after, self, start));
-  }
-
- private:
-  uint32_t class_slot_;
 };
 
 }  // namespace

@@ -239,7 +239,9 @@ StmtPtr Compiler::with(const ast::With& s) {
         std::move(manager),
         item.optional_vars ? target(*item.optional_vars) : nullptr);
   }
+  ++scope_->with_depth;
   Block body = block(s.body);
+  --scope_->with_depth;
   for (size_t i = items.size(); i-- > 0;) {
     Block outer;
     outer.push_back(std::make_unique<With>(

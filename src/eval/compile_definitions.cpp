@@ -235,7 +235,8 @@ class DefineClass : public StmtCode {
 Value run_function(
     Interpreter& interp,
     Function& function,
-    std::vector<Value>& bound) {
+    std::vector<Value>& bound,
+    bool may_miss) {
   const FunctionCode& code = *function.code;
   Ref<Function> keep(&function);
   interp.charge();
@@ -251,29 +252,29 @@ Value run_function(
     frame.yielded = &yielded;
     frame.on_yield = std::exchange(interp.state().pending_yield, nullptr);
   }
+  frame.may_miss = may_miss && !code.is_generator;
   frame.result = Value::none();
-  try {
-    with_frame(frame, [&] {
-      if (code.value) {
-        frame.result = code.value->eval(frame);
-      } else {
-        run_block(code.body, frame);
+  struct Exit {  // Undefined where an exception ends it
+    Observer* observer;
+    Function& function;
+    Value result;
+    ~Exit() {
+      if (observer) {
+        observer->on_exit(function, result);
       }
-    });
-  } catch (...) {
-    if (observer) {
-      observer->on_exit(function, Value());
     }
-    throw;
-  }
-  Value result = std::move(frame.result);
-  if (code.is_generator) {
-    result = Value(interp.iterate(list(std::move(yielded))));
-  }
-  if (observer) {
-    observer->on_exit(function, result);
-  }
-  return result;
+  } exit{observer, function, {}};
+  with_frame(frame, [&] {
+    if (code.value) {
+      frame.result = code.value->eval(frame);
+    } else {
+      run_block(code.body, frame);
+    }
+  });
+  exit.result = code.is_generator
+                    ? Value(interp.iterate(list(std::move(yielded))))
+                    : std::move(frame.result);
+  return exit.result;
 }
 
 void execute_module(

@@ -53,15 +53,22 @@ class Evaluate : public StmtCode {
 
 class Return : public StmtCode {
  public:
-  Return(base::Span span, ExprPtr value)
-      : StmtCode(span), value_(std::move(value)) {}
+  Return(base::Span span, ExprPtr value, bool guarded)
+      : StmtCode(span), value_(std::move(value)), guarded_(guarded) {}
   Flow exec(Frame& frame) const override {
-    frame.result = value_ ? value_->eval(frame) : Value::none();
+    if (!value_) {
+      frame.result = Value::none();
+    } else if (frame.may_miss && !guarded_) {
+      frame.result = value_->eval_last(frame);
+    } else {
+      frame.result = value_->eval(frame);
+    }
     return Flow::Return;
   }
 
  private:
   ExprPtr value_;
+  bool guarded_;  // inside of what may handle exceptions
 };
 
 class Leave : public StmtCode {
@@ -220,7 +227,9 @@ StmtPtr Compiler::stmt(const ast::Stmt& s) {
       return class_def(as<ast::ClassDef>(s));
     case StmtKind::Return:
       return std::make_unique<Return>(
-          s.span, optional(as<ast::Return>(s).value));
+          s.span,
+          optional(as<ast::Return>(s).value),
+          scope_->try_depth + scope_->with_depth > 0);
     case StmtKind::Delete: {
       Block out;
       for (const ast::Expr* t : as<ast::Delete>(s).targets) {

@@ -18,12 +18,7 @@ void install_object(Interpreter& interp) {
   object->def(
       "__getattribute__(self, name)",
       [](Interpreter& interp, std::span<Value> a) {
-        const Symbol name = symbol_argument(interp, a[1]);
-        Value v = interp.generic_getattr(a[0], name);
-        if (!v.defined()) {
-          raise_no_attribute(interp, a[0], name);
-        }
-        return v;
+        return interp.generic_getattr(a[0], symbol_argument(interp, a[1]));
       });
   object->def(
       "__setattr__(self, name, value)",

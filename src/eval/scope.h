@@ -25,6 +25,7 @@ class Scope {
   FunctionCode& code;
   std::string class_name;  // for __private names: the innermost class
   int try_depth = 0;
+  int with_depth = 0;
 
   uint32_t add_slot(Symbol name);
   void add_local(Symbol name);

@@ -56,6 +56,9 @@ struct Interpreter::State {
   Class* generator_manager = nullptr;
   /// Taken over by the next function that starts.
   std::function<void(const Value&)> pending_yield;
+  /// The call that starts next may answer Undefined where it would raise
+  /// AttributeError: an exception costs more than most functions.
+  bool may_miss = false;
   std::vector<Value> handled;  // exceptions being handled, for a bare raise
   /// Where the exception raised last came from.
   const Object* raised = nullptr;
@@ -83,11 +86,12 @@ struct Names {
 const Names& names();
 
 /// Calls an interpreted function with bound parameters. `args` has one value
-/// per parameter.
+/// per parameter. Undefined where an attribute is missed that may be.
 Value run_function(
     Interpreter& interp,
     Function& function,
-    std::vector<Value>& bound);
+    std::vector<Value>& bound,
+    bool may_miss = false);
 
 /// Python's binding of call arguments to a parameter list. `defaults` holds
 /// one value per parameter (Undefined: none). `callee` is for messages. The

@@ -28,6 +28,8 @@ std::vector<KeyRule> conversion_rules(Context& context) {
   if (!interp.can_import("transformers.conversion_mapping")) {
     return out;  // an older library: checkpoints hold the model's own names
   }
+  interp.call(interp.getattr(
+      Value(interp.import_module("portwright.conversions")), "fill_table"));
   const Value function = interp.getattr(
       Value(interp.import_module("transformers.conversion_mapping")),
       "get_model_conversion_mapping");

@@ -23,7 +23,7 @@ struct Frame {
   const base::Span* at = nullptr;         // what is being evaluated
   Value result;                           // set by return
   std::vector<Value>* yielded = nullptr;  // generators
-  bool may_miss = false;  // what it returns may be an Undefined
+  bool may_miss = false;                  // what it returns may be an Undefined
   /// Runs at each yield instead of collecting: the body of a `with` whose
   /// manager is a generator.
   std::function<void(const Value&)> on_yield;

@@ -13,6 +13,7 @@ namespace portwright::library {
   X(associative_scan)  \
   X(auto_factory)      \
   X(capturing)         \
+  X(conversions)       \
   X(docstrings)        \
   X(dynamic_modules)   \
   X(flash_attention)   \
@@ -100,6 +101,7 @@ const Prelude kPreludes[] = {
     {"packaging", embedded_packaging, true},
     {"packaging.version", embedded_versions},
     {"portwright.capturing", embedded_capturing},
+    {"portwright.conversions", embedded_conversions},
     {"portwright.loading", embedded_loading},
     {"portwright.running", embedded_running},
 };

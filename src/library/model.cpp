@@ -83,7 +83,7 @@ Evaluated<Value> load_config(
   return guarded(interp, [&] {
     const Value config = interp.call(
         function(interp, "portwright.loading", "load_config"),
-        {to_value(fields)});
+        {to_value(fields), eval::str(fields.dump())});
     interp.mark_config(config, "");
     return config;
   });

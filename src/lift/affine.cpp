@@ -1,5 +1,6 @@
 #include "lift/affine.h"
 
+#include "lift/memory.h"
 #include "lift/proof.h"
 
 namespace portwright::lift {
@@ -33,9 +34,7 @@ bool affine_agrees_in_half(
   return agree_in_half(literal, lifted);
 }
 
-}  // namespace
-
-Affine lift_affine(eval::Interpreter& interp, const Value& module) {
+Affine recognised_map(eval::Interpreter& interp, const Value& module) {
   std::optional<Value> weight, bias;
   bool others = false;
   interp.for_each(
@@ -72,6 +71,15 @@ Affine lift_affine(eval::Interpreter& interp, const Value& module) {
     return Affine::Linear;
   }
   return agrees(w, false) ? Affine::Transposed : Affine::None;
+}
+
+}  // namespace
+
+Affine lift_affine(eval::Interpreter& interp, const Value& module) {
+  Memory& memory = Memory::of(interp);
+  return memory.once<Affine>("affine:" + module_text(memory, module), [&] {
+    return recognised_map(interp, module);
+  });
 }
 
 }  // namespace portwright::lift

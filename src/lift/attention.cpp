@@ -2,7 +2,10 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "lift/attention_proof.h"
+#include "lift/memory.h"
 
 namespace portwright::lift {
 
@@ -324,6 +327,33 @@ class AttentionSearch {
   bool grouped_ = true;
 };
 
+bool proven_attention(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Flows& flows,
+    const Attention& a,
+    const trace::Twin* half) {
+  Labels given{{a.queries, "q"}};
+  given[a.keys] += "k";
+  given[a.values] += "v";
+  for (size_t i = 0; i < a.biases.size(); ++i) {
+    const ValueId origin = mask_origin(trace, flows, a.biases[i]);
+    given[origin ? origin : a.biases[i]] +=
+        (origin ? "mask" : "bias") + std::to_string(i);
+  }
+  if (a.sinks) {
+    given[a.sinks] += "s";
+  }
+  Memory& memory = Memory::of(interp);
+  return memory.once<bool>(
+      fmt::format(
+          "attention:{:a},{:a},",
+          a.scale_value(),
+          a.softcap.defined() ? a.softcap.as_double() : 0) +
+          form_text(memory, trace, half, given, a.output),
+      [&] { return equals_fused(interp, trace, flows, a, half); });
+}
+
 }  // namespace
 
 std::vector<Attention> lift_attentions(
@@ -342,7 +372,7 @@ std::vector<Attention> lift_attentions(
     for (const bool grouped : {true, false}) {
       auto found =
           fused ? search.fused(*op, grouped) : search.from(*op, grouped);
-      if (found && equals_fused(interp, trace, flows, *found, half)) {
+      if (found && proven_attention(interp, trace, flows, *found, half)) {
         out.push_back(*found);
         break;
       }

@@ -2,6 +2,9 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
+#include "lift/memory.h"
 #include "lift/proof.h"
 
 namespace portwright::lift {
@@ -95,10 +98,8 @@ bool agrees_in_half(
       });
 }
 
-}  // namespace
-
 std::optional<Norm>
-lift_norm(eval::Interpreter& interp, const Value& module, int dims) {
+recognised(eval::Interpreter& interp, const Value& module, int dims) {
   RandomParameters random_parameters(interp, module);
   const Parameters p = parameters_of(interp, module);
   auto is_vector = [&](const std::optional<mx::array>& a) {
@@ -126,6 +127,21 @@ lift_norm(eval::Interpreter& interp, const Value& module, int dims) {
     }
   }
   return {};
+}
+
+}  // namespace
+
+std::optional<Norm>
+lift_norm(eval::Interpreter& interp, const Value& module, int dims) {
+  Memory& memory = Memory::of(interp);
+  auto norm = memory.once<std::optional<Norm>>(
+      fmt::format("norm:{}:", dims) + module_text(memory, module),
+      [&] { return recognised(interp, module, dims); });
+  if (norm) {  // which knows where it came from
+    norm->eps =
+        *module.object()->attrs->find(base::Symbol(norm->eps_attribute));
+  }
+  return norm;
 }
 
 std::optional<Norm> lift_norm(

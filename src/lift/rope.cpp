@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "lift/memory.h"
 #include "lift/rope_proof.h"
 
 namespace portwright::lift {
@@ -259,6 +260,35 @@ class Probe {
   int depth_ = 0;
 };
 
+/// The rotation between the rope's input and output, if it is one.
+std::optional<Rope> proven_rope(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    ValueId positions,
+    Rope rope,
+    const trace::Twin* half) {
+  const auto prove = [&] {
+    const bool turns = Probe(interp, trace, positions, rope).run() &&
+                       turns_in_half(interp, trace, half, positions, rope);
+    return turns ? std::optional(rope) : std::nullopt;
+  };
+  if (RopeSource(interp, trace, positions, rope).evaluates_anew()) {
+    return prove();
+  }
+  Memory& memory = Memory::of(interp);
+  const Labels input{{rope.input, "x"}};
+  const Labels both{{rope.input, "x"}, {positions, "p"}};
+  auto found = memory.once<std::optional<Rope>>(
+      "rope:" + form_text(memory, trace, both, rope.output) +
+          form_text(memory, trace, half, input, rope.output),
+      prove);
+  if (found) {
+    found->input = rope.input;
+    found->output = rope.output;
+  }
+  return found;
+}
+
 }  // namespace
 
 std::optional<Rope> lift_rope(
@@ -281,9 +311,7 @@ std::optional<Rope> lift_rope(
     // Pairs may have been put into complex numbers on the way.
     if (from.size() == 4 && to.size() == 4 && from.back() == to.back()) {
       rope.input = id;
-      const bool turns = Probe(interp, trace, positions, rope).run() &&
-                         turns_in_half(interp, trace, half, positions, rope);
-      return turns ? std::optional(rope) : std::nullopt;
+      return proven_rope(interp, trace, positions, rope, half);
     }
   }
   return {};

@@ -28,6 +28,12 @@ class RopeSource {
   /// The output, heads first, for input `x` at positions from `offset` on.
   mx::array operator()(const mx::array& x, int offset);
 
+  /// Parts of the source decide by the positions: its recorded operations do
+  /// not say all.
+  bool evaluates_anew() const {
+    return !deciding_.empty();
+  }
+
   /// False when the source has no such positions (a table that ends).
   bool has(int offset);
 

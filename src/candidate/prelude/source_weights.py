@@ -7,6 +7,7 @@ Matrices keep activations of order one, norms scatter around their initial value
 import math
 
 from portwright._proving import noise, shares_storage, to_mlx
+from portwright.conversions import fill_table
 
 import torch
 from torch import nn
@@ -95,6 +96,7 @@ def checkpoint(model):
     except ImportError:
         revert_weight_conversion = None
     if revert_weight_conversion is not None:
+        fill_table()
         tensors = revert_weight_conversion(model, tensors)
     return {name: to_mlx(tensor) for name, tensor in tensors.items()}
 

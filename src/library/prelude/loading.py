@@ -3,6 +3,7 @@
 import re
 from copy import deepcopy
 
+from portwright.conversions import fill_table
 from transformers import configuration_utils
 from transformers.models.auto.configuration_auto import AutoConfig
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
@@ -26,8 +27,18 @@ def _decode_special_floats(value):
     return value
 
 
-def load_config(fields):
-    """A config object of the class that the library, or auto_map, names."""
+_loaded = {}
+
+
+def load_config(fields, text):
+    """A config object of the class that the library, or auto_map, names. `text` is
+    what the fields were read from."""
+    if text not in _loaded:
+        _loaded[text] = _read_config(fields)
+    return deepcopy(_loaded[text])
+
+
+def _read_config(fields):
     base = _config_base()
     decode = getattr(base, "_decode_special_floats", _decode_special_floats)
     fields = decode(fields)
@@ -101,6 +112,7 @@ def _transforms(model):
         from transformers.core_model_loading import WeightConverter, WeightRenaming
     except ImportError:
         return None, [], []
+    fill_table()
     transforms = get_model_conversion_mapping(model)
     renamings = [t for t in transforms if isinstance(t, WeightRenaming)]
     converters = [t for t in transforms if isinstance(t, WeightConverter)]

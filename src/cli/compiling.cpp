@@ -99,9 +99,36 @@ bool prove(
 
 }  // namespace
 
+namespace {
+
+/// Puts what was filled in into a draft; without holes from then on, if none is
+/// left.
+library::Evaluated<void> fill(Fillings& fillings, Compiled& out) {
+  auto refilled = fillings.put_into(out.emitted);
+  if (!refilled) {
+    return tl::unexpected(diagnostics::Diagnostic{
+        diagnostics::Kind::SyntaxError,
+        "what was filled in is no Python: " + refilled.error().message,
+        {},
+        "repair " + fillings.draft_path().string(),
+        "",
+        {}});
+  }
+  out.draft = std::move(out.emitted.text);
+  out.emitted.text = refilled->text;
+  if (out.emitted.fillable && refilled->open.empty()) {
+    out.emitted.holes.clear();
+  }
+  out.refilled = std::move(*refilled);
+  return {};
+}
+
+}  // namespace
+
 library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
-    const Sources& sources) {
+    const Sources& sources,
+    Fillings* fillings) {
   const auto start = std::chrono::steady_clock::now();
   auto config = library::read_config(sources.checkpoint);
   if (!config) {
@@ -123,6 +150,12 @@ library::Evaluated<Compiled> compile_checkpoint(
     // A draft may not parse; then it stays as it was written.
     if (auto text = emit::layout(out.emitted.text)) {
       out.emitted.text = std::move(*text);
+    }
+    out.refilled.reset();
+    if (fillings && !out.emitted.holes.empty()) {
+      if (auto filled = fill(*fillings, out); !filled) {
+        return tl::unexpected(filled.error());
+      }
     }
     settled = prove(interp, *config, *compilation, out);
   }
@@ -155,31 +188,61 @@ nlohmann::ordered_json holes_json(
   return out;
 }
 
+namespace {
+
+nlohmann::ordered_json tasks_json(const Compiled& compiled) {
+  auto out = nlohmann::ordered_json::array();
+  for (const auto& task : compiled.emitted.tasks) {
+    out.push_back(task.told);
+  }
+  return out;
+}
+
+}  // namespace
+
 ExitCode refuse_with_draft(
     Console& console,
     const Compiled& compiled,
-    const fs::path& file) {
+    Fillings& fillings,
+    const std::string& model) {
   for (const auto& hole : compiled.emitted.holes) {
     console.diagnostic(hole);
   }
-  fs::path draft = file;
-  draft.replace_extension(".holes.py");
-  if (auto written = base::write_file(draft, compiled.emitted.text); !written) {
-    return console.fail(written.error());
+  if (auto left = fillings.leave(compiled, std::nullopt, model); !left) {
+    return console.fail(left.error());
   }
+  fillings.tell(compiled.refilled, console);
+  const size_t count = compiled.refilled && !compiled.refilled->open.empty()
+                           ? compiled.refilled->open.size()
+                           : compiled.emitted.holes.size();
   console.say(fmt::format(
-      "{} {} left; the draft is {}",
-      compiled.emitted.holes.size(),
-      compiled.emitted.holes.size() == 1 ? "hole is" : "holes are",
-      draft.string()));
+      "{} {} left; the draft is {}, and what each needs beside it",
+      count,
+      count == 1 ? "hole is" : "holes are",
+      fillings.draft_path().string()));
   console.result(
       {{"schema", 1},
        {"file", nullptr},
-       {"draft", draft.string()},
+       {"draft", fillings.draft_path().string()},
        {"model_type", compiled.model_type},
        {"holes", holes_json(compiled.emitted.holes)},
+       {"tasks", tasks_json(compiled)},
+       {"fillings", fillings.to_json(compiled.refilled)},
        {"guards", compiled.emitted.guards}});
   return ExitCode::Refused;
+}
+
+base::Result<void> write_port(
+    Fillings& fillings,
+    const Compiled& compiled,
+    const fs::path& file,
+    const std::string& model) {
+  const std::string& text = compiled.emitted.text;
+  if (!compiled.refilled) {
+    return fillings.write_whole(text);
+  }
+  auto left = fillings.leave(compiled, text, model);
+  return left ? base::write_file(file, text) : left;
 }
 
 ExitCode report_disproof(

@@ -7,6 +7,7 @@
 
 #include "candidate/proof.h"
 #include "cli/console.h"
+#include "cli/fillings.h"
 #include "emit/compile.h"
 
 namespace portwright::cli {
@@ -14,7 +15,9 @@ namespace portwright::cli {
 /// What compiling a checkpoint gave.
 struct Compiled {
   std::string model_type;
-  emit::Emitted emitted;
+  emit::Emitted emitted;  // without its holes where all are filled
+  std::string draft;      // of a file with holes: before it was filled
+  std::optional<emit::Refilled> refilled;
   emit::Timings timings;
   candidate::Proof proof;  // of a file without holes
   /// The other configs that it was proven for: the fields they change.
@@ -39,9 +42,11 @@ void install(eval::Interpreter& interp, const Sources& sources);
 /// itself and for every variant that the file claims to serve; one that fails
 /// is refused by the file instead. The diagnostic answered says what ended it
 /// before there was a file at all.
+/// A draft with holes takes over `fillings`, and is proven once none is left.
 library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
-    const Sources& sources);
+    const Sources& sources,
+    Fillings* fillings = nullptr);
 
 /// What the file is to serve: the config, and its variants.
 std::vector<nlohmann::json> configs_of(
@@ -53,11 +58,19 @@ nlohmann::ordered_json holes_json(
     const std::vector<diagnostics::Diagnostic>& holes);
 
 /// The draft with its holes, written beside where the file would have gone:
-/// exit code 3.
+/// exit code 3. `model` as it was named.
 ExitCode refuse_with_draft(
     Console& console,
     const Compiled& compiled,
-    const std::filesystem::path& file);
+    Fillings& fillings,
+    const std::string& model);
+
+/// Writes the port to `file`, and with fillings what tells edits of it later.
+base::Result<void> write_port(
+    Fillings& fillings,
+    const Compiled& compiled,
+    const std::filesystem::path& file,
+    const std::string& model);
 
 /// Exit code 1: the in-process proof has failed. The text goes where a reader
 /// finds it, but not to `file`.

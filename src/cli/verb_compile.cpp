@@ -63,6 +63,29 @@ base::Result<verify::Results> prove_in_mlx_lm(
   return prove(*workers, subject, battery, transformers, console);
 }
 
+/// Exit code 1: what was filled in is not proven. FILE stays as it was.
+ExitCode report_unproven(
+    Console& console,
+    const Compiled& compiled,
+    const Fillings& fillings,
+    const nlohmann::ordered_json& worker,
+    ExitCode code) {
+  console.say(
+      "what was filled in is not proven" +
+      (worker.is_null() ? ": " + compiled.proof.reason : "") + "; it is in " +
+      fillings.draft_path().string());
+  console.result(
+      {{"schema", 1},
+       {"file", nullptr},
+       {"draft", fillings.draft_path().string()},
+       {"model_type", compiled.model_type},
+       {"proof", {{"in_process", to_json(compiled.proof)}, {"worker", worker}}},
+       {"holes", nlohmann::json::array()},
+       {"fillings", fillings.to_json(compiled.refilled)},
+       {"guards", compiled.emitted.guards}});
+  return code;
+}
+
 /// FILE.map.json: the lines of the source that each line stands for.
 base::Result<void> write_map(
     eval::Interpreter& interp,
@@ -141,17 +164,28 @@ ExitCode run_compile(
     return dump(options, sources, console);
   }
   const fs::path file = fs::absolute(options.file);
+  auto fillings = Fillings::beside(file);
+  if (!fillings) {
+    return console.fail(fillings.error());
+  }
   console.progress().begin("compiling " + options.model);
   eval::Interpreter interp;
-  const auto compiled = compile_checkpoint(interp, sources);
+  const auto compiled = compile_checkpoint(interp, sources, &*fillings);
   console.progress().end();
   if (!compiled) {
     return refuse(console, compiled.error());
   }
   if (!compiled->emitted.holes.empty()) {
-    return refuse_with_draft(console, *compiled, file);
+    return refuse_with_draft(console, *compiled, *fillings, options.model);
   }
   using candidate::Verdict;
+  if (compiled->refilled) {
+    if (auto left = fillings->leave(*compiled, std::nullopt, options.model);
+        !left) {
+      return console.fail(left.error());
+    }
+    fillings->tell(compiled->refilled, console);
+  }
   if (compiled->proof.verdict == Verdict::Failed ||
       compiled->proof.verdict == Verdict::Guarded) {
     return report_disproof(console, *compiled, file);
@@ -172,7 +206,15 @@ ExitCode run_compile(
     worker = {{"by", "mlx_lm"}, {"verdict", name(results->verdict())}};
     code = exit_code_of(results->verdict());
   }
-  if (auto written = base::write_file(file, compiled->emitted.text); !written) {
+  if (compiled->refilled && code == ExitCode::Done && worker.is_null() &&
+      compiled->proof.verdict != Verdict::Passed) {
+    code = ExitCode::VerdictFailed;
+  }
+  if (compiled->refilled && code != ExitCode::Done) {
+    return report_unproven(console, *compiled, *fillings, worker, code);
+  }
+  if (auto written = write_port(*fillings, *compiled, file, options.model);
+      !written) {
     return console.fail(written.error());
   }
   if (options.map) {
@@ -197,6 +239,7 @@ ExitCode run_compile(
        {"proof",
         {{"in_process", to_json(compiled->proof)}, {"worker", worker}}},
        {"holes", nlohmann::json::array()},
+       {"fillings", fillings->to_json(compiled->refilled)},
        {"guards", compiled->emitted.guards},
        {"variants", compiled->variants},
        {"milliseconds",

@@ -172,6 +172,12 @@ std::vector<report::SourceLink> source_links(
   return out;
 }
 
+/// "llama.py".
+std::string port_name(const fs::path& checkpoint) {
+  const auto config = library::read_config(checkpoint);
+  return (config ? config->value("model_type", "") : "") + ".py";
+}
+
 /// MODEL as it was named, so that the run can be repeated from there.
 Manifest manifest_of(
     const PortOptions& options,
@@ -223,22 +229,28 @@ run_port(const PortOptions& options, const Common& common, Console& console) {
   }
   console.progress().begin("compiling " + options.model);
   eval::Interpreter interp;
-  const auto compiled =
-      compile_checkpoint(interp, {checkpoint, *transformers, *packages});
+  auto fillings = Fillings::beside(out / port_name(checkpoint));
+  if (!fillings) {
+    return console.fail(fillings.error());
+  }
+  const auto compiled = compile_checkpoint(
+      interp, {checkpoint, *transformers, *packages}, &*fillings);
   if (!compiled) {
     console.progress().end();
     return refuse(console, compiled.error());
   }
-  const std::string name = compiled->model_type + ".py";
+  const std::string name = port_name(checkpoint);
   if (!compiled->emitted.holes.empty()) {
     console.progress().end();
     unfinished.keep();
-    return refuse_with_draft(console, *compiled, out / name);
+    return refuse_with_draft(console, *compiled, *fillings, options.model);
   }
-  if (auto written = base::write_file(out / name, compiled->emitted.text);
+  if (auto written =
+          write_port(*fillings, *compiled, out / name, options.model);
       !written) {
     return console.fail(written.error());
   }
+  fillings->tell(compiled->refilled, console);
   if (auto installed =
           install_model_file(checkpoint, name, compiled->emitted.text);
       !installed) {
@@ -267,6 +279,7 @@ run_port(const PortOptions& options, const Common& common, Console& console) {
   answer["checkpoint"] = checkpoint.string();
   answer["results"] = done->archive.string();
   answer["guards"] = compiled->emitted.guards;
+  answer["fillings"] = fillings->to_json(compiled->refilled);
   console.result(answer);
   return exit_code_of(done->run.verdict());
 }

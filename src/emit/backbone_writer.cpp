@@ -1,4 +1,5 @@
 #include "emit/backbone_parts.h"
+#include "emit/gaps.h"
 #include "emit/layer_caches.h"
 #include "emit/layer_loop.h"
 #include "emit/operation_rules.h"
@@ -71,7 +72,8 @@ layer_constructor(Context& context, const Roles& roles, const Masks& masks) {
   std::vector<std::pair<std::string, std::string>> made;  // by kind
   for (size_t i = 0; i < roles.layer_frames.size(); ++i) {
     const Frame& layer = *roles.layer_frames[i];
-    std::string text = constructor_of(context, layer, {layer.outputs.front()});
+    std::string text =
+        constructor_or_gap(context, layer, {layer.outputs.front()});
     std::replace(text.begin(), text.end(), kIndexMark, kLayerMark);
     const auto of_class = [&](const auto& known) {
       return text.compare(

@@ -95,6 +95,14 @@ struct Hole {
   diagnostics::Diagnostic diagnostic;
 };
 
+/// A module that could not be translated, of which the file has a stub.
+struct Gap {
+  std::string id;  // of what it stands for, the same in every compilation
+  diagnostics::Diagnostic hole;
+  const Frame* frame;            // null for the whole model
+  std::vector<ValueId> outputs;  // what of the module's answer is used
+};
+
 /// Activations by a registry's keys: {"gelu", "nn.gelu"}.
 using ActivationTable = std::map<std::string, std::string>;
 
@@ -122,6 +130,7 @@ class Context {
   std::vector<Guard> guards;  // found while writing
   /// What submodules could not be translated; the file goes on without them.
   std::vector<diagnostics::Diagnostic> holes;
+  std::vector<Gap> gaps;  // of them, those with a stub
   std::string embedding;  // "model.embed_tokens"
   /// How Model reads it: self.model.embed_tokens, self.model.wte["word"].
   std::string embedding_access;

@@ -2,6 +2,7 @@
 #include "emit/layer_fields.h"
 
 #include "emit/activations.h"
+#include "emit/gaps.h"
 #include "emit/guards.h"
 #include "emit/mask_functions.h"
 #include "emit/model_writer.h"
@@ -320,6 +321,27 @@ std::string activation_entries(Context& context) {
   return out + "}\n\n\n";
 }
 
+/// A model that cannot be written as a whole: what can be of its layers, and a
+/// stub.
+void leave_model(Context& context, const diagnostics::Diagnostic& hole) {
+  if (context.classes.empty()) {
+    write_layers_alone(context);
+  }
+  context.classes.push_back(model_stub(context, hole));
+}
+
+bool all_have_stubs(
+    const std::vector<diagnostics::Diagnostic>& holes,
+    const Context& context) {
+  return std::all_of(holes.begin(), holes.end(), [&](const auto& hole) {
+    return std::any_of(
+        context.gaps.begin(), context.gaps.end(), [&](const Gap& gap) {
+          return gap.hole.span.begin == hole.span.begin &&
+                 gap.hole.message == hole.message;
+        });
+  });
+}
+
 /// The drafts that can be one file; the first one is always among them.
 std::vector<Context*> merged(
     Predicates& predicates,
@@ -385,10 +407,21 @@ Emitted emit_model(
       serve_one_value(context, kept, context.evaluation.json[kept].dump());
     }
   }
+  if (!out.holes.empty() && !out.built_in) {
+    leave_model(context, out.holes.front());
+  }
   try {
     std::vector<ClassText> classes;
     separate_classes(drafts);
-    drafts = merged(predicates, drafts, classes);
+    out.tasks = tasks_of(context);
+    try {
+      drafts = merged(predicates, drafts, classes);
+    } catch (const Hole& hole) {
+      drafts = {&context};
+      out.holes.push_back(hole.diagnostic);
+      classes = one_of_each(context, hole.diagnostic);
+      out.tasks = tasks_of(context);
+    }
     gather(drafts);
     for (size_t i = 1; i < drafts.size(); ++i) {
       out.variants.push_back(drafts[i]->evaluation.json);
@@ -427,6 +460,7 @@ Emitted emit_model(
   });
   out.holes.insert(
       out.holes.begin(), context.holes.begin(), context.holes.end());
+  out.fillable = !out.holes.empty() && all_have_stubs(out.holes, context);
   body += write_mask_functions(context);
   body += write_rope_classes(context);
   for (ClassText& c : context.classes) {

@@ -7,11 +7,22 @@
 
 namespace portwright::emit {
 
+/// What somebody who fills a hole needs: the stub `class_name` of the draft is
+/// to be replaced. `told`: {"id", "class", "used_in", "reason", "construct",
+/// "module", "source", "construct_at", "given", "answers", "weights"}.
+struct Task {
+  std::string id;
+  std::string class_name;
+  nlohmann::ordered_json told;
+};
+
 /// The emitted mlx-lm file, or what stands in its way.
 struct Emitted {
   std::string text;    // laid out as black leaves it; with holes: the draft
   double lift_ms = 0;  // time that finding idioms took
   std::vector<diagnostics::Diagnostic> holes;
+  std::vector<Task> tasks;          // of holes that have a stub in the draft
+  bool fillable = false;            // all holes have one
   std::vector<std::string> guards;  // configs that the file refuses, in words
   bool built_in = false;  // the holes are numbers of the one config alone
   /// The other configs that it was made from, and serves.

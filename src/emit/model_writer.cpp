@@ -1,4 +1,5 @@
 #include "emit/model_writer.h"
+#include "emit/gaps.h"
 #include "emit/layer_caches.h"
 #include "emit/stacks.h"
 
@@ -482,6 +483,16 @@ void write_model(Context& context) {
     inner = *it;
   }
   context.classes.push_back(write_root(context, roles, masks));
+}
+
+void write_layers_alone(Context& context) {
+  try {
+    for (const Frame* layer : find_roles(context).layer_frames) {
+      constructor_or_gap(context, *layer, {layer->outputs.front()});
+    }
+  } catch (const Hole&) {
+    return;  // the stub of the model says what was in the way
+  }
 }
 
 }  // namespace portwright::emit

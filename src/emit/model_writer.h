@@ -117,4 +117,8 @@ void share_mask_kinds(const std::vector<Context*>& drafts);
 /// before them in `context.classes`.
 void write_model(Context& context);
 
+/// The classes of the layers alone, where the model around them cannot be
+/// written.
+void write_layers_alone(Context& context);
+
 }  // namespace portwright::emit

@@ -208,6 +208,17 @@ void ModuleWriter::keep_unread_parameters() {
   });
 }
 
+void ModuleWriter::make_own_parameters() {
+  const std::string prefix = frame_.path + ".";
+  for (ValueId id = 1; id < context_.trace.values.size(); ++id) {
+    const std::string& path = context_.trace.info(id).parameter;
+    if (path.starts_with(prefix) && in_checkpoint(id) &&
+        path.find('.', prefix.size()) == std::string::npos) {
+      parameter(id);
+    }
+  }
+}
+
 /// True when it keeps keys itself, and submodules states.
 bool ModuleWriter::splits_states() const {
   return takes_both_ &&

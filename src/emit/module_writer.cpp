@@ -1,6 +1,7 @@
 #include "emit/module_writer.h"
 
 #include "emit/activations.h"
+#include "emit/gaps.h"
 #include "emit/layer_caches.h"
 #include "emit/module_inputs.h"
 #include "emit/operations.h"
@@ -361,12 +362,7 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
     used.push_back(
         is_beside(outputs[index], child) ? outputs.front() : outputs[index]);
   }
-  std::string made = "...";
-  try {
-    made = constructor_of(context_, child, used);
-  } catch (const Hole& hole) {
-    context_.holes.push_back(hole.diagnostic);
-  }
+  const std::string made = constructor_or_gap(context_, child, used);
   const Expression called = member(child_name(child.path), made);
   std::vector<std::string> args, keywords;
   const trace::Twin* half = context_.evaluation.half;

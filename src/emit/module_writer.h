@@ -79,6 +79,8 @@ class ModuleWriter {
   /// A name not used yet in __call__.
   std::string fresh(std::string name);
   ClassText take(std::string class_name);
+  /// Holds the parameters that lie in the module itself, read or not.
+  void make_own_parameters();
   lift::Graph& graph() {
     return graph_;
   }

@@ -181,6 +181,57 @@ void share_plain_fields(std::vector<Sample>& samples) {
   }
 }
 
+void resolve_marks(std::string& line, const std::set<std::string>& indexed) {
+  for (size_t at = 0; at < line.size(); ++at) {
+    if (line[at] != kIndexMark && line[at] != kLayerMark) {
+      continue;
+    }
+    const size_t open = line.rfind('(', at);
+    size_t begin = open;
+    while (begin > 0 &&
+           (std::isalnum(static_cast<unsigned char>(line[begin - 1])) ||
+            line[begin - 1] == '_')) {
+      --begin;
+    }
+    const bool needs = indexed.contains(line.substr(begin, open - begin));
+    const char* argument =
+        line[at] == kLayerMark ? ", layer_idx=i" : ", layer_idx";
+    line.replace(at, 1, needs ? argument : "");
+  }
+}
+
+}  // namespace
+
+void pass_layer_index(std::vector<ClassText>& classes) {
+  std::set<std::string> indexed;
+  auto reads = [&](const std::string& line) {
+    if (line.find("layer_idx") != std::string::npos) {
+      return true;
+    }
+    return std::any_of(indexed.begin(), indexed.end(), [&](const auto& name) {
+      return line.find(name + "(args" + kIndexMark) != std::string::npos;
+    });
+  };
+  for (size_t known = classes.size() + 1; known != indexed.size();) {
+    known = indexed.size();
+    for (const ClassText& c : classes) {
+      if (std::any_of(c.init.begin(), c.init.end(), reads)) {
+        indexed.insert(c.name);
+      }
+    }
+  }
+  for (ClassText& c : classes) {
+    if (indexed.contains(c.name)) {
+      c.init_params.insert(c.init_params.begin() + 1, "layer_idx: int");
+    }
+    for (auto& line : c.init) {
+      resolve_marks(line, indexed);
+    }
+  }
+}
+
+namespace {
+
 class VariantMerger {
  public:
   VariantMerger(Predicates& predicates, const std::vector<Context*>& drafts)
@@ -404,57 +455,6 @@ class VariantMerger {
          "no condition on the configuration tells its forms apart",
          "",
          {}}};
-  }
-
-  /// A class needs the layer index when its __init__ reads it, or hands it on
-  /// to one that does.
-  static void pass_layer_index(std::vector<ClassText>& classes) {
-    std::set<std::string> indexed;
-    auto reads = [&](const std::string& line) {
-      if (line.find("layer_idx") != std::string::npos) {
-        return true;
-      }
-      return std::any_of(indexed.begin(), indexed.end(), [&](const auto& name) {
-        return line.find(name + "(args" + kIndexMark) != std::string::npos;
-      });
-    };
-    for (size_t known = classes.size() + 1; known != indexed.size();) {
-      known = indexed.size();
-      for (const ClassText& c : classes) {
-        if (std::any_of(c.init.begin(), c.init.end(), reads)) {
-          indexed.insert(c.name);
-        }
-      }
-    }
-    for (ClassText& c : classes) {
-      if (indexed.contains(c.name)) {
-        c.init_params.insert(c.init_params.begin() + 1, "layer_idx: int");
-      }
-      for (auto& line : c.init) {
-        resolve_marks(line, indexed);
-      }
-    }
-  }
-
-  static void resolve_marks(
-      std::string& line,
-      const std::set<std::string>& indexed) {
-    for (size_t at = 0; at < line.size(); ++at) {
-      if (line[at] != kIndexMark && line[at] != kLayerMark) {
-        continue;
-      }
-      const size_t open = line.rfind('(', at);
-      size_t begin = open;
-      while (begin > 0 &&
-             (std::isalnum(static_cast<unsigned char>(line[begin - 1])) ||
-              line[begin - 1] == '_')) {
-        --begin;
-      }
-      const bool needs = indexed.contains(line.substr(begin, open - begin));
-      const char* argument =
-          line[at] == kLayerMark ? ", layer_idx=i" : ", layer_idx";
-      line.replace(at, 1, needs ? argument : "");
-    }
   }
 
   Predicates& predicates_;

@@ -20,4 +20,8 @@ std::vector<ClassText> merge_classes(
     Predicates& predicates,
     const std::vector<Context*>& drafts);
 
+/// A class needs the layer index when its __init__ reads it, or hands it on to
+/// one that does: puts it where kIndexMark and kLayerMark stand.
+void pass_layer_index(std::vector<ClassText>& classes);
+
 }  // namespace portwright::emit

@@ -49,6 +49,28 @@ def test_port_proves(kind, ported):
     assert stored["verdict"] == results["verdict"]
 
 
+@pytest.mark.parametrize(
+    "kind, dtype", [("llama", "bfloat16"), ("qwen3_moe", "float16")]
+)
+def test_a_checkpoint_stored_in_halves(kind, dtype, portwright, checkpoint, tmp_path):
+    """As nearly all real ones are: both sides compute in float32."""
+    from safetensors.torch import load_file, save_file
+
+    import torch
+
+    folder = shutil.copytree(checkpoint(kind), tmp_path / "halves")
+    file = folder / "model.safetensors"
+    halves = {k: v.to(getattr(torch, dtype)) for k, v in load_file(file).items()}
+    save_file(halves, file, {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "dtype": dtype}))
+    done = portwright("port", folder, "-o", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    checks = {c["name"]: c for c in answer(done)["checks"]}
+    for name in PROVEN:
+        assert checks[name]["status"] == "pass", checks[name]
+
+
 @pytest.mark.parametrize("kind", TYPES)
 def test_checkpoint_is_self_contained(kind, ported):
     _, out = ported(kind)

@@ -37,9 +37,12 @@ def import_port(path):
 
 
 class Candidate:
-    """One loaded model and the ways the battery runs it."""
+    """One loaded model and the ways the battery runs it.
 
-    def __init__(self, checkpoint, port=None, dtype=None, strict=True):
+    It computes in `dtype`, whatever its weights are stored in: torch does too.
+    """
+
+    def __init__(self, checkpoint, port=None, dtype="float32", strict=True):
         import mlx.core as mx
         from mlx_lm import utils
 
@@ -48,6 +51,7 @@ class Candidate:
         self.again = lambda: Candidate(checkpoint, port, dtype, strict)
         self.module = None
         self.checkpoint = Path(checkpoint)
+        self.dtype = dtype
         options = {"lazy": False, "strict": strict}
         if port is not None:
             self.module = import_port(port)
@@ -59,11 +63,11 @@ class Candidate:
         self.model, self.config = utils.load_model(self.checkpoint, **options)
         if self.module is None:
             self.module = sys.modules.get(type(self.model).__module__)
-        if dtype is not None:
-            self.cast(getattr(mx, dtype))
+        self.cast(getattr(mx, dtype))
 
     def cast(self, dtype):
-        """As mlx_lm.convert casts: floats that the model lets be cast."""
+        """As mlx_lm.convert casts: floats that the model lets be cast. In float32
+        all of them are, which loses nothing."""
         from mlx.utils import tree_map_with_path
 
         mx = self.mx
@@ -71,7 +75,8 @@ class Candidate:
 
         def change(path, value):
             floating = mx.issubdtype(value.dtype, mx.floating)
-            return value.astype(dtype) if floating and allow(path) else value
+            cast = floating and (dtype == mx.float32 or allow(path))
+            return value.astype(dtype) if cast else value
 
         self.model.update(tree_map_with_path(change, self.model.parameters()))
         mx.eval(self.model.parameters())

@@ -22,7 +22,7 @@ class Service:
 
         return {"mlx_lm": mlx_lm.__file__}
 
-    def load(self, model, checkpoint, port=None, dtype=None, strict=True):
+    def load(self, model, checkpoint, port=None, dtype="float32", strict=True):
         from .candidate import Candidate
 
         self._models[model] = loaded = Candidate(checkpoint, port, dtype, strict)

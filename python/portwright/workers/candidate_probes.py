@@ -24,7 +24,11 @@ def with_configs(candidate, configs, ids):
     mx = candidate.mx
     model_class, args_class = classes_of(candidate)
     decode = getattr(utils, "_decode_tagged_floats", lambda config: config)
-    weights = raw_weights(mx, candidate.checkpoint)
+    dtype = getattr(mx, candidate.dtype)
+    weights = {
+        name: w.astype(dtype) if mx.issubdtype(w.dtype, mx.floating) else w
+        for name, w in raw_weights(mx, candidate.checkpoint).items()
+    }
     tensors, errors = {}, {}
     for number, config in enumerate(configs):
         try:

@@ -19,6 +19,7 @@ def launch(candidate, port, ids, prefill, out, ranks=2, seconds=300):
     task = {
         "checkpoint": str(candidate.checkpoint),
         "port": port,
+        "dtype": candidate.dtype,
         "ids": ids,
         "prefill": prefill,
         "out": out,
@@ -56,7 +57,7 @@ def main():
     from .candidate import Candidate
 
     task = json.loads(sys.argv[1])
-    candidate = Candidate(task["checkpoint"], task["port"])
+    candidate = Candidate(task["checkpoint"], task["port"], task["dtype"])
     candidate.model.shard(group)
     tensors, _ = candidate.decode(task["ids"], task["prefill"])
     mx.eval(tensors)

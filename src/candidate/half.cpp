@@ -30,8 +30,7 @@ Gold evaluate_source(
     const Value& source,
     const mx::array& ids) {
   Gold out;
-  out.model = source_model(interp, config, torch::Dtype::BFloat16);
-  interp.call(function(interp, kTheirs, "copy_weights"), {out.model, source});
+  out.model = source_like(interp, config, source, torch::Dtype::BFloat16);
   out.exact = value_or_throw(library::forward(interp, source, ids));
   out.dtypes =
       interp.call(function(interp, kTheirs, "watch_dtypes"), {out.model});

@@ -30,15 +30,16 @@ mx::array ids_for(int64_t vocabulary, int batch, int length) {
   return mx::array(out.data(), {batch, length}, mx::int64);
 }
 
-Value source_model(
+namespace {
+
+Value built(
     Interpreter& interp,
     const nlohmann::json& config,
     torch::Dtype dtype) {
   const Value object = value_or_throw(library::load_config(interp, config));
   const Value model =
       value_or_throw(library::build_model(interp, object, dtype));
-  const Value size = interp.call(
-      function(interp, "portwright.source_weights", "size"), {model});
+  const Value size = interp.call(function(interp, kTheirs, "size"), {model});
   if (size.as_int() > kMostElements) {
     interp.refuse(
         diagnostics::Kind::LimitExceeded,
@@ -46,8 +47,26 @@ Value source_model(
         "a model with smaller sizes can be proven in process");
   }
   interp.call_method(model, "eval");
-  interp.call(
-      function(interp, "portwright.source_weights", "randomize"), {model});
+  return model;
+}
+
+}  // namespace
+
+Value source_model(Interpreter& interp, const nlohmann::json& config) {
+  const Value model = built(interp, config, torch::Dtype::Float32);
+  interp.call(function(interp, kTheirs, "randomize"), {model});
+  return model;
+}
+
+Value source_like(
+    Interpreter& interp,
+    const nlohmann::json& config,
+    const Value& source,
+    torch::Dtype dtype) {
+  const Value model = built(interp, config, dtype);
+  const Value copy = function(interp, kTheirs, "copy_weights");
+  interp.call(copy, {source, model});
+  interp.call(copy, {model, source});
   return model;
 }
 

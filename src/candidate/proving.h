@@ -29,11 +29,18 @@ T value_or_throw(library::Evaluated<T> value) {
 /// small: special tokens are.
 mlx::core::array ids_for(int64_t vocabulary, int batch, int length);
 
-/// The source's model with random weights, the same every time.
+/// The source's model in float32 with random weights, the same every time.
 eval::Value source_model(
     eval::Interpreter& interp,
+    const nlohmann::json& config);
+
+/// That model in another dtype. Both have the same weights then, `source` those
+/// that are left of its own in that dtype.
+eval::Value source_like(
+    eval::Interpreter& interp,
     const nlohmann::json& config,
-    torch::Dtype dtype = torch::Dtype::Float32);
+    const eval::Value& source,
+    torch::Dtype dtype);
 
 /// The number of token ids that the source's model knows.
 int64_t vocabulary_of(eval::Interpreter& interp, const eval::Value& source);

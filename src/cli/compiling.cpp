@@ -14,6 +14,7 @@ void install(eval::Interpreter& interp, const Sources& sources) {
   library::install_library(interp, sources.transformers.string());
   library::register_checkpoint_code(interp, sources.checkpoint.string());
   candidate::install_mlx_lm(interp, sources.packages);
+  library::read_ahead(interp);
 }
 
 namespace {

@@ -144,6 +144,40 @@ void bind_keywords(
   }
 }
 
+/// No parameter that gathers or wants a keyword: arguments stand where they
+/// are.
+bool is_plain_list(const Signature& signature) {
+  for (const auto& p : signature.params) {
+    if (p.kind != ParamKind::PositionalOnly && p.kind != ParamKind::Normal) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void fill_defaults(
+    Interpreter& interp,
+    const Signature& signature,
+    std::span<const Value> defaults,
+    const std::string& callee,
+    std::vector<Value>& bound) {
+  for (size_t i = 0; i < bound.size(); ++i) {
+    const auto& p = signature.params[i];
+    if (bound[i].defined()) {
+      continue;
+    }
+    if (!defaults.empty() && defaults[i].defined()) {
+      bound[i] = defaults[i];
+    } else if (p.optional) {
+      bound[i] = p.default_value;
+    } else {
+      interp.raise(
+          "TypeError",
+          callee + "() missing a required argument: '" + p.name.str() + "'");
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Value> bind_arguments(
@@ -154,7 +188,15 @@ std::vector<Value> bind_arguments(
     const std::string& callee,
     size_t slots) {
   const size_t count = signature.params.size();
+  const size_t given = args.positional.size();
   std::vector<Value> bound;
+  if (args.keywords.empty() && given <= count && is_plain_list(signature)) {
+    bound = std::move(args.positional);
+    bound.reserve(std::max(count, slots));
+    bound.resize(count);
+    fill_defaults(interp, signature, defaults, callee, bound);
+    return bound;
+  }
   bound.reserve(std::max(count, slots));
   bound.resize(count);
   Ref<Dict> extra;
@@ -190,21 +232,7 @@ std::vector<Value> bind_arguments(
   if (!args.keywords.empty()) {
     bind_keywords(interp, signature, args, bound, extra.get(), callee);
   }
-  for (size_t i = 0; i < count; ++i) {
-    const auto& p = signature.params[i];
-    if (bound[i].defined()) {
-      continue;
-    }
-    if (!defaults.empty() && defaults[i].defined()) {
-      bound[i] = defaults[i];
-    } else if (p.optional) {
-      bound[i] = p.default_value;
-    } else {
-      interp.raise(
-          "TypeError",
-          callee + "() missing a required argument: '" + p.name.str() + "'");
-    }
-  }
+  fill_defaults(interp, signature, defaults, callee, bound);
   return bound;
 }
 

@@ -33,13 +33,22 @@ void spread_mapping(Interpreter& interp, const Value& mapping, CallArgs& out) {
   });
 }
 
+/// The slots of the frame that a call's arguments will become.
+size_t slots_of(const Value& function) {
+  return function.is(Kind::Function)
+             ? function.get<Function>()->code->slot_count
+             : 0;
+}
+
 CallArgs evaluate_arguments(
     Frame& frame,
     Value self,
     const std::vector<Argument>& arguments,
+    size_t slots,
     const base::Span& span) {
   CallArgs out;
-  out.positional.reserve(arguments.size() + 1);  // a method adds its self
+  // A method adds its self.
+  out.positional.reserve(std::max(arguments.size() + 1, slots));
   if (self.defined()) {
     out.positional.push_back(std::move(self));
   }
@@ -179,8 +188,8 @@ class CallCode : public ExprCode {
     if (formats_only_ && does_nothing(function)) {
       return Value::none();
     }
-    CallArgs args =
-        evaluate_arguments(frame, std::move(self), positional_, span);
+    CallArgs args = evaluate_arguments(
+        frame, std::move(self), positional_, slots_of(function), span);
     for (const Argument& keyword : keywords_) {
       Value v = keyword.value->eval(frame);
       if (keyword.spread) {

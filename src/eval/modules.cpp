@@ -1,11 +1,9 @@
 #include <filesystem>
 #include <fstream>
-#include <mutex>
-#include <optional>
 #include <sstream>
-#include <unordered_map>
 
 #include "eval/frame.h"
+#include "eval/parsed_files.h"
 #include "eval/state.h"
 
 namespace portwright::eval {
@@ -66,42 +64,6 @@ std::string read_file(Interpreter& interp, const std::string& path) {
   return std::move(text).str();
 }
 
-/// Valid files that interpreters of this process have parsed, by path: all read
-/// the same library.
-class ParsedFiles {
- public:
-  static ParsedFiles& instance() {
-    static ParsedFiles files;
-    return files;
-  }
-
-  std::optional<syntax::Tree> find(
-      const std::string& path,
-      const std::string& text) {
-    const std::lock_guard lock(mutex_);
-    const auto it = files_.find(path);
-    return it != files_.end() && it->second.text == text
-               ? std::optional(it->second.tree)
-               : std::nullopt;
-  }
-
-  void keep(std::string path, std::string text, const syntax::Tree& tree) {
-    const std::lock_guard lock(mutex_);
-    if (files_.size() < kMost) {
-      files_.insert_or_assign(std::move(path), File{std::move(text), tree});
-    }
-  }
-
- private:
-  static constexpr size_t kMost = 4096;
-  struct File {
-    std::string text;
-    syntax::Tree tree;  // shares its nodes
-  };
-  std::mutex mutex_;
-  std::unordered_map<std::string, File> files_;
-};
-
 const syntax::Tree&
 parse(Interpreter& interp, const std::string& path, std::string text) {
   auto parsed = syntax::parse_module(path, std::move(text));
@@ -159,6 +121,16 @@ void Interpreter::register_package(std::string name, std::string directory) {
   auto& packages = state_->packages;
   std::erase_if(packages, [&](const auto& p) { return p.first == name; });
   packages.emplace_back(std::move(name), std::move(directory));
+}
+
+void parse_ahead(Interpreter& interp, const std::vector<std::string>& modules) {
+  std::vector<std::string> paths;
+  for (const std::string& name : modules) {
+    if (auto found = find_module(interp.state(), name); !found.file.empty()) {
+      paths.push_back(std::move(found.file));
+    }
+  }
+  ParsedFiles::instance().parse_ahead(paths);
 }
 
 bool Interpreter::can_import(std::string_view name) {

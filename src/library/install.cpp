@@ -4,6 +4,7 @@
 #include <regex>
 
 #include "base/paths.h"
+#include "eval/parsed_files.h"
 #include "library/model_packages.h"
 #include "torch/torch.h"
 
@@ -136,6 +137,19 @@ void install_library(
         module.set("transformers_version", eval::str(version));
         module.set("torch_version", eval::str(kTorchVersion));
       });
+}
+
+void read_ahead(eval::Interpreter& interp) {
+  // In the order of their use; those used at once are not worth it.
+  eval::parse_ahead(
+      interp,
+      {"transformers.generation.utils",
+       "transformers.models.auto.modeling_auto",
+       "transformers.cache_utils",
+       "transformers.masking_utils",
+       "transformers.modeling_outputs",
+       "transformers.conversion_mapping",
+       "transformers.core_model_loading"});
 }
 
 void register_checkpoint_code(

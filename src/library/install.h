@@ -13,6 +13,10 @@ void install_library(
     eval::Interpreter& interp,
     const std::string& transformers_dir);
 
+/// Has the larger modules parsed that every evaluation of a model comes to,
+/// beside what else goes on.
+void read_ahead(eval::Interpreter& interp);
+
 /// The version that the package folder states; "0.0.0" when it states none.
 std::string transformers_version(const std::string& transformers_dir);
 

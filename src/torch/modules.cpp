@@ -1,6 +1,7 @@
 #include "torch/call.h"
 #include "torch/dispatch.h"
 #include "torch/install.h"
+#include "torch/products.h"
 #include "torch/torch.h"
 
 namespace portwright::torch {
@@ -385,6 +386,7 @@ void register_modules(Interpreter& interp, State& state) {
 }
 
 void install_torch(Interpreter& interp) {
+  bring_products();
   State& state = make_state(interp);
   install_value_classes(interp, state);
   register_modules(interp, state);

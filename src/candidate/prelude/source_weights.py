@@ -70,6 +70,7 @@ def randomize(model):
 
 def copy_weights(source, target):
     """Each in the target's dtype."""
+    target.tie_weights()
     wanted = target.state_dict()
     for name, tensor in source.state_dict().items():
         wanted[name].copy_(tensor)

@@ -152,17 +152,52 @@ class Signature:
         return f"<Signature ({', '.join(self.parameters)})>"
 
 
+_known = {}  # by function: its parameters as they were, signature, one without self
+
+
+def _signatures(function, found):
+    """Of a function with these parameters, as it is and bound; some are asked for
+    once for each of many keys."""
+    known = _known.get(function)
+    if known is None or any(a[2] is not b[2] for a, b in zip(known[0], found)):
+        annotations = getattr(function, "__annotations__", {})
+        made = Signature(
+            [
+                Parameter(
+                    name,
+                    kind,
+                    default=default,
+                    annotation=annotations.get(name, _empty),
+                )
+                for name, kind, default in found
+            ],
+            return_annotation=annotations.get("return", _empty),
+        )
+        known = _known[function] = (found, made, _without_first(made))
+    return known[1:]
+
+
+def _without_first(made):
+    return made.replace(parameters=list(made.parameters.values())[1:])
+
+
+def _bound(function):
+    """The signature of what has its first argument already."""
+    plain = isinstance(function, FunctionType) and not hasattr(function, "__wrapped__")
+    if plain and getattr(function, "__signature__", None) is None:
+        return _signatures(function, _parameters(function, _empty))[1]
+    return _without_first(signature(function))
+
+
 def signature(obj, *, follow_wrapped=True, **options):
     own = getattr(obj, "__signature__", None)
     if own is not None:
         return own
     if isinstance(obj, MethodType):
-        bound = signature(obj.__func__)
-        return bound.replace(parameters=list(bound.parameters.values())[1:])
+        return _bound(obj.__func__)
     if isinstance(obj, type):
         made = obj.__init__ if obj.__init__ is not object.__init__ else obj.__new__
-        bound = signature(made)
-        return bound.replace(parameters=list(bound.parameters.values())[1:])
+        return _bound(made)
     if follow_wrapped and hasattr(obj, "__wrapped__"):
         return signature(obj.__wrapped__)
     found = _parameters(obj, _empty)
@@ -171,18 +206,8 @@ def signature(obj, *, follow_wrapped=True, **options):
             return _signature_of_partial(obj)
         if not hasattr(type(obj), "__call__"):
             raise TypeError(f"{obj!r} is not a callable object")
-        bound = signature(type(obj).__call__)
-        return bound.replace(parameters=list(bound.parameters.values())[1:])
-    annotations = getattr(obj, "__annotations__", {})
-    return Signature(
-        [
-            Parameter(
-                name, kind, default=default, annotation=annotations.get(name, _empty)
-            )
-            for name, kind, default in found
-        ],
-        return_annotation=annotations.get("return", _empty),
-    )
+        return _bound(type(obj).__call__)
+    return _signatures(obj, found)[0]
 
 
 def _signature_of_partial(obj):

@@ -237,7 +237,8 @@ def _check_fields_on_assignment(cls):
     assign = cls.__setattr__
 
     def __setattr__(self, name, value):
-        for validator in self.__validators__.get(name, ()):
+        # Not of self: configs look up their attributes in Python.
+        for validator in type(self).__validators__.get(name, ()):
             try:
                 validator(value)
             except (ValueError, TypeError) as error:

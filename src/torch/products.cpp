@@ -1,0 +1,207 @@
+#include "torch/products.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#if defined(__linux__) && defined(__GNUC__)
+#define PW_OWN_PRODUCTS 1
+#endif
+#if defined(PW_OWN_PRODUCTS) && defined(__x86_64__) && !defined(__clang__)
+// The best of these that the machine has.
+#define PW_CLONES __attribute__((target_clones("default", "arch=x86-64-v3")))
+#else
+#define PW_CLONES
+#endif
+
+namespace portwright::torch {
+
+void bring_products() {}  // being linked is all
+
+#ifdef PW_OWN_PRODUCTS
+
+namespace {
+
+/// Element (i, j) lies at data[i * row + j * column].
+struct Matrix {
+  const float* data;
+  int64_t row, column;
+};
+
+constexpr int kLanes = 8;             // of one vector
+constexpr int kColumns = 2 * kLanes;  // of a panel of B
+constexpr int kRows = 4;              // of A, taken together
+typedef float Lanes __attribute__((vector_size(4 * kLanes), aligned(4)));
+
+/// k x kColumns, columns past the end zero.
+void pack(const Matrix& b, int64_t k, int64_t columns, float* out) {
+  if (columns < kColumns) {
+    std::fill_n(out, k * kColumns, 0.0f);
+  }
+  if (b.column == 1) {
+    for (int64_t p = 0; p < k; ++p) {
+      std::memcpy(
+          out + p * kColumns, b.data + p * b.row, columns * sizeof(float));
+    }
+    return;
+  }
+  for (int64_t j = 0; j < columns; ++j) {
+    const float* from = b.data + j * b.column;
+    for (int64_t p = 0; p < k; ++p) {
+      out[p * kColumns + j] = from[p * b.row];
+    }
+  }
+}
+
+/// out = A panel, for kRows rows of A.
+PW_CLONES void
+multiply(const Matrix& a, const float* panel, int64_t k, float* out) {
+  Lanes sums[kRows][2] = {};
+  for (int64_t p = 0; p < k; ++p) {
+    const float* row = panel + p * kColumns;
+    Lanes left, right;
+    std::memcpy(&left, row, sizeof(left));
+    std::memcpy(&right, row + kLanes, sizeof(right));
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i) {
+      const float factor = a.data[i * a.row + p * a.column];
+      sums[i][0] += factor * left;
+      sums[i][1] += factor * right;
+    }
+  }
+  std::memcpy(out, sums, sizeof(sums));
+}
+
+/// out[j] = sum of row[p] * B(p, j), where B is read along its columns.
+PW_CLONES void multiply_row(
+    const float* row,
+    const Matrix& b,
+    int64_t k,
+    int64_t n,
+    float* out) {
+  const int64_t whole = k - k % kLanes;
+  for (int64_t j = 0; j < n; ++j) {
+    const float* column = b.data + j * b.column;
+    Lanes sums = {};
+    for (int64_t p = 0; p < whole; p += kLanes) {
+      Lanes x, y;
+      std::memcpy(&x, row + p, sizeof(x));
+      std::memcpy(&y, column + p, sizeof(y));
+      sums += x * y;
+    }
+    float sum = 0;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      sum += sums[lane];
+    }
+    for (int64_t p = whole; p < k; ++p) {
+      sum += row[p] * column[p];
+    }
+    out[j] = sum;
+  }
+}
+
+void store(
+    const float* sums,
+    int64_t count,
+    float alpha,
+    float beta,
+    float* to) {
+  for (int64_t x = 0; x < count; ++x) {
+    const float product = alpha * sums[x];
+    to[x] = beta == 0 ? product : product + beta * to[x];
+  }
+}
+
+/// The first `height` rows of A, one after the other; the rest up to kRows are
+/// zero.
+void gather(const Matrix& a, int64_t height, int64_t k, float* out) {
+  std::fill_n(out, kRows * k, 0.0f);
+  for (int64_t r = 0; r < height; ++r) {
+    for (int64_t p = 0; p < k; ++p) {
+      out[r * k + p] = a.data[r * a.row + p * a.column];
+    }
+  }
+}
+
+/// C = alpha A B + beta C; A is m x k, B is k x n, C has rows of `ldc`.
+void gemm(
+    int64_t m,
+    int64_t n,
+    int64_t k,
+    float alpha,
+    const Matrix& a,
+    const Matrix& b,
+    float beta,
+    float* c,
+    int64_t ldc) {
+  thread_local std::vector<float> panel, rows;
+  rows.resize(k * kRows);
+  if (m < kRows && b.row == 1) {  // a panel would be read too seldom
+    panel.resize(n);
+    gather(a, m, k, rows.data());
+    for (int64_t i = 0; i < m; ++i) {
+      multiply_row(rows.data() + i * k, b, k, n, panel.data());
+      store(panel.data(), n, alpha, beta, c + i * ldc);
+    }
+    return;
+  }
+  panel.resize(k * kColumns);
+  float sums[kRows * kColumns];
+  for (int64_t j = 0; j < n; j += kColumns) {
+    const int64_t columns = std::min<int64_t>(kColumns, n - j);
+    pack({b.data + j * b.column, b.row, b.column}, k, columns, panel.data());
+    for (int64_t i = 0; i < m; i += kRows) {
+      const int64_t height = std::min<int64_t>(kRows, m - i);
+      Matrix block{a.data + i * a.row, a.row, a.column};
+      if (height < kRows) {
+        gather(block, height, k, rows.data());
+        block = {rows.data(), k, 1};
+      }
+      multiply(block, panel.data(), k, sums);
+      for (int64_t r = 0; r < height; ++r) {
+        store(sums + r * kColumns, columns, alpha, beta, c + (i + r) * ldc + j);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+#endif
+
+}  // namespace portwright::torch
+
+#ifdef PW_OWN_PRODUCTS
+
+/// As in cblas.h, whose enumerations these numbers are.
+extern "C" __attribute__((visibility("default"))) void cblas_sgemm(
+    int order,
+    int transpose_a,
+    int transpose_b,
+    int m,
+    int n,
+    int k,
+    float alpha,
+    const float* a,
+    int lda,
+    const float* b,
+    int ldb,
+    float beta,
+    float* c,
+    int ldc) {
+  constexpr int kRowMajor = 101, kNoTranspose = 111;
+  using portwright::torch::Matrix;
+  const auto matrix = [](const float* data, int stride, bool transposed) {
+    return transposed ? Matrix{data, 1, stride} : Matrix{data, stride, 1};
+  };
+  const Matrix first = matrix(a, lda, transpose_a != kNoTranspose);
+  const Matrix second = matrix(b, ldb, transpose_b != kNoTranspose);
+  if (order == kRowMajor) {
+    portwright::torch::gemm(m, n, k, alpha, first, second, beta, c, ldc);
+  } else {  // C^T = B^T A^T, by rows
+    portwright::torch::gemm(n, m, k, alpha, second, first, beta, c, ldc);
+  }
+}
+
+#endif

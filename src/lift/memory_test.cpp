@@ -1,11 +1,14 @@
 #include "lift/memory.h"
 
 #include <gtest/gtest.h>
+#include <mlx/mlx.h>
 
 #include "torch/torch.h"
 #include "trace/recorder.h"
 
 namespace portwright::lift {
+namespace mx = mlx::core;
+
 namespace {
 
 using eval::Value;

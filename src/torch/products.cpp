@@ -5,10 +5,12 @@
 #include <cstring>
 #include <vector>
 
-#if defined(__linux__) && defined(__GNUC__)
+#if defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
 #define PW_OWN_PRODUCTS 1
 #endif
-#if defined(PW_OWN_PRODUCTS) && defined(__x86_64__) && !defined(__clang__)
+// Sanitizers are not there yet when the loader chooses.
+#if defined(PW_OWN_PRODUCTS) && defined(__x86_64__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 // The best of these that the machine has.
 #define PW_CLONES __attribute__((target_clones("default", "arch=x86-64-v3")))
 #else

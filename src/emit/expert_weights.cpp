@@ -36,6 +36,16 @@ Names target_names(const Experts& experts) {
 /// tells none.
 Names single_names(const std::vector<KeyRule>& rules, const Experts& experts) {
   Names out;
+  if (!experts.list().empty()) {
+    if (experts.gating == Experts::Gating::Halves ||
+        experts.gating == Experts::Gating::Interleaved) {
+      return out;  // one module makes both
+    }
+    out.gate = expert_part(experts.first[0].weight);
+    out.up = expert_part(experts.first.back().weight);
+    out.last = expert_part(experts.last.weight);
+    return out;
+  }
   auto merges = [](const KeyRule& r, size_t sources) {
     return r.converts && r.targets.size() == 1 && r.sources.size() == sources &&
            r.operations.size() == sources &&
@@ -89,13 +99,41 @@ class ExpertSanitizer {
             up,
             from.last,
             to.last));
-    line(3, "for k in [\"weight\", \"scales\", \"biases\"]:");
+    line(
+        3,
+        fmt::format(
+            "for k in [\"weight\", {}\"scales\", \"biases\"]:",
+            experts_.last.bias.empty() || experts_.list().empty()
+                ? ""
+                : "\"bias\", "));
     line(4, fmt::format("if {} in weights:", source("0.{n}.{k}")));
     line(5, "experts = [");
     line(6, fmt::format("weights.pop({})", source("{e}.{n}.{k}")));
     line(6, fmt::format("for e in range({})", count()));
     line(5, "]");
     line(5, fmt::format("weights[{}] = mx.stack(experts)", target("{m}.{k}")));
+  }
+
+  /// Modules of a list whose parameters are stacked under the list's name.
+  void stack() {
+    std::vector<std::string> names;
+    const auto take = [&](std::string& name) {
+      if (!name.empty()) {
+        name = name.substr(name.find(".*.") + 3);
+        names.push_back("\"" + name + "\"");
+      }
+    };
+    for (auto* product : products()) {
+      take(product->weight);
+      take(product->bias);
+    }
+    line(2, fmt::format("for n in [{}]:", join(names)));
+    line(3, fmt::format("if {} in weights:", source("0.{n}")));
+    line(4, "experts = [");
+    line(5, fmt::format("weights.pop({})", source("{e}.{n}")));
+    line(5, fmt::format("for e in range({})", count()));
+    line(4, "]");
+    line(4, fmt::format("weights[{}] = mx.stack(experts)", source("{n}")));
   }
 
   void from_stacked() {
@@ -130,6 +168,14 @@ class ExpertSanitizer {
   }
 
  private:
+  std::vector<Experts::Product*> products() {
+    std::vector<Experts::Product*> out;
+    for (auto& product : experts_.first) {
+      out.push_back(&product);
+    }
+    out.push_back(&experts_.last);
+    return out;
+  }
   bool has_spare_rows(const Experts::Product& product) const {
     return product.sizes[0] > experts_.experts;
   }
@@ -197,7 +243,7 @@ class ExpertSanitizer {
   }
 
   const ExpertWeights& weights_;
-  const Experts& experts_;
+  Experts experts_;
   std::string text_;
 };
 
@@ -213,9 +259,15 @@ std::string expert_code(
   if (!single.gate.empty() && !single.last.empty() &&
       (!gated || !single.up.empty())) {
     writer.from_single(single);
+    if (!weights.experts.list().empty()) {
+      return writer.take();
+    }
     writer.from_stacked();
     writer.drop_spare();
     return writer.take();
+  }
+  if (!weights.experts.list().empty()) {
+    writer.stack();
   }
   writer.from_stacked();
   return writer.take();

@@ -118,8 +118,12 @@ void ModuleWriter::keep_expert_weights(
                ? path.substr(dot + 1)
                : path;
   };
+  const std::string list = experts.list();
+  const std::string held = list.empty()         ? child.path
+                           : child.path.empty() ? list
+                                                : child.path + "." + list;
   ExpertWeights weights{
-      below_layer(child.path),
+      below_layer(held),
       below_layer(
           frame_.path.empty() ? "switch_mlp" : frame_.path + ".switch_mlp"),
       count,
@@ -137,7 +141,12 @@ Expression ModuleWriter::call_experts(
     const Frame& child,
     const Experts& experts) {
   note_specialised(context_, child);
-  auto size = [&](int n) { return expert_size(child.module, child, n); };
+  const Value holder = experts.list().empty()
+                           ? child.module
+                           : context_.module(
+                                 (child.path.empty() ? "" : child.path + ".") +
+                                 experts.list() + ".0");
+  auto size = [&](int n) { return expert_size(holder, child, n); };
   const std::string count = size(experts.experts);
   const char* layer =
       experts.gating == Experts::Gating::None ? "SwitchMLP" : "SwitchGLU";
@@ -160,7 +169,7 @@ Expression ModuleWriter::call_experts(
     x = {fmt::format("{0}.reshape(-1, {0}.shape[-1])", x.text), kPrimary};
   }
   std::string inds = value(experts.indices).text;
-  const Expression scores = value(experts.weights);
+  Expression scores = value(experts.weights);
   std::string passes;
   if (experts.identities > 0) {
     initialise("num_experts", count);
@@ -171,6 +180,10 @@ Expression ModuleWriter::call_experts(
     passes = fresh("identity");
     statement(passes + " = " + inds + " >= self.num_experts");
     inds = fmt::format("mx.where({}, 0, {})", passes, inds);
+  }
+  if (experts.weighs_all) {
+    inds = inds == names_[experts.indices] ? inds : name(experts.indices);
+    scores = call("mx.take_along_axis", {scores.text, inds, "axis=-1"});
   }
   const std::string y = fresh("y");
   statement(fmt::format("{} = self.switch_mlp({}, {})", y, x.text, inds));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "emit/module_writer.h"
+#include "lift/routed_experts.h"
 
 namespace portwright::emit {
 
@@ -10,11 +11,15 @@ using lift::GroupedExperts;
 
 void GroupedWriter::find() {
   Context& context = w_.context();
-  for (const auto& g : lift::lift_grouped_experts(
-           context.interp,
-           context.trace,
-           w_.graph(),
-           context.evaluation.half)) {
+  const auto lift_all = [&](auto lift) {
+    return lift(
+        context.interp, context.trace, w_.graph(), context.evaluation.half);
+  };
+  auto all = lift_all(lift::lift_grouped_experts);
+  if (all.empty()) {
+    all = lift_all(lift::lift_routed_experts);
+  }
+  for (const auto& g : all) {
     const auto& product = g.experts.last;
     const bool plain = product.weight.ends_with(".weight") && !product.flat &&
                        !product.transposed;

@@ -24,6 +24,16 @@ ValueId operand_of(const OpNode& op, size_t parameter);
 std::optional<ExpertStep>
 product_of(const Trace& trace, const Frame& frame, const OpNode& op);
 
+/// The products of the first expert that was hit, biases taken in.
+std::vector<ExpertStep> steps_of(
+    const Trace& trace,
+    const Frame& frame,
+    const std::vector<const OpNode*>& ops);
+
+/// How many values an index can take, as the source spreads it; 0 when it does
+/// not.
+int classes_of(const std::vector<const OpNode*>& ops);
+
 /// Reads an expert's products and what lies between them; `ops` are searched
 /// for the parts of a product that holds gates and ups.
 bool match_products(

@@ -1,5 +1,7 @@
 #include "lift/experts.h"
 
+#include <map>
+
 #include "lift/expert_products.h"
 #include "lift/experts_proof.h"
 
@@ -17,6 +19,83 @@ struct Slice {
   bool flat = false;
 };
 
+/// Where one expert's own parameter lies, each being a module of a list.
+struct ListedName {
+  std::string list;  // "mlp.experts"
+  int index = 0;
+  std::string leaf;  // "up.weight"
+};
+
+std::optional<ListedName> listed_name(const std::string& name) {
+  size_t from = 0;
+  for (size_t dot; (dot = name.find('.', from)) != std::string::npos;
+       from = dot + 1) {
+    const std::string part = name.substr(from, dot - from);
+    if (from > 0 && part.find_first_not_of("0123456789") == part.npos) {
+      return ListedName{
+          name.substr(0, from - 1), std::stoi(part), name.substr(dot + 1)};
+    }
+  }
+  return {};
+}
+
+/// How many modules from the list's first on are of that class and have that
+/// parameter in those sizes; the list's path is whole.
+int64_t count_alike(
+    const Trace& trace,
+    const ListedName& at,
+    const torch::Sizes& sizes) {
+  std::map<std::string, Value> below;
+  for (const auto& [path, module] : trace.modules) {
+    if (path.starts_with(at.list + ".")) {
+      below.emplace(path.substr(at.list.size() + 1), module);
+    }
+  }
+  const size_t dot = at.leaf.rfind('.');
+  const auto class_of = [&](int64_t e) -> const eval::Class* {
+    const auto it = below.find(std::to_string(e));
+    return it == below.end() ? nullptr : it->second.object()->cls;
+  };
+  const auto is_alike = [&](int64_t e) {
+    const auto owner = below.find(
+        std::to_string(e) +
+        (dot == std::string::npos ? "" : "." + at.leaf.substr(0, dot)));
+    if (owner == below.end() || class_of(e) != class_of(at.index)) {
+      return false;
+    }
+    const Value* held = owner->second.object()->attrs->find(base::Symbol(
+        dot == std::string::npos ? at.leaf : at.leaf.substr(dot + 1)));
+    const auto* tensor = held ? torch::as_tensor(*held) : nullptr;
+    return tensor && tensor->sizes == sizes;
+  };
+  int64_t count = 0;
+  while (is_alike(count)) {
+    ++count;
+  }
+  return count;
+}
+
+/// One expert's own parameter, where each is a module of a list.
+Slice of_listed_module(
+    const Trace& trace,
+    const Frame& frame,
+    const std::string& name,
+    const torch::Sizes& sizes) {
+  auto at = listed_name(name);
+  if (!at) {
+    return {};
+  }
+  Slice out{at->list + ".*." + at->leaf, {}, false, false};
+  at->list = frame.path.empty() ? at->list : frame.path + "." + at->list;
+  const int64_t count = count_alike(trace, *at, sizes);
+  if (count < 2 || at->index >= count) {
+    return {};
+  }
+  out.sizes = {count};
+  out.sizes.insert(out.sizes.end(), sizes.begin(), sizes.end());
+  return out;
+}
+
 /// Follows a value back to the parameter of which it is one expert's part.
 Slice slice_of(const Trace& trace, const Frame& frame, ValueId id) {
   Slice out;
@@ -26,10 +105,16 @@ Slice slice_of(const Trace& trace, const Frame& frame, ValueId id) {
     const auto* tensor = torch::as_tensor(info.tensor);
     if (!info.parameter.empty() && tensor && tensor->is_parameter) {
       const std::string prefix = frame.path.empty() ? "" : frame.path + ".";
-      if (!selected || !info.parameter.starts_with(prefix)) {
+      if (!info.parameter.starts_with(prefix)) {
         return {};
       }
-      out.parameter = info.parameter.substr(prefix.size());
+      const std::string name = info.parameter.substr(prefix.size());
+      if (!selected) {
+        Slice listed = of_listed_module(trace, frame, name, info.shape);
+        listed.transposed = out.transposed;
+        return listed;
+      }
+      out.parameter = name;
       out.flat = info.shape != out.sizes;
       return out;
     }
@@ -117,9 +202,6 @@ product_of(const Trace& trace, const Frame& frame, const OpNode& op) {
   return step;
 }
 
-namespace {
-
-/// The products of the first expert that was hit, biases taken in.
 std::vector<ExpertStep> steps_of(
     const Trace& trace,
     const Frame& frame,
@@ -149,6 +231,8 @@ std::vector<ExpertStep> steps_of(
   }
   return out;
 }
+
+namespace {
 
 /// 0: every second from the first, 1: from the second, -1: something else.
 int interleaved_part(const OpNode& op) {
@@ -232,9 +316,6 @@ bool match_products(
          split_parts(ops, steps[0].result, found);
 }
 
-namespace {
-
-/// How many values an index can take, as the source spreads it.
 int classes_of(const std::vector<const OpNode*>& ops) {
   for (const OpNode* op : ops) {
     if (op->op->name == "one_hot") {
@@ -244,6 +325,8 @@ int classes_of(const std::vector<const OpNode*>& ops) {
   }
   return 0;
 }
+
+namespace {
 
 bool match_inputs(const Trace& trace, const Frame& frame, Experts& found) {
   if (frame.inputs.size() != 3 || frame.outputs.empty()) {

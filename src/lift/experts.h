@@ -15,7 +15,9 @@ namespace portwright::lift {
 struct Experts {
   /// One product of an expert: its weights stand in one parameter for all.
   struct Product {
-    std::string weight;       // parameter, (E, out, in) unless transposed
+    /// Parameter, (E, out, in) unless transposed. "experts.*.up.weight" where
+    /// each expert is a module of a list.
+    std::string weight;
     std::string bias;         // parameter (E, out), or ""
     bool transposed = false;  // (E, in, out)
     bool flat = false;        // held as (E * a, b)
@@ -60,6 +62,14 @@ struct Experts {
   eval::Value alpha, limit;
   int experts = 0, hidden_size = 0, intermediate = 0;
   int identities = 0;  // indices past the experts
+  /// Weights are (N, E): one for each expert, chosen or not.
+  bool weighs_all = false;
+
+  /// The list of modules that experts are; "" where parameters hold all.
+  std::string list() const {
+    const size_t star = last.weight.find(".*.");
+    return star == std::string::npos ? "" : last.weight.substr(0, star);
+  }
 };
 
 /// Recognises a module by how its recorded products use its parameters, and by

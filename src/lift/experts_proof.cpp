@@ -8,17 +8,34 @@ mx::array parameter(
     eval::Interpreter& interp,
     const Value& module,
     const std::string& name) {
-  std::optional<mx::array> found;
-  interp.for_each(
-      interp.call_method(module, "named_parameters"), [&](Value pair) {
-        const auto& items = pair.get<eval::Tuple>()->items;
-        if (items[0].str() == name) {
-          found = torch::array_of(*torch::as_tensor(items[1]));
-        }
-      });
-  PW_CHECK(found, "no parameter " + name);
-  return *found;
+  const Value found =
+      interp.call_method(module, "get_parameter", {eval::str(name)});
+  return torch::array_of(*torch::as_tensor(found));
 }
+
+namespace {
+
+/// What all experts have of a parameter, stacked.
+mx::array of_all(
+    eval::Interpreter& interp,
+    const Value& module,
+    const std::string& name,
+    int64_t experts) {
+  const size_t star = name.find('*');
+  if (star == std::string::npos) {
+    return parameter(interp, module, name);
+  }
+  std::vector<mx::array> all;
+  for (int64_t e = 0; e < experts; ++e) {
+    all.push_back(parameter(
+        interp,
+        module,
+        name.substr(0, star) + std::to_string(e) + name.substr(star + 1)));
+  }
+  return mx::stack(all);
+}
+
+}  // namespace
 
 mx::array through(
     eval::Interpreter& interp,
@@ -26,7 +43,8 @@ mx::array through(
     const Experts::Product& product,
     const mx::array& x,
     const mx::array& index) {
-  auto weight = parameter(interp, module, product.weight);
+  const int64_t experts = product.sizes[0];
+  auto weight = of_all(interp, module, product.weight, experts);
   mx::Shape sizes(product.sizes.begin(), product.sizes.end());
   weight = mx::reshape(weight, sizes);
   if (!product.transposed) {
@@ -35,7 +53,8 @@ mx::array through(
   auto y = mx::squeeze(
       mx::matmul(mx::expand_dims(x, -2), mx::take(weight, index, 0)), -2);
   if (!product.bias.empty()) {
-    y = mx::add(y, mx::take(parameter(interp, module, product.bias), index, 0));
+    const auto bias = of_all(interp, module, product.bias, experts);
+    y = mx::add(y, mx::take(bias, index, 0));
   }
   return y;
 }
@@ -90,7 +109,9 @@ mx::array apply_experts(
       mx::expand_dims(passes, -1),
       each,
       through(interp, frame.module, e.last, hidden, index));
-  return mx::sum(mx::multiply(y, mx::expand_dims(weight, -1)), 1);
+  const auto scores =
+      e.weighs_all ? mx::take_along_axis(weight, index, 1) : weight;
+  return mx::sum(mx::multiply(y, mx::expand_dims(scores, -1)), 1);
 }
 
 namespace {

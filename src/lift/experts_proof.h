@@ -34,7 +34,8 @@ mx::array through(
     const mx::array& x,
     const mx::array& index);
 
-/// The stacked form on rows (N, H), choices and routing weights (N, K).
+/// The stacked form on rows (N, H), choices and routing weights (N, K), or
+/// (N, E) where they weigh all.
 mx::array apply_experts(
     eval::Interpreter& interp,
     const Trace& trace,

@@ -1,0 +1,275 @@
+#include "lift/routed_experts.h"
+
+#include <algorithm>
+#include <set>
+
+#include "lift/expert_products.h"
+#include "lift/experts_proof.h"
+#include "trace/replay.h"
+
+namespace portwright::lift {
+
+using eval::Value;
+
+namespace {
+
+class RoutedSearch {
+ public:
+  RoutedSearch(
+      eval::Interpreter& interp,
+      const Trace& trace,
+      const Graph& graph,
+      const trace::Twin* half)
+      : interp_(interp),
+        trace_(trace),
+        graph_(graph),
+        frame_(*graph.frame),
+        half_(half) {}
+
+  std::vector<GroupedExperts> run() {
+    ops_ = all_operations(frame_);
+    GroupedExperts g;
+    if (!match_products(ops_, steps_of(trace_, frame_, ops_), g.experts) ||
+        !is_own(g.experts) || shape(g.experts.gate).size() != 2) {
+      return {};
+    }
+    name_activation(interp_, trace_, g.experts);
+    mark_results(g.experts);
+    for (const ValueId output : outputs(g.experts)) {
+      if (auto found = complete(g, output)) {
+        return {*found};
+      }
+    }
+    return {};
+  }
+
+ private:
+  const torch::Sizes& shape(ValueId id) const {
+    return trace_.info(id).shape;
+  }
+  bool is_matrix(ValueId id, bool integers) const {
+    const auto dtype = trace_.info(id).dtype;
+    return shape(id).size() == 2 &&
+           (integers ? dtype == torch::Dtype::Int64
+                     : torch::is_floating_point(dtype));
+  }
+
+  /// True when the forward itself goes from expert to expert.
+  bool is_own(const Experts& e) const {
+    const std::string list = e.list();
+    if (list.empty()) {
+      return std::none_of(
+          graph_.calls.begin(), graph_.calls.end(), [&](const Frame* call) {
+            const auto inside = all_operations(*call);
+            return !steps_of(trace_, frame_, inside).empty();
+          });
+    }
+    const std::string prefix =
+        (frame_.path.empty() ? list : frame_.path + "." + list) + ".";
+    return std::any_of(
+        graph_.calls.begin(), graph_.calls.end(), [&](const Frame* call) {
+          return call->path.starts_with(prefix) &&
+                 call->path.find('.', prefix.size()) == std::string::npos;
+        });
+  }
+
+  void mark_results(const Experts& e) {
+    for (const OpNode* op : ops_) {
+      const auto step = product_of(trace_, frame_, *op);
+      if (step && step->product.weight == e.last.weight) {
+        results_.insert(step->result);
+      }
+    }
+  }
+
+  /// The values of the forward that `output` is computed from, itself included.
+  std::set<ValueId> cone(ValueId output) const {
+    std::set<ValueId> out;
+    std::vector<ValueId> pending{output};
+    while (!pending.empty()) {
+      const ValueId id = pending.back();
+      pending.pop_back();
+      if (!out.insert(id).second || is_input(id)) {
+        continue;
+      }
+      if (const OpNode* op = trace_.info(id).producer) {
+        pending.insert(pending.end(), op->inputs.begin(), op->inputs.end());
+      }
+    }
+    return out;
+  }
+  bool is_input(ValueId id) const {
+    return std::find(frame_.inputs.begin(), frame_.inputs.end(), id) !=
+           frame_.inputs.end();
+  }
+
+  /// The first few rows of the right width that all experts' answers are in.
+  std::vector<ValueId> outputs(const Experts& e) const {
+    constexpr size_t kTried = 3;
+    std::vector<ValueId> out;
+    for (const OpNode* op : graph_.ops) {
+      const ValueId id = op->outputs.size() == 1 ? op->outputs[0] : 0;
+      if (!id || out.size() == kTried || !is_matrix(id, false) ||
+          shape(id)[1] != e.hidden_size || id < *results_.rbegin()) {
+        continue;
+      }
+      const auto from = cone(id);
+      if (!results_.contains(id) &&
+          std::includes(
+              from.begin(), from.end(), results_.begin(), results_.end())) {
+        out.push_back(id);
+      }
+    }
+    return out;
+  }
+
+  /// Finds rows, choices and weights that make it agree.
+  std::optional<GroupedExperts> complete(GroupedExperts g, ValueId output)
+      const {
+    const auto from = cone(output);
+    const int64_t n = shape(output)[0];
+    std::vector<ValueId> rows, choices, weights;
+    for (ValueId id : from) {
+      if (shape(id).size() != 2 || shape(id)[0] != n || answers(id)) {
+        continue;
+      }
+      if (is_matrix(id, true) && shape(id)[1] <= g.experts.experts) {
+        choices.push_back(id);
+      } else if (is_matrix(id, false)) {
+        const bool wide = shape(id)[1] == g.experts.hidden_size;
+        (wide ? rows : weights).push_back(id);
+      }
+    }
+    std::reverse(choices.begin(), choices.end());
+    std::reverse(weights.begin(), weights.end());
+    g.output = output;
+    g.sums = true;
+    for (ValueId index : choices) {
+      if (!count_identities(g.experts, index)) {
+        continue;
+      }
+      for (ValueId weight : weights) {
+        g.experts.weighs_all = shape(weight) != shape(index);
+        if (g.experts.weighs_all && shape(weight)[1] != g.experts.experts) {
+          continue;
+        }
+        for (ValueId x : rows) {
+          g.input = g.experts.input = x;
+          g.indices = g.experts.indices = index;
+          g.weights = g.experts.weights = weight;
+          if (agrees(g)) {
+            return g;
+          }
+        }
+      }
+    }
+    return {};
+  }
+
+  /// How many indices past the experts there are. Only where some were chosen
+  /// do the numbers show what they stand for: else false.
+  bool count_identities(Experts& e, ValueId index) const {
+    const OpNode* op = trace_.info(index).producer;
+    const bool is_topk = op && op->op->name == "topk";
+    const auto classes = is_topk ? static_cast<int>(shape(op->inputs[0]).back())
+                                 : classes_of(ops_);
+    e.identities = std::max(0, classes - e.experts);
+    return e.identities == 0 ||
+           mx::max(recorded(trace_, index)).item<int64_t>() >= e.experts;
+  }
+
+  /// True when any expert's answer is in it.
+  bool answers(ValueId id) const {
+    const auto from = cone(id);
+    return std::any_of(results_.begin(), results_.end(), [&](ValueId result) {
+      return from.contains(result);
+    });
+  }
+
+  bool agrees(const GroupedExperts& g) const {
+    const auto index = recorded(trace_, g.indices);
+    const auto form = [&](const Given& given) {
+      return apply_experts(
+          interp_,
+          trace_,
+          frame_,
+          g.experts,
+          given.at(g.input),
+          index,
+          given.at(g.weights));
+    };
+    Given given = random_weights();
+    given.insert_or_assign(g.indices, index);  // follows from the rows too
+    given.insert_or_assign(g.input, random(shape_of(trace_, g.input), 51, 3));
+    given.insert_or_assign(g.weights, random(shape_of(trace_, g.weights), 52));
+    trace::Replay replay(interp_, trace_);
+    for (const auto& [id, array] : given) {
+      replay.replace(id, array);
+    }
+    RandomParameters randomised(interp_, frame_.module);
+    return relative_error(form(given), replay.compute(g.output)) < kTolerance &&
+           agree_in_half(
+               interp_,
+               trace_,
+               routed_alike(g.indices) ? half_ : nullptr,
+               given,
+               g.output,
+               [&](const Given& narrow) {
+                 RandomParameters rounded(interp_, frame_.module, mx::bfloat16);
+                 return form(narrow);
+               });
+  }
+
+  static mx::array recorded(const Trace& trace, ValueId id) {
+    return torch::array_of(*torch::as_tensor(trace.info(id).tensor));
+  }
+
+  bool routed_alike(ValueId indices) const {
+    return half_ && half_->ids[indices] &&
+           mx::array_equal(
+               recorded(trace_, indices),
+               recorded(*half_->trace, half_->ids[indices]))
+               .item<bool>();
+  }
+
+  /// What the weights are while the module's are random.
+  Given random_weights() const {
+    RandomParameters randomised(interp_, frame_.module);
+    const std::string prefix = frame_.path.empty() ? "" : frame_.path + ".";
+    Given out;
+    for (ValueId id = 1; id < trace_.values.size(); ++id) {
+      const auto& info = trace_.info(id);
+      const auto* tensor = torch::as_tensor(info.tensor);
+      if (tensor && tensor->is_parameter && !info.parameter.empty() &&
+          info.parameter.starts_with(prefix)) {
+        out.insert_or_assign(
+            id,
+            parameter(
+                interp_, frame_.module, info.parameter.substr(prefix.size())));
+      }
+    }
+    return out;
+  }
+
+  eval::Interpreter& interp_;
+  const Trace& trace_;
+  const Graph& graph_;
+  const Frame& frame_;
+  const trace::Twin* half_;
+  std::vector<const OpNode*> ops_;
+  std::set<ValueId> results_;  // of the last products
+};
+
+}  // namespace
+
+std::vector<GroupedExperts> lift_routed_experts(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Graph& graph,
+    const trace::Twin* half) {
+  return graph.frame->is_module()
+             ? RoutedSearch(interp, trace, graph, half).run()
+             : std::vector<GroupedExperts>{};
+}
+
+}  // namespace portwright::lift

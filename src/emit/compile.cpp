@@ -94,6 +94,12 @@ Value call_model(
   add("position_ids", position_ids);
   add(cache.name.c_str(), cache.value);
   const Value running(interp.import_module("portwright.running"));
+  if (const Value at = interp.call(
+          interp.getattr(running, "cache_position"),
+          {model, cache.value, ids, position_ids});
+      !at.is_none()) {
+    add("cache_position", at);
+  }
   if (const Value kept = interp.call(interp.getattr(running, "kept"), {model});
       !kept.is_none()) {
     add("logits_to_keep", kept);
@@ -157,6 +163,11 @@ Cache fill_cache(eval::Interpreter& interp, bool masked, const Evaluation& e) {
   const Value name =
       interp.call(interp.getattr(running, "cache_name"), {e.model});
   Cache cache{name.str(), value_or_throw(library::make_cache(interp, e.model))};
+  if (cache.value.is_none()) {
+    cache.value = interp.call(
+        interp.getattr(running, "own_cache"),
+        {e.model, Value::integer(e.batch)});
+  }
   const Value outputs =
       call_model(interp, e.model, cache, 0, e.offset, e.batch, masked, nullptr);
   const Value handed_on =

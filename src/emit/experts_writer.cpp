@@ -47,11 +47,20 @@ bool is_computed_in_float32(
 
 std::string
 ModuleWriter::expert_size(const Value& holder, const Frame& experts, int size) {
-  for (const Value& module : {holder, experts.module, frame_.module}) {
-    const std::string text = context_.integer_text(module, size);
-    if (!is_digits(text)) {
+  // The router beside them may be the one to keep it.
+  std::vector<Value> modules{holder, experts.module, frame_.module};
+  for (const Frame* call : graph_.calls) {
+    modules.push_back(call->module);
+  }
+  for (const Value& module : modules) {
+    const std::string text = context_.kept_integer(module, size);
+    if (!text.empty() && !is_digits(text)) {
       return text;
     }
+  }
+  if (const std::string text = context_.integer_text(holder, size);
+      !is_digits(text)) {
+    return text;
   }
   context_.hole(
       experts.call,

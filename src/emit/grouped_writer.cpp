@@ -48,6 +48,13 @@ bool GroupedWriter::reaches(ValueId id) {
   return false;
 }
 
+bool GroupedWriter::covers(const OpNode& op) const {
+  return std::any_of(found_.begin(), found_.end(), [&](const auto& known) {
+    const auto& inside = known.second.inside;
+    return std::find(inside.begin(), inside.end(), &op) != inside.end();
+  });
+}
+
 std::vector<ValueId> GroupedWriter::dependencies(ValueId id) const {
   const GroupedExperts& g = found_.at(id);
   std::vector<ValueId> out{g.input, g.indices, g.indices};

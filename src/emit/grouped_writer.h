@@ -24,6 +24,8 @@ class GroupedWriter {
   bool owns(ValueId id) const {
     return found_.contains(id);
   }
+  /// True for an operation that what is owned stands for.
+  bool covers(const OpNode& op) const;
   /// What an owned value is computed from.
   std::vector<ValueId> dependencies(ValueId id) const;
   Expression produce(ValueId id);

@@ -14,10 +14,12 @@ namespace {
 using eval::Value;
 
 constexpr const char* kCaches = "class Cache:\n"
-                                "    def get_recurrent_state(self):\n"
-                                "        pass\n"
-                                "    def update_recurrent_state(self):\n"
+                                "    def update(self, keys, values):\n"
                                 "        pass\n";
+
+constexpr const char* kRunning = "def one_token():\n    pass\n"
+                                 "def get_recurrent_state():\n    pass\n"
+                                 "def update_recurrent_state():\n    pass\n";
 
 constexpr const char* kHeader =
     "import torch\n"
@@ -90,8 +92,7 @@ class KeptStatesTest : public ::testing::Test {
   KeptStatesTest() {
     torch::install_torch(interp_);
     interp_.run_source("transformers.cache_utils", "cache_utils.py", kCaches);
-    interp_.run_source(
-        "portwright.running", "running.py", "def one_token():\n    pass\n");
+    interp_.run_source("portwright.running", "running.py", kRunning);
   }
 
   void record(const std::string& forward) {

@@ -108,6 +108,10 @@ class ModuleWriter {
     return !is_named(id) && uses(id) <= 1 && !attention_.owns(id) &&
            !recurrent_.owns(id);
   }
+  /// True for an operation that lifted experts stand for.
+  bool covers(const OpNode& op) const {
+    return grouped_.covers(op);
+  }
   /// Inputs that other forwards of the class are not given, and the names of
   /// their parameters.
   std::map<ValueId, std::string> optional_inputs() const;

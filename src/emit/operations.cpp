@@ -150,7 +150,8 @@ std::vector<std::string> Operations::topk(const OpNode& op) {
   for (ValueId id : op.outputs) {
     if (auto it = w_.graph().users.find(id); it != w_.graph().users.end()) {
       for (const OpNode* user : it->second) {
-        if (user->op->name == "getitem" || user->op->name == "select") {
+        if ((user->op->name == "getitem" || user->op->name == "select") &&
+            !w_.covers(*user)) {
           w_.context().hole(
               user->span, "the order of topk() has no translation");
         }

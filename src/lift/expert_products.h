@@ -24,7 +24,7 @@ ValueId operand_of(const OpNode& op, size_t parameter);
 std::optional<ExpertStep>
 product_of(const Trace& trace, const Frame& frame, const OpNode& op);
 
-/// The products of the first expert that was hit, biases taken in.
+/// The products of the first expert that rows chose, biases taken in.
 std::vector<ExpertStep> steps_of(
     const Trace& trace,
     const Frame& frame,

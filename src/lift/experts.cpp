@@ -63,8 +63,13 @@ int64_t count_alike(
     if (owner == below.end() || class_of(e) != class_of(at.index)) {
       return false;
     }
-    const Value* held = owner->second.object()->attrs->find(base::Symbol(
-        dot == std::string::npos ? at.leaf : at.leaf.substr(dot + 1)));
+    const Value* all =
+        owner->second.object()->attrs->find(base::Symbol("_parameters"));
+    const Value* held =
+        all && all->is(eval::Kind::Dict)
+            ? all->get<eval::Dict>()->find(
+                  dot == std::string::npos ? at.leaf : at.leaf.substr(dot + 1))
+            : nullptr;
     const auto* tensor = held ? torch::as_tensor(*held) : nullptr;
     return tensor && tensor->sizes == sizes;
   };
@@ -209,6 +214,9 @@ std::vector<ExpertStep> steps_of(
   std::vector<ExpertStep> out;
   for (const OpNode* op : ops) {
     if (auto step = product_of(trace, frame, *op)) {
+      if (trace.info(step->result).shape[0] == 0) {
+        continue;  // nothing chose it
+      }
       for (const ExpertStep& known : out) {
         if (known.product.weight == step->product.weight) {
           return out;

@@ -60,9 +60,14 @@ bool is_cache_update(const Frame& frame) {
          frame.function->name == "update";
 }
 
-bool is_state_update(const Frame& frame) {
+bool is_kept_by_cache(const Frame& frame) {
   return frame.function && !frame.is_module() &&
-         frame.module_name() == "transformers.cache_utils" &&
+         (frame.module_name() == "transformers.cache_utils" ||
+          frame.module_name() == "portwright.running");
+}
+
+bool is_state_update(const Frame& frame) {
+  return is_kept_by_cache(frame) &&
          (frame.function->name == "update_conv_state" ||
           frame.function->name == "update_recurrent_state");
 }

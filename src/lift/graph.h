@@ -55,6 +55,8 @@ class Flows {
 /// True for a call into the library's masks or caches, which is one construct.
 bool is_mask_function(const Frame& frame);
 bool is_cache_update(const Frame& frame);
+/// True for a call into the library's caches, or one that stands for it.
+bool is_kept_by_cache(const Frame& frame);
 /// ... that writes a recurrent layer's states.
 bool is_state_update(const Frame& frame);
 /// ... that keeps the keys of an index, which chooses what to attend to.

@@ -17,6 +17,8 @@ struct GroupedExperts {
   ValueId indices = 0;  // (N, K), integers
   ValueId weights = 0;  // (N, K), or none
   ValueId output = 0;   // (N, O) where `sums`, else (N * K, O)
+  /// What lies between, where that is known.
+  std::vector<const OpNode*> inside;
   bool each_choice = false;
   bool sums = false;
   /// Of several products all is set, of a single one `last` alone. Parameters

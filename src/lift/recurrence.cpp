@@ -17,8 +17,7 @@ using eval::Value;
 namespace {
 
 bool is_state_read(const Frame& frame) {
-  return frame.function && !frame.is_module() &&
-         frame.module_name() == "transformers.cache_utils" &&
+  return is_kept_by_cache(frame) &&
          frame.function->name == "get_recurrent_state";
 }
 

@@ -82,17 +82,18 @@ class RoutedSearch {
     }
   }
 
-  /// The values of the forward that `output` is computed from, itself included.
-  std::set<ValueId> cone(ValueId output) const {
-    std::set<ValueId> out;
+  using Values = std::set<ValueId>;
+
+  /// The values that `output` is computed from, itself included, back to
+  /// `ends` and to the forward's inputs.
+  Values cone(ValueId output, const Values& ends = {}) const {
+    Values out;
     std::vector<ValueId> pending{output};
     while (!pending.empty()) {
       const ValueId id = pending.back();
       pending.pop_back();
-      if (!out.insert(id).second || is_input(id)) {
-        continue;
-      }
-      if (const OpNode* op = trace_.info(id).producer) {
+      const OpNode* op = trace_.info(id).producer;
+      if (out.insert(id).second && !ends.contains(id) && !is_input(id) && op) {
         pending.insert(pending.end(), op->inputs.begin(), op->inputs.end());
       }
     }
@@ -103,67 +104,88 @@ class RoutedSearch {
            frame_.inputs.end();
   }
 
-  /// The first few rows of the right width that all experts' answers are in.
+  /// Rows of the right width that all experts' answers are in, the last first.
   std::vector<ValueId> outputs(const Experts& e) const {
-    constexpr size_t kTried = 3;
     std::vector<ValueId> out;
     for (const OpNode* op : graph_.ops) {
       const ValueId id = op->outputs.size() == 1 ? op->outputs[0] : 0;
-      if (!id || out.size() == kTried || !is_matrix(id, false) ||
-          shape(id)[1] != e.hidden_size || id < *results_.rbegin()) {
+      if (!id || !is_matrix(id, false) || shape(id)[1] != e.hidden_size ||
+          results_.contains(id)) {
         continue;
       }
       const auto from = cone(id);
-      if (!results_.contains(id) &&
-          std::includes(
+      if (std::includes(
               from.begin(), from.end(), results_.begin(), results_.end())) {
-        out.push_back(id);
+        out.insert(out.begin(), id);
       }
     }
     return out;
   }
 
-  /// Finds rows, choices and weights that make it agree.
-  std::optional<GroupedExperts> complete(GroupedExperts g, ValueId output)
-      const {
-    const auto from = cone(output);
-    const int64_t n = shape(output)[0];
+  /// Values that rows, choices and weights may be, the likeliest first.
+  struct Candidates {
     std::vector<ValueId> rows, choices, weights;
-    for (ValueId id : from) {
-      if (shape(id).size() != 2 || shape(id)[0] != n || answers(id)) {
+  };
+  Candidates candidates(const Experts& e, ValueId output) const {
+    Candidates out;
+    for (ValueId id : cone(output)) {
+      if (shape(id).size() != 2 || shape(id)[0] != shape(output)[0] ||
+          has_answers(id)) {
         continue;
       }
-      if (is_matrix(id, true) && shape(id)[1] <= g.experts.experts) {
-        choices.push_back(id);
+      if (is_matrix(id, true) && shape(id)[1] <= e.experts) {
+        out.choices.insert(out.choices.begin(), id);
+      } else if (is_matrix(id, false) && shape(id)[1] == e.hidden_size) {
+        out.rows.push_back(id);
       } else if (is_matrix(id, false)) {
-        const bool wide = shape(id)[1] == g.experts.hidden_size;
-        (wide ? rows : weights).push_back(id);
+        out.weights.insert(out.weights.begin(), id);
       }
     }
-    std::reverse(choices.begin(), choices.end());
-    std::reverse(weights.begin(), weights.end());
+    return out;
+  }
+
+  /// Finds those that make it agree.
+  std::optional<GroupedExperts> complete(GroupedExperts g, ValueId output) {
+    const Candidates all = candidates(g.experts, output);
     g.output = output;
     g.sums = true;
-    for (ValueId index : choices) {
+    for (ValueId index : all.choices) {
       if (!count_identities(g.experts, index)) {
         continue;
       }
-      for (ValueId weight : weights) {
+      for (ValueId weight : all.weights) {
         g.experts.weighs_all = shape(weight) != shape(index);
         if (g.experts.weighs_all && shape(weight)[1] != g.experts.experts) {
           continue;
         }
-        for (ValueId x : rows) {
+        for (ValueId x : all.rows) {
           g.input = g.experts.input = x;
           g.indices = g.experts.indices = index;
           g.weights = g.experts.weights = weight;
-          if (agrees(g)) {
+          if (follows(g) && trials_-- > 0 && agrees(g)) {
             return g;
           }
         }
       }
     }
     return {};
+  }
+
+  /// True when it is computed from these alone, and what lies between.
+  bool follows(GroupedExperts& g) const {
+    const Values ends{g.input, g.indices, g.weights};
+    g.inside.clear();
+    for (ValueId id : cone(g.output, ends)) {
+      const auto& info = trace_.info(id);
+      if (ends.contains(id) || !info.parameter.empty()) {
+        continue;
+      }
+      if (is_input(id) || !info.producer) {
+        return false;
+      }
+      g.inside.push_back(info.producer);
+    }
+    return true;
   }
 
   /// How many indices past the experts there are. Only where some were chosen
@@ -179,7 +201,7 @@ class RoutedSearch {
   }
 
   /// True when any expert's answer is in it.
-  bool answers(ValueId id) const {
+  bool has_answers(ValueId id) const {
     const auto from = cone(id);
     return std::any_of(results_.begin(), results_.end(), [&](ValueId result) {
       return from.contains(result);
@@ -187,6 +209,14 @@ class RoutedSearch {
   }
 
   bool agrees(const GroupedExperts& g) const {
+    try {
+      return agrees_by_numbers(g);
+    } catch (const eval::PythonError&) {
+      return false;  // other choices than those that its shapes came from
+    }
+  }
+
+  bool agrees_by_numbers(const GroupedExperts& g) const {
     const auto index = recorded(trace_, g.indices);
     const auto form = [&](const Given& given) {
       return apply_experts(
@@ -258,6 +288,7 @@ class RoutedSearch {
   const trace::Twin* half_;
   std::vector<const OpNode*> ops_;
   std::set<ValueId> results_;  // of the last products
+  int trials_ = 24;            // proofs left
 };
 
 }  // namespace

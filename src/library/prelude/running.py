@@ -44,6 +44,36 @@ def make_cache(model):
     return kwargs.get("past_key_values", kwargs.get("cache_params"))
 
 
+def own_cache(model, batch_size):
+    """What v4 models that keep more than keys have generate() start with, or None."""
+    if not hasattr(model, "_get_initial_cache_position"):
+        return None
+    ids = torch.zeros((batch_size, 1), dtype=torch.long)
+    kwargs = {"use_cache": True, "attention_mask": torch.ones_like(ids)}
+    kwargs = model._get_initial_cache_position(1, model.device, kwargs)
+    inputs = model.prepare_inputs_for_generation(ids, **kwargs)
+    return inputs.get("past_key_values", inputs.get("cache_params"))
+
+
+def cache_position(model, cache, ids, positions):
+    """What v4 tells a forward beside a cache of the model's own; None for others."""
+    own = cache is not None and type(cache).__module__ != "transformers.cache_utils"
+    if not (own and _accepts(model, "cache_position")):
+        return None
+    if not hasattr(model, "_get_initial_cache_position"):
+        return None
+    if cache_name(model) == "past_key_values" or ids.shape[1] == 1:
+        return positions[0]
+    # Without keys more than one token are a first forward.
+    inputs = model.prepare_inputs_for_generation(
+        ids,
+        use_cache=True,
+        cache_params=cache,
+        cache_position=torch.arange(ids.shape[1]),
+    )
+    return inputs["cache_position"]
+
+
 def handed_on(model, outputs):
     """[keyword, cache] that a forward which was given none answers for the next."""
     for name in ("past_key_values", "cache_params", "state"):
@@ -55,6 +85,14 @@ def handed_on(model, outputs):
 
 def one_token():
     """Stands in a trace for a module's forward of one token."""
+
+
+def get_recurrent_state():
+    """Stands in a trace for a module's reading of a state it keeps."""
+
+
+def update_recurrent_state():
+    """... and for its keeping another."""
 
 
 def untie(model):

@@ -203,7 +203,8 @@ void record_step(
       const auto start = size();
       const auto shape = forward();
       by_rows = shape.size() != 3 || (shape[0] == e.batch && shape[1] == 1);
-      return give_to_layers(interp, recorded, kept.changes(start), 0);
+      return before_copies(
+          recorded, give_to_layers(interp, recorded, kept.changes(start), 0));
     });
   };
   auto step = one_token();
@@ -259,14 +260,15 @@ std::unique_ptr<trace::Trace> record_model(
   KeptStates kept(interp, recorded, cache.value);
   forward(e.offset, e.length, &e);
   const auto whole = kept.changes(1);
-  const auto changes = give_to_layers(interp, recorded, whole, e.ids);
+  const auto given = give_to_layers(interp, recorded, whole, e.ids);
+  const auto changes = before_copies(recorded, given);
   if (normalise_states(interp, recorded, changes, e.ids)) {
     record_step(interp, recorder, kept, changes, e, [&] {
       return forward(e.offset + e.length, 1, nullptr);
     });
   }
-  if (changes.size() != whole.size() ||
-      !std::equal(changes.begin(), changes.end(), whole.begin(), keeps_same)) {
+  if (given.size() != whole.size() ||
+      !std::equal(given.begin(), given.end(), whole.begin(), keeps_same)) {
     const auto numbers = find_first_states(
         interp, recorder, [&] { return fill_cache(interp, masked, e).value; });
     for (const auto& change : changes) {

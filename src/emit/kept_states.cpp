@@ -192,6 +192,41 @@ std::vector<Change> KeptStates::changes(ValueId first) {
 
 namespace {
 
+/// What an operation writes over all of a tensor; 0 when it does not.
+ValueId written_whole(const Trace& trace, const OpNode& op) {
+  if (op.inputs.size() != 2) {
+    return 0;
+  }
+  const OpNode* onto = trace.info(op.inputs[0]).producer;
+  const bool cleared = onto && onto->op->name.starts_with("zero") &&
+                       (op.op->name == "add" || op.op->name == "add_");
+  const auto& from = trace.info(op.inputs[1]);
+  const auto& to = trace.info(op.outputs[0]);
+  return (cleared || op.op->name == "copy_") && from.shape == to.shape &&
+                 from.dtype == to.dtype
+             ? op.inputs[1]
+             : 0;
+}
+
+}  // namespace
+
+std::vector<Change> before_copies(
+    const Trace& trace,
+    std::vector<Change> changes) {
+  for (Change& change : changes) {
+    while (const OpNode* op = trace.info(change.after).producer) {
+      const ValueId from = change.own ? written_whole(trace, *op) : 0;
+      if (!from) {
+        break;
+      }
+      change.after = from;
+    }
+  }
+  return changes;
+}
+
+namespace {
+
 /// torch.cat([before, new], dim=-2) of keys or values; the new ones.
 ValueId appended(const Trace& trace, const Change& change) {
   const OpNode* cat = trace.info(change.after).producer;

@@ -51,6 +51,12 @@ class KeptStates {
   std::vector<const eval::Object*> around_;  // of what is visited
 };
 
+/// What is copied into a place, or added to the zeros it was filled with, was
+/// the state before that.
+std::vector<KeptStates::Change> before_copies(
+    const Trace& trace,
+    std::vector<KeptStates::Change> changes);
+
 /// States that the model keeps by itself are recorded as if it kept them in the
 /// library's cache: a module's forward begins with reading them and ends with
 /// updating them. True when any module keeps states.

@@ -87,6 +87,44 @@ constexpr const char* kTwoStates =
     "        self.state = state\n"
     "        return y\n";
 
+/// Writes over the tensor that it keeps.
+constexpr const char* kCopying =
+    "    kept = torch.zeros(2, 6)\n"
+    "    def forward(self, x):\n"
+    "        u = self.linear(x)\n"
+    "        state = self.kept.clone()\n"
+    "        each = []\n"
+    "        for t in range(u.shape[1]):\n"
+    "            state = torch.tanh(0.5 * state + u[:, t])\n"
+    "            each.append(state)\n"
+    "        if self.state is None:\n"
+    "            self.state = self.kept\n"
+    "        self.state.zero_()\n"
+    "        self.state += state\n"
+    "        self.state.copy_(1 * self.state)\n"
+    "        return torch.stack(each, dim=1)\n";
+
+/// Keeps keys and values in a cache of its own.
+constexpr const char* kOwnKeys =
+    "    def forward(self, x):\n"
+    "        u = self.linear(x)[:, None]\n"
+    "        keys, values = cache.update(u, 2 * u)\n"
+    "        self.state = u[:, 0, -1]\n"
+    "        return keys[:, 0, -x.shape[1] :] + values[:, 0, -x.shape[1] :]\n\n"
+    "class OwnCache:\n"
+    "    def __init__(self):\n"
+    "        self.kept = None\n"
+    "    def update(self, keys, values):\n"
+    "        if self.kept is None:\n"
+    "            self.kept = [keys, values]\n"
+    "        else:\n"
+    "            self.kept = [\n"
+    "                torch.cat([self.kept[0], keys], dim=2),\n"
+    "                torch.cat([self.kept[1], values], dim=-2),\n"
+    "            ]\n"
+    "        return self.kept[0], self.kept[1]\n\n"
+    "cache = OwnCache()\n";
+
 class KeptStatesTest : public ::testing::Test {
  protected:
   KeptStatesTest() {
@@ -107,11 +145,12 @@ class KeptStatesTest : public ::testing::Test {
     interp_.call(layer, {tokens(4)});
     recorder.built(layer);
     Trace& trace = recorder.trace();
-    KeptStates kept(interp_, trace, {});
+    const Value cache = interp_.try_getattr(Value(module), "cache");
+    KeptStates kept(interp_, trace, cache);
     const auto before = static_cast<trace::ValueId>(trace.values.size());
     const Value x = tokens(7);
     interp_.call(layer, {x});
-    changes_ = kept.changes(before);
+    changes_ = before_copies(trace, kept.changes(before));
     const trace::ValueId ids = torch::as_tensor(x)->value_id;
     ASSERT_TRUE(normalise_states(interp_, trace, changes_, ids));
     const size_t items = trace.root.items.size();
@@ -140,6 +179,20 @@ TEST_F(KeptStatesTest, FindsWhatAModuleKeepsByItself) {
   EXPECT_EQ(changes_[0].place, ".state");
   EXPECT_TRUE(changes_[0].own);
   EXPECT_EQ(lift::find_state_updates(graph_).size(), 1);
+}
+
+TEST_F(KeptStatesTest, TakesWhatIsCopiedIntoAPlace) {
+  record(kCopying);
+  ASSERT_EQ(changes_.size(), 1);
+  EXPECT_EQ(trace_->info(changes_[0].after).producer->op->name, "mul");
+}
+
+TEST_F(KeptStatesTest, TakesKeysOfAnOwnCacheForTheLibrarys) {
+  record(kOwnKeys);
+  EXPECT_EQ(changes_.size(), 3);
+  const auto updates = lift::find_state_updates(graph_);
+  EXPECT_EQ(updates.size(), 1);  // of the state
+  EXPECT_TRUE(lift::updates_keys(*graph_.frame));
 }
 
 TEST_F(KeptStatesTest, CutsTheForwardOfOneTokenOut) {

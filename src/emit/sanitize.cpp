@@ -165,25 +165,32 @@ std::string division(const KeyRule& rule) {
 /// the file do not hold: what their forwards do not read.
 std::set<std::string> unread_buffers(const Context& context) {
   std::set<std::string> out;
-  for (const auto& info : context.trace.values) {
-    const auto* tensor = torch::as_tensor(info.tensor);
-    const size_t dot = info.parameter.rfind('.');
-    if (!tensor || !tensor->is_buffer || !tensor->persistent ||
-        dot == std::string::npos) {
+  const auto holds = [](const ClassText& c, const std::string& name) {
+    return std::any_of(c.init.begin(), c.init.end(), [&](const auto& line) {
+      return line.find("self." + name + " = ") != std::string::npos;
+    });
+  };
+  for (const auto& [path, module] : context.trace.modules) {
+    const auto* attributes = module.object()->attrs;
+    const Value* buffers =
+        attributes ? attributes->find(base::Symbol("_buffers")) : nullptr;
+    if (!buffers || !buffers->is(eval::Kind::Dict)) {
       continue;
     }
-    const std::string path = info.parameter.substr(0, dot);
-    const std::string name = info.parameter.substr(dot + 1);
-    const Value owner = context.module(path);
-    for (const ClassText& c : context.classes) {
-      const bool holds =
-          std::any_of(c.init.begin(), c.init.end(), [&](const auto& line) {
-            return line.find("self." + name + " = ") != std::string::npos;
-          });
-      if (c.frame && owner.defined() && c.frame->module.defined() &&
-          c.frame->module.object()->cls == owner.object()->cls && !holds &&
-          lift::keeps_state(*c.frame)) {
-        out.insert(path.substr(path.rfind('.') + 1) + "." + name);
+    const Value* transient =
+        attributes->find(base::Symbol("_non_persistent_buffers_set"));
+    const auto is_saved = [&](const std::string& name) {
+      return !transient || !transient->get<eval::Set>()->items->find(name);
+    };
+    for (const auto& entry : buffers->get<eval::Dict>()->entries()) {
+      const bool saved = entry.key.defined() && torch::as_tensor(entry.value) &&
+                         is_saved(entry.key.str());
+      for (const ClassText& c : context.classes) {
+        if (saved && c.frame && c.frame->module.defined() &&
+            c.frame->module.object()->cls == module.object()->cls &&
+            !holds(c, entry.key.str()) && lift::keeps_state(*c.frame)) {
+          out.insert(path.substr(path.rfind('.') + 1) + "." + entry.key.str());
+        }
       }
     }
   }

@@ -93,7 +93,7 @@ Slice of_listed_module(
   Slice out{at->list + ".*." + at->leaf, {}, false, false};
   at->list = frame.path.empty() ? at->list : frame.path + "." + at->list;
   const int64_t count = count_alike(trace, *at, sizes);
-  if (count < 2 || at->index >= count) {
+  if (at->index >= count) {
     return {};
   }
   out.sizes = {count};

@@ -35,6 +35,7 @@ def made(reference_worker, tmp_path_factory):
         "guarded_imports",
         "states_and_keys",
         "shared_keys",
+        "looped_experts",
     ],
 )
 def test_equals_torch(name, made, agree):

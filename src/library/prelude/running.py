@@ -66,10 +66,7 @@ def cache_position(model, cache, ids, positions):
         return positions[0]
     # Without keys more than one token are a first forward.
     inputs = model.prepare_inputs_for_generation(
-        ids,
-        use_cache=True,
-        cache_params=cache,
-        cache_position=torch.arange(ids.shape[1]),
+        ids, use_cache=True, cache_position=torch.arange(ids.shape[1])
     )
     return inputs["cache_position"]
 

@@ -1,7 +1,5 @@
 """As the v4 years wrote it: a loop over modules for experts, a cache of its own."""
 
-import torch
-from torch import nn
 from transformers.generation import GenerationMixin
 from transformers.masking_utils import create_causal_mask
 from transformers.modeling_outputs import (
@@ -13,6 +11,9 @@ from transformers.models.llama.modeling_llama import (
     LlamaRMSNorm,
     eager_attention_forward,
 )
+
+import torch
+from torch import nn
 
 from .configuration_looped import LoopedConfig
 
@@ -41,6 +42,9 @@ class LoopedCache:
     def get_seq_length(self, layer_idx=0):
         keys = self.keys[self.attends]
         return 0 if keys.shape[-1] == 0 else keys.shape[-2]
+
+    def get_query_offset(self, layer_idx=0):
+        return self.get_seq_length()
 
     def get_mask_sizes(self, query_length, layer_idx):
         if isinstance(query_length, torch.Tensor):
@@ -80,19 +84,23 @@ class LoopedConv(nn.Module):
         self.kernel = config.conv_kernel
         self.in_proj = nn.Linear(config.hidden_size, 2 * config.hidden_size, bias=False)
         self.conv = nn.Conv1d(
-            config.hidden_size, config.hidden_size, self.kernel, groups=config.hidden_size
+            config.hidden_size,
+            config.hidden_size,
+            self.kernel,
+            groups=config.hidden_size,
         )
         self.out_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def forward(self, hidden_states, attention_mask, past_key_values):
-        x, gate = self.in_proj(hidden_states).transpose(1, 2).chunk(2, dim=1)
+        x, gate = self.in_proj(hidden_states).chunk(2, dim=-1)
+        x = x.transpose(1, 2)
         if past_key_values is None:
             x = nn.functional.pad(x, (self.kernel - 1, 0))
         else:
             x = torch.cat([past_key_values.inputs[self.layer_idx], x], dim=-1)
             past_key_values.inputs[self.layer_idx] = x[..., 1 - self.kernel :]
-        x = self.conv(x) * nn.functional.silu(gate)
-        return self.out_proj(x.transpose(1, 2))
+        x = self.conv(x).transpose(1, 2)
+        return self.out_proj(x * nn.functional.silu(gate))
 
 
 class LoopedExpert(nn.Module):

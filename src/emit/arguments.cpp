@@ -339,7 +339,6 @@ std::string write_arguments(
   choices.insert(choices.begin(), context.guards.begin(), context.guards.end());
   std::set<std::string> fields = context.fields;
   const std::string computed = write_computed_fields(cls, fields);
-  const bool rope = fields.contains("rope_theta");
   const bool partial = fields.contains("partial_rotary_factor");
   const std::set<std::string> rope_fields{
       "rope_theta", "rope_scaling", "partial_rotary_factor"};
@@ -456,9 +455,7 @@ std::string write_arguments(
   }
   const auto read = layer_fields_read(context);
   body.insert(body.end(), read.begin(), read.end());
-  if (rope || context.rope_by_kind) {
-    write_rope_arguments(context, configs, partial, out, body, guards);
-  }
+  write_rope_arguments(context, configs, partial, out, body, guards);
   for (const Guard& g : choices) {
     body.push_back("if " + g.refused + ":");
     body.push_back("    raise ValueError(" + g.message + ")");

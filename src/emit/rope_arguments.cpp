@@ -1,10 +1,7 @@
 #include "emit/rope_arguments.h"
 
-#include <regex>
-
-#include "emit/config_class.h"
 #include "emit/expression.h"
-#include "emit/rope_sets.h"
+#include "emit/rope_config.h"
 
 namespace portwright::emit {
 
@@ -21,140 +18,6 @@ std::string number(double value) {
   std::string text = fmt::format("{}", value);
   return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
 }
-
-/// What the config class makes of configs.
-class Reader {
- public:
-  Reader(Context& context, Configs& configs)
-      : context_(context), configs_(configs) {
-    bare_ = context.evaluation.json;
-    for (const auto& name : {"rope_parameters", "rope_scaling"}) {
-      bare_.erase(name);
-    }
-    find_names();
-    for (const auto& name : names_) {
-      bare_.erase(name);
-    }
-    scaled_ = bare_;
-    scaled_["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 2.0}};
-  }
-
-  /// The config without any rotary field.
-  const json& bare() const {
-    return bare_;
-  }
-  /// With a flat rope_scaling and nothing else: a class may have a set of its
-  /// own for configs that have none, whose flat fields it then does not read.
-  const json& scaled() const {
-    return scaled_;
-  }
-  /// Names that the config's own file mentions as texts, and the usual ones.
-  const std::vector<std::string>& names() const {
-    return names_;
-  }
-
-  /// The rotary parameters of a config; of one kind of layer, when that is
-  /// given. Undefined when the class refuses the config or has no such set.
-  Value parameters(const json& config, const std::string& kind = "") const {
-    const Value made = configs_(config);
-    if (!made.defined()) {
-      return {};
-    }
-    const Value all = rope_sets(context_.interp, made);
-    if (kind.empty() || !all.is(eval::Kind::Dict)) {
-      return all;
-    }
-    const Value* own = all.get<eval::Dict>()->find(kind);
-    return own ? *own : Value();
-  }
-
-  static std::optional<double> number_in(const Value& set, const char* name) {
-    const Value* v =
-        set.is(eval::Kind::Dict) ? set.get<eval::Dict>()->find(name) : nullptr;
-    return v && v->is_number() ? std::optional(v->as_double()) : std::nullopt;
-  }
-
-  /// The names under which a flat field of `config` reaches `parameter`.
-  std::vector<std::string> keys_of(
-      const char* parameter,
-      const json& config,
-      const std::string& kind = "") const {
-    // A value that no default has.
-    const double value =
-        std::string_view(parameter) == "rope_theta" ? 12347.0 : 0.625;
-    std::vector<std::string> out;
-    for (const auto& name : names_) {
-      json with = config;
-      with[name] = value;
-      if (number_in(parameters(with, kind), parameter) == value) {
-        out.push_back(name);
-      }
-    }
-    return out;
-  }
-
-  /// True when a set of this type is taken as it is.
-  bool takes(const std::string& type) const {
-    json set = {
-        {"rope_type", type},
-        {"rope_theta", 12347.0},
-        {"factor", 2.0},
-        {"original_max_position_embeddings", 16}};
-    if (type == "llama3") {
-      set["low_freq_factor"] = 1.0;
-      set["high_freq_factor"] = 4.0;
-    }
-    json with = bare_;
-    std::string kind;
-    if (context_.rope_by_kind) {
-      json sets = json::object();
-      for (const auto& k : context_.rope_kinds) {
-        sets[k] = set;
-        kind = k;
-      }
-      with["rope_parameters"] = sets;
-    } else if (has_rope_parameters(
-                   context_.interp, context_.evaluation.config)) {
-      with["rope_parameters"] = set;
-    } else {
-      set.erase("rope_theta");
-      with["rope_scaling"] = set;
-    }
-    const Value made = parameters(with, kind);
-    if (!made.is(eval::Kind::Dict)) {
-      return false;
-    }
-    const Value* got = made.get<eval::Dict>()->find("rope_type");
-    return got && got->is_str() && got->str() == type;
-  }
-
- private:
-  void find_names() {
-    names_ = {"rope_theta", "partial_rotary_factor"};
-    const auto* cls = context_.evaluation.config.object()->cls;
-    std::string text(cls->span ? cls->span.text() : "");
-    for (const auto& field : declared_fields(*cls)) {
-      text += " \"" + field + "\"";
-    }
-    static const std::regex kText(
-        R"re(["'](\w*(?:rot|rope|base|theta)\w*)["'])re");
-    for (auto it = std::sregex_iterator(text.begin(), text.end(), kText);
-         it != std::sregex_iterator();
-         ++it) {
-      const std::string name = (*it)[1];
-      if (name != "rope_parameters" && name != "rope_scaling" &&
-          name != "rope_type" &&
-          std::find(names_.begin(), names_.end(), name) == names_.end()) {
-        names_.push_back(name);
-      }
-    }
-  }
-
-  Context& context_;
-  Configs& configs_;
-  json bare_, scaled_;
-  std::vector<std::string> names_;
-};
 
 /// True when the model's rotary embedding can be of the library's types.
 bool uses_library_types(const Context& context) {
@@ -200,7 +63,8 @@ class ArgumentWriter {
         partial ? field("partial_rotary_factor", default_partial()) : "";
     const std::string original = original_field();
     add(
-        {"rope = self.rope_scaling or self.rope_parameters or " + own_set(),
+        {"rope = self.rope_scaling or self.rope_parameters or " +
+             reader_.own_set(unread_),
          "self.rope_theta = rope.get(\"rope_theta\", " + theta + ")"});
     if (partial) {
       add(
@@ -209,6 +73,19 @@ class ArgumentWriter {
     }
     checks("");
     add({"self.rope_scaling = " + completed(original)});
+  }
+
+  /// For a port that takes no rotary parameters from there: a set of another
+  /// type would have turned the source's rope into another.
+  void only_types() {
+    fields_ += "    rope_scaling: Optional[Dict[str, Any]] = None\n"
+               "    rope_parameters: Optional[Dict[str, Any]] = None\n";
+    types_ = context_.rope_types;
+    if (types_.empty()) {
+      types_.insert("default");
+    }
+    add({"rope = self.rope_scaling or self.rope_parameters or {}"});
+    checks("");
   }
 
   void by_kind() {
@@ -249,7 +126,7 @@ class ArgumentWriter {
     const Value set =
         reader_.parameters(only_scaled ? reader_.scaled() : reader_.bare());
     const std::string value =
-        number(Reader::number_in(set, parameter).value_or(fallback));
+        number(RopeConfig::number_in(set, parameter).value_or(fallback));
     if (names.empty()) {
       return value;
     }
@@ -276,38 +153,6 @@ class ArgumentWriter {
     return known == context_.defaults.end()
                ? 1.0
                : std::strtod(known->second.text.c_str(), nullptr);
-  }
-
-  /// The set of a config that has none, without what flat fields give.
-  std::string own_set() {
-    const Value set = reader_.parameters(reader_.bare());
-    std::string items;
-    for (const auto& e : entries_of(set)) {
-      const std::string& name = e.key.str();
-      const bool flat =
-          (name == "rope_theta" || name == "partial_rotary_factor") &&
-          !unread_.contains(name);
-      const bool plain =
-          name == "rope_type" && e.value.is_str() && e.value.str() == "default";
-      if (!flat && !plain && !e.value.is_none()) {
-        items += (items.empty() ? "" : ", ") + quoted(name) + ": " +
-                 literal(context_.interp, e.value);
-      }
-    }
-    return "{" + items + "}";
-  }
-
-  /// Those with texts for keys; none where it is no set.
-  static std::vector<eval::Dict::Entry> entries_of(const Value& set) {
-    std::vector<eval::Dict::Entry> out;
-    if (set.is(eval::Kind::Dict)) {
-      for (const auto& e : set.get<eval::Dict>()->entries()) {
-        if (e.key.defined() && e.key.is_str()) {
-          out.push_back(e);
-        }
-      }
-    }
-    return out;
   }
 
   /// A field of the config that stands above the one in the set.
@@ -390,13 +235,13 @@ class ArgumentWriter {
     std::string out, scaling = scaled_kinds().empty() ? "" : "rope_scaling";
     for (const auto& kind : context_.rope_kinds) {
       const Value set = reader_.parameters(reader_.bare(), kind);
-      const auto theta = Reader::number_in(set, "rope_theta");
+      const auto theta = RopeConfig::number_in(set, "rope_theta");
       if (!theta) {
         return "";
       }
       const auto keys = reader_.keys_of("rope_theta", reader_.bare(), kind);
       std::string items;
-      for (const auto& e : entries_of(set)) {
+      for (const auto& e : RopeConfig::entries_of(set)) {
         const std::string& name = e.key.str();
         std::string text = context_.interp.repr(e.value);
         if (name == "rope_theta" && !keys.empty()) {
@@ -450,7 +295,7 @@ class ArgumentWriter {
       json with = reader_.bare();
       with["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 7.25}};
       for (const auto& kind : context_.rope_kinds) {
-        if (Reader::number_in(reader_.parameters(with, kind), "factor") ==
+        if (RopeConfig::number_in(reader_.parameters(with, kind), "factor") ==
             7.25) {
           scaled_->insert(kind);
         }
@@ -460,7 +305,7 @@ class ArgumentWriter {
   }
 
   Context& context_;
-  Reader reader_;
+  RopeConfig reader_;
   std::string& fields_;
   std::vector<std::string>& body_;
   std::vector<std::string>& guards_;
@@ -483,8 +328,10 @@ void write_rope_arguments(
   ArgumentWriter writer(context, configs, fields, body, guards);
   if (context.rope_by_kind) {
     writer.by_kind();
-  } else {
+  } else if (context.fields.contains("rope_theta")) {
     writer.flat(partial);
+  } else if (uses_library_types(context)) {
+    writer.only_types();
   }
 }
 

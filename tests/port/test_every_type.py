@@ -15,14 +15,15 @@ KNOWN = json.loads(STATUS.read_text())
 SAMPLE = 8
 # What few others have: values handed from layer to layer, rope by layer, choices
 # by the layer's index, norms by head, shared keys, shared blocks, fields of single
-# layers, stacks run in turns, no cache of its own, steps written as a loop, and an
-# activation named inside a set of an inner config.
+# layers, stacks run in turns, no cache of its own, steps written as a loop, an
+# activation named inside a set of an inner config, and a base of rope by layer.
 ALWAYS = {
     "beam",
     "dbrx",
     "gemma3n_text",
     "gemma4_text",
     "glm_moe_dsa",
+    "granite_swa",
     "hrm_text",
     "modernbert-decoder",
     "openai-gpt",
@@ -66,6 +67,11 @@ def test_a_list_of_as_many_modules_as_heads_is_not_served(table):
 
 def test_a_name_inside_a_set_of_the_config_is_not_ignored(table):
     assert any("ffn_config.ffn_act_fn.name" in g for g in table["dbrx"]["guards"])
+
+
+def test_a_rope_is_of_one_type_wherever_its_base_comes_from(table):
+    guards = table["granite_swa"]["guards"]
+    assert "rope types other than default" in guards
 
 
 def test_guards_ask_only_what_can_be(table):

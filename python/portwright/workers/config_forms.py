@@ -98,7 +98,8 @@ def _others(value, activations):
     if isinstance(value, float):
         return [0.1, 1.0] if value < 0.01 else [value * 0.5, value * 0.1, value * 3]
     if isinstance(value, int):
-        return [value + 1, value - 1, value * 2]
+        # None of what there is to choose from leaves the choice to ties.
+        return [value + 1, *([value - 1] if value != 1 else []), value * 2]
     if isinstance(value, str) and value in activations:
         return [a for a in ("relu", "gelu", "silu") if a != value][:2]
     if isinstance(value, list) and value != value[::-1]:

@@ -1,0 +1,165 @@
+#include "emit/rope_config.h"
+
+#include <regex>
+
+#include "emit/config_class.h"
+#include "emit/expression.h"
+#include "emit/rope_sets.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+using nlohmann::json;
+
+namespace {
+
+/// A number that no default is.
+constexpr int kUnusual = 12347;
+
+}  // namespace
+
+RopeConfig::RopeConfig(Context& context, Configs& configs)
+    : context_(context), configs_(configs) {
+  bare_ = context.evaluation.json;
+  for (const auto& name : {"rope_parameters", "rope_scaling"}) {
+    bare_.erase(name);
+  }
+  find_names();
+  for (const auto& name : names_) {
+    bare_.erase(name);
+  }
+  scaled_ = bare_;
+  scaled_["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 2.0}};
+}
+
+Value RopeConfig::parameters(const json& config, const std::string& kind)
+    const {
+  const Value made = configs_(config);
+  if (!made.defined()) {
+    return {};
+  }
+  const Value all = rope_sets(context_.interp, made);
+  if (kind.empty() || !all.is(eval::Kind::Dict)) {
+    return all;
+  }
+  const Value* own = all.get<eval::Dict>()->find(kind);
+  return own ? *own : Value();
+}
+
+std::optional<double> RopeConfig::number_in(
+    const Value& set,
+    const char* name) {
+  const Value* v =
+      set.is(eval::Kind::Dict) ? set.get<eval::Dict>()->find(name) : nullptr;
+  return v && v->is_number() ? std::optional(v->as_double()) : std::nullopt;
+}
+
+std::vector<std::string> RopeConfig::keys_of(
+    const char* parameter,
+    const json& config,
+    const std::string& kind) const {
+  // A value that no default has.
+  const double value =
+      std::string_view(parameter) == "rope_theta" ? kUnusual : 0.625;
+  std::vector<std::string> out;
+  for (const auto& name : names_) {
+    json with = config;
+    with[name] = value;
+    if (number_in(parameters(with, kind), parameter) == value) {
+      out.push_back(name);
+    }
+  }
+  return out;
+}
+
+bool RopeConfig::takes(const std::string& type) const {
+  json set = {
+      {"rope_type", type},
+      {"rope_theta", kUnusual},
+      {"factor", 2.0},
+      {"original_max_position_embeddings", 16}};
+  if (type == "llama3") {
+    set["low_freq_factor"] = 1.0;
+    set["high_freq_factor"] = 4.0;
+  }
+  json with = bare_;
+  std::string kind;
+  if (context_.rope_by_kind) {
+    json sets = json::object();
+    for (const auto& k : context_.rope_kinds) {
+      sets[k] = set;
+      kind = k;
+    }
+    with["rope_parameters"] = sets;
+  } else if (has_rope_parameters(context_.interp, context_.evaluation.config)) {
+    with["rope_parameters"] = set;
+  } else {
+    set.erase("rope_theta");
+    with["rope_scaling"] = set;
+  }
+  const Value made = parameters(with, kind);
+  if (!made.is(eval::Kind::Dict)) {
+    return false;
+  }
+  const Value* got = made.get<eval::Dict>()->find("rope_type");
+  return got && got->is_str() && got->str() == type;
+}
+
+std::string RopeConfig::own_set(const std::set<std::string>& unread) const {
+  const Value set = parameters(bare());
+  const char* longest = "max_position_embeddings";
+  json longer = bare();
+  longer[longest] = kUnusual;
+  const Value other = parameters(longer);
+  std::string items;
+  for (const auto& e : entries_of(set)) {
+    const std::string& name = e.key.str();
+    const bool length = number_in(other, name.c_str()) == double{kUnusual};
+    const bool flat =
+        (name == "rope_theta" || name == "partial_rotary_factor") &&
+        !unread.contains(name);
+    const bool plain =
+        name == "rope_type" && e.value.is_str() && e.value.str() == "default";
+    if (!flat && !plain && !e.value.is_none()) {
+      items += (items.empty() ? "\"" : ", \"") + name + "\": " +
+               (length ? "self." + std::string(longest)
+                       : literal(context_.interp, e.value));
+    }
+  }
+  return "{" + items + "}";
+}
+
+std::vector<eval::Dict::Entry> RopeConfig::entries_of(const Value& set) {
+  std::vector<eval::Dict::Entry> out;
+  if (set.is(eval::Kind::Dict)) {
+    for (const auto& e : set.get<eval::Dict>()->entries()) {
+      if (e.key.defined() && e.key.is_str()) {
+        out.push_back(e);
+      }
+    }
+  }
+  return out;
+}
+
+void RopeConfig::find_names() {
+  names_ = {"rope_theta", "partial_rotary_factor"};
+  const auto* cls = context_.evaluation.config.object()->cls;
+  std::string text(cls->span ? cls->span.text() : "");
+  for (const auto& field : declared_fields(*cls)) {
+    text += " \"" + field + "\"";
+  }
+  static const std::regex kText(
+      R"re(["'](\w*(?:rot|rope|base|theta)\w*)["'])re");
+  for (auto it = std::sregex_iterator(text.begin(), text.end(), kText);
+       it != std::sregex_iterator();
+       ++it) {
+    const std::string name = (*it)[1];
+    if (name != "rope_parameters" && name != "rope_scaling" &&
+        name != "rope_type" &&
+        std::find(names_.begin(), names_.end(), name) == names_.end()) {
+      names_.push_back(name);
+    }
+  }
+}
+
+}  // namespace portwright::emit

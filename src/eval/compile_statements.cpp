@@ -40,15 +40,23 @@ class Assign : public StmtCode {
 
 class Evaluate : public StmtCode {
  public:
-  Evaluate(base::Span span, ExprPtr value)
-      : StmtCode(span), value_(std::move(value)) {}
+  Evaluate(base::Span span, ExprPtr value, bool guarded)
+      : StmtCode(span), value_(std::move(value)), guarded_(guarded) {}
   Flow exec(Frame& frame) const override {
-    value_->eval(frame);
-    return Flow::Next;
+    if (!frame.may_miss || guarded_) {
+      value_->eval(frame);
+      return Flow::Next;
+    }
+    if (value_->eval_last(frame).defined()) {
+      return Flow::Next;
+    }
+    frame.result = {};  // what is missed here ends the function
+    return Flow::Return;
   }
 
  private:
   ExprPtr value_;
+  bool guarded_;  // as below
 };
 
 class Return : public StmtCode {
@@ -278,7 +286,8 @@ StmtPtr Compiler::stmt(const ast::Stmt& s) {
       if (value.kind == ast::ExprKind::Constant) {
         return nullptr;  // a docstring
       }
-      return std::make_unique<Evaluate>(s.span, expr(value));
+      return std::make_unique<Evaluate>(
+          s.span, expr(value), scope_->try_depth + scope_->with_depth > 0);
     }
     case StmtKind::Global:
     case StmtKind::Nonlocal:

@@ -143,8 +143,11 @@ void read_ahead(eval::Interpreter& interp) {
   // In the order of their use; those used at once are not worth it.
   eval::parse_ahead(
       interp,
-      {"transformers.generation.utils",
+      {"transformers.modeling_rope_utils",
+       "transformers.generation.configuration_utils",
+       "transformers.models.auto.auto_mappings",
        "transformers.models.auto.modeling_auto",
+       "transformers.generation.utils",
        "transformers.cache_utils",
        "transformers.masking_utils",
        "transformers.modeling_outputs",

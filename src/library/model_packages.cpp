@@ -96,9 +96,13 @@ void register_packages(
     const std::string name = prefix + "." + folder.filename().string();
     interp.register_native_module(
         name, [name, folder](Interpreter& interp, ModuleObject& module) {
-          module.getattr = [name, folder](
+          module.getattr = [name, folder, found = module.attrs](
                                Interpreter& interp, base::Symbol attribute) {
-            return find_name(interp, name, folder, attribute);
+            Value value = find_name(interp, name, folder, attribute);
+            if (value.defined()) {
+              found->set(attribute, value);
+            }
+            return value;
           };
           register_packages(interp, folder, name);
         });

@@ -1,6 +1,7 @@
 #include "lift/memory.h"
 
 #include <fmt/format.h>
+#include <mlx/mlx.h>
 
 #include "torch/torch.h"
 #include "trace/replay.h"
@@ -88,6 +89,15 @@ value_text(Memory& memory, const Value& value, const Tensor& tensor) {
       return "[" + all(value.get<eval::List>()->items) + "]";
     case eval::Kind::Tuple:
       return "(" + all(value.get<eval::Tuple>()->items) + ")";
+    case eval::Kind::Set: {
+      std::string out = "{";
+      for (const auto& e : value.get<eval::Set>()->items->entries()) {
+        if (e.key.defined()) {
+          out += value_text(memory, e.key, tensor) + ",";
+        }
+      }
+      return out + "}";
+    }
     case eval::Kind::Slice: {
       const auto* s = value.get<eval::Slice>();
       return "slice(" + all({s->lower, s->upper, s->step}) + ")";

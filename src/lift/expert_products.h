@@ -24,6 +24,11 @@ ValueId operand_of(const OpNode& op, size_t parameter);
 std::optional<ExpertStep>
 product_of(const Trace& trace, const Frame& frame, const OpNode& op);
 
+/// "experts.*.up.weight" for a product with the weight of a module in a list;
+/// "" for others.
+std::string
+listed_weight(const Trace& trace, const Frame& frame, const OpNode& op);
+
 /// The products of the first expert that rows chose, biases taken in.
 std::vector<ExpertStep> steps_of(
     const Trace& trace,

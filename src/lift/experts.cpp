@@ -175,6 +175,25 @@ ValueId operand_of(const OpNode& op, size_t parameter) {
   return 0;
 }
 
+std::string
+listed_weight(const Trace& trace, const Frame& frame, const OpNode& op) {
+  const bool product = op.op->name == "linear" || op.op->name == "matmul";
+  ValueId id = product ? operand_of(op, 1) : 0;
+  const std::string prefix = frame.path.empty() ? "" : frame.path + ".";
+  while (id) {
+    const auto& info = trace.info(id);
+    if (!info.parameter.empty()) {
+      const auto at = info.parameter.starts_with(prefix)
+                          ? listed_name(info.parameter.substr(prefix.size()))
+                          : std::nullopt;
+      return at ? at->list + ".*." + at->leaf : "";
+    }
+    const OpNode* made = info.producer;
+    id = made && made->inputs.size() == 1 ? made->inputs[0] : 0;
+  }
+  return "";
+}
+
 std::optional<ExpertStep>
 product_of(const Trace& trace, const Frame& frame, const OpNode& op) {
   const bool linear = op.op->name == "linear";

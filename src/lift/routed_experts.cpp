@@ -74,9 +74,14 @@ class RoutedSearch {
   }
 
   void mark_results(const Experts& e) {
+    const bool listed = !e.list().empty();
     for (const OpNode* op : ops_) {
-      const auto step = product_of(trace_, frame_, *op);
-      if (step && step->product.weight == e.last.weight) {
+      const std::string own = listed ? listed_weight(trace_, frame_, *op) : "";
+      if (listed && own == e.last.weight) {
+        results_.insert(op->outputs[0]);
+      } else if (const auto step =
+                     listed ? std::nullopt : product_of(trace_, frame_, *op);
+                 step && step->product.weight == e.last.weight) {
         results_.insert(step->result);
       }
     }
@@ -109,8 +114,8 @@ class RoutedSearch {
     std::vector<ValueId> out;
     for (const OpNode* op : graph_.ops) {
       const ValueId id = op->outputs.size() == 1 ? op->outputs[0] : 0;
-      if (!id || !is_matrix(id, false) || shape(id)[1] != e.hidden_size ||
-          results_.contains(id)) {
+      if (!id || id <= *results_.rbegin() || !is_matrix(id, false) ||
+          shape(id)[1] != e.hidden_size) {
         continue;
       }
       const auto from = cone(id);

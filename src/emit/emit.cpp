@@ -436,13 +436,14 @@ Emitted emit_model(
       for (auto& member : precision_predicates(drafts, context.classes)) {
         context.classes.back().methods.push_back(std::move(member));
       }
-      if (auto shard = shard_method(
-              context.classes,
-              context.layers_path,
-              tensor_parallel_plan(context));
-          !shard.empty()) {
-        context.imports.insert("mlx.nn.layers.distributed:shard_linear");
-        context.classes.back().methods.push_back(std::move(shard));
+      if (context.gaps.empty()) {
+        auto shard = write_sharding(context.classes, context.layers_path);
+        for (const auto& function : shard.functions) {
+          context.imports.insert("mlx.nn.layers.distributed:" + function);
+        }
+        if (!shard.method.empty()) {
+          context.classes.back().methods.push_back(std::move(shard.method));
+        }
       }
     }
   } catch (const Hole& hole) {

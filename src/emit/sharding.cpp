@@ -1,48 +1,19 @@
 #include "emit/sharding.h"
 
 #include <algorithm>
-#include <optional>
-#include <set>
-#include <string_view>
-
-#include <fmt/format.h>
 
 #include "emit/config_text.h"
+#include "emit/sharding/makers.h"
+#include "emit/sharding/splits.h"
 
 namespace portwright::emit {
 
+using namespace sharding;
+
 namespace {
 
-using Plan = std::map<std::string, std::string>;
-using Lines = std::vector<std::string>;
-using Splits = std::vector<std::pair<std::string, std::string>>;
-
-/// `self.name = maker(...)`, or a value that nothing makes.
-struct Member {
-  std::string name, maker;
-};
-
-std::optional<Member> member_of(const std::string& line) {
-  constexpr std::string_view kSelf = "self.";
-  const size_t equals = line.find(" = ");
-  if (!line.starts_with(kSelf) || equals == line.npos) {
-    return {};
-  }
-  Member out{line.substr(kSelf.size(), equals - kSelf.size()), ""};
-  const std::string value = line.substr(equals + 3);
-  size_t end = 0;
-  while (end < value.size() && (is_word(value[end]) || value[end] == '.')) {
-    ++end;
-  }
-  if (end > 0 && end < value.size() &&
-      (value[end] == '(' || value.starts_with("ACTIVATIONS["))) {
-    out.maker = value.substr(0, end);
-  }
-  return out;
-}
-
-const ClassText* class_of(
-    const std::vector<ClassText>& classes,
+ClassText* find_class(
+    std::vector<ClassText>& classes,
     const std::string& name) {
   const auto it =
       std::find_if(classes.begin(), classes.end(), [&](const auto& c) {
@@ -51,272 +22,253 @@ const ClassText* class_of(
   return it == classes.end() ? nullptr : &*it;
 }
 
-/// What is called in the statements: "reshape", "q_proj", "swiglu".
-std::set<std::string> called(const Lines& lines) {
-  std::set<std::string> out;
-  for (const std::string& line : lines) {
-    for (size_t open = line.find('('); open != line.npos;
-         open = line.find('(', open + 1)) {
-      size_t begin = open;
-      while (begin > 0 && is_word(line[begin - 1])) {
-        --begin;
-      }
-      if (begin < open) {
-        out.insert(line.substr(begin, open - begin));
-      }
+bool is_returning(const std::string& line) {
+  const size_t at = line.find_first_not_of(' ');
+  return at != std::string::npos && line.compare(at, 7, "return ") == 0;
+}
+
+/// True where one return ends the forward, of one tensor.
+bool ends_in_one_answer(const ClassText& c) {
+  return c.returns_tensor && !c.call.empty() &&
+         c.call.back().starts_with("return ") &&
+         std::count_if(c.call.begin(), c.call.end(), is_returning) == 1;
+}
+
+/// The class adds up what the machines answer.
+void sum_answers(ClassText& c) {
+  constexpr const char* kShared = "if self.sharding_group is not None:";
+  c.init.emplace_back("self.sharding_group = None");
+  const std::string input = c.call_params.front().substr(
+      0, c.call_params.front().find_first_of(":="));
+  std::string answer = c.call.back().substr(std::string("return ").size());
+  c.call.pop_back();
+  if (!std::all_of(answer.begin(), answer.end(), is_word)) {
+    std::string name = "y";
+    for (const std::string& line : c.call) {
+      name = line.find("y = ") != std::string::npos ? "out" : name;
     }
+    c.call.push_back(name + " = " + answer);
+    answer = name;
   }
+  c.call.insert(
+      c.call.begin(),
+      {kShared,
+       "    " + input + " = sum_gradients(self.sharding_group)(" + input + ")",
+       ""});
+  c.call.insert(
+      c.call.end(),
+      {"",
+       kShared,
+       "    " + answer + " = mx.distributed.all_sum(" + answer +
+           ", group=self.sharding_group)",
+       "",
+       "return " + answer});
+}
+
+/// The entries of a map by the place of their values.
+template <typename Map>
+std::vector<const typename Map::value_type*> in_order(const Map& map) {
+  std::vector<const typename Map::value_type*> out;
+  for (const auto& entry : map) {
+    out.push_back(&entry);
+  }
+  std::sort(out.begin(), out.end(), [](const auto* a, const auto* b) {
+    return a->second.place < b->second.place;
+  });
   return out;
 }
 
-/// Changes each column by itself, or keeps the columns of a head together.
-const std::set<std::string> kByColumns = {
-    "array",
-    "astype",
-    "contiguous",
-    "cos",
-    "expand_dims",
-    "finfo",
-    "gelu",
-    "gelu_approx",
-    "relu",
-    "relu2",
-    "reshape",
-    "rope",
-    "sigmoid",
-    "silu",
-    "sin",
-    "softmax",
-    "square",
-    "swapaxes",
-    "swiglu",
-    "tanh",
-    "transpose",
-    "where",
-    "gelu_fast_approx",
-    "scaled_dot_product_attention",
-    "update_and_fetch"};
-
-/// Every use of the attribute is as a number, or as the size of a head, the
-/// last axis of a reshape that leaves the count of heads open.
-bool counts_no_heads(const Lines& lines, const std::string& name) {
-  const std::string use = "self." + name;
-  for (const std::string& line : lines) {
-    for (size_t at = line.find(use); at != line.npos;
-         at = line.find(use, at + use.size())) {
-      const std::string_view before = std::string_view(line).substr(0, at);
-      const std::string_view after =
-          std::string_view(line).substr(at + use.size());
-      if (!after.empty() && is_word(after[0])) {
-        continue;  // a longer name
-      }
-      const bool size_of_head =
-          before.ends_with("-1, ") && after.starts_with(")");
-      const bool number = before.ends_with("scale=") ||
-                          before.ends_with(" * ") || after.starts_with(" * ") ||
-                          before.ends_with(" / ") || before.ends_with("if ") ||
-                          before.ends_with("ACTIVATIONS[");
-      if (!size_of_head && !number) {
-        return false;
-      }
-    }
+std::string on(const std::string& unit, std::string text) {
+  for (size_t at = 0; (at = text.find("self.", at)) != std::string::npos;) {
+    text.replace(at, 5, unit + ".");
+    at += unit.size() + 1;
   }
-  return true;
+  return text;
 }
 
-/// The linear layers of a module by what each is split into, if it can be.
-class Module {
+class Method {
  public:
-  Module(
-      const std::vector<ClassText>& classes,
-      const ClassText& text,
-      const Plan& plan,
-      std::string path)
-      : classes_(classes), text_(text), plan_(plan), path_(std::move(path)) {}
+  explicit Method(std::vector<ClassText>& classes) : classes_(classes) {}
 
-  /// (name, "all-to-sharded" or "sharded-to-all") each; empty: held whole.
-  Splits splits() const {
-    Splits out;
-    bool columns = false, rows = false;
-    std::set<std::string> modules;
-    for (const std::string& line : text_.init) {
-      const auto member = member_of(line);
-      if (!member) {
-        if (line.find('(') != line.npos || line.starts_with(" ")) {
-          return {};  // made by a rule that is not read here
-        }
-        continue;
+  Sharding write(const std::string& layers_path) {
+    const auto layers = layer_classes();
+    for (ClassText* layer : layers) {
+      auto lines = of_layer(*layer);
+      if (layers.size() > 1 && !lines.empty()) {
+        indent(lines);
+        lines.insert(
+            lines.begin(), "if isinstance(layer, " + layer->name + "):");
       }
-      if (member->maker.empty()) {
-        if (!counts_no_heads(text_.call, member->name)) {
-          return {};
-        }
-        continue;
-      }
-      modules.insert(member->name);
-      const std::string style = planned(member->name);
-      if (member->maker == "nn.Linear") {
-        columns = columns || style == "colwise";
-        rows = rows || style == "rowwise";
-        if (style != "colwise" && style != "rowwise") {
-          return {};
-        }
-        out.emplace_back(
-            member->name,
-            style == "colwise" ? "all-to-sharded" : "sharded-to-all");
-      } else if (
-          style != "replicated_with_grad_allreduce" &&
-          holds_weights(member->maker)) {
-        return {};
-      }
+      body_.insert(body_.end(), lines.begin(), lines.end());
     }
-    for (const std::string& name : called(text_.call)) {
-      if (!modules.contains(name) && !kByColumns.contains(name)) {
-        return {};
-      }
+    if (body_.empty()) {
+      return {};
     }
-    return columns && rows ? out : Splits{};
+    std::string text =
+        "def shard(self, group: Optional[mx.distributed.Group] = None):\n"
+        "    group = group or mx.distributed.init()\n";
+    if (counts_) {
+      text += "    N = group.size()\n";
+    }
+    text += "    for layer in self." + layers_path + ":\n";
+    for (const auto& line : body_) {
+      text += "        " + line + "\n";
+    }
+    return {std::move(text), std::move(functions_)};
   }
 
  private:
-  std::string planned(const std::string& name) const {
-    const auto it = plan_.find(path_ + "." + name);
-    return it == plan_.end() ? "" : it->second;
-  }
+  using Lines = std::vector<std::string>;
 
-  bool holds_weights(const std::string& maker) const {
-    if (maker == "initialize_rope" || maker == "nn.RoPE" ||
-        maker == "ACTIVATIONS") {
-      return false;
+  static void indent(Lines& lines) {
+    for (auto& line : lines) {
+      line = "    " + line;
     }
-    const ClassText* made = class_of(classes_, maker);
-    return !made || std::any_of(
-                        made->init.begin(),
-                        made->init.end(),
-                        [](const std::string& line) {
-                          return line.find("nn.") != line.npos ||
-                                 line.find("mx.") != line.npos;
-                        });
   }
 
-  const std::vector<ClassText>& classes_;
-  const ClassText& text_;
-  const Plan& plan_;
-  std::string path_;
+  /// The classes that the one list of layers is made of.
+  std::vector<ClassText*> layer_classes() {
+    std::vector<ClassText*> out;
+    for (const ClassText& c : classes_) {
+      for (const auto& [name, made] : makers_of(c)) {
+        std::vector<ClassText*> found;
+        for (const auto& maker : made.makers) {
+          if (ClassText* of =
+                  made.list ? find_class(classes_, maker) : nullptr) {
+            found.push_back(of);
+          }
+        }
+        if (!found.empty() && !out.empty()) {
+          return {};
+        }
+        out.insert(out.end(), found.begin(), found.end());
+      }
+    }
+    return out;
+  }
+
+  Lines of_layer(const ClassText& layer) {
+    Lines out;
+    const Makers makers = makers_of(layer);
+    for (const auto* entry : in_order(makers)) {
+      const auto& [name, made] = *entry;
+      const std::string unit = "layer." + name;
+      for (const auto& maker : made.makers) {
+        ClassText* text = find_class(classes_, maker);
+        Lines lines = text ? of_unit(*text, unit) : Lines{};
+        if (lines.empty()) {
+          continue;
+        }
+        if (made.makers.size() > 1) {
+          indent(lines);
+          lines.insert(
+              lines.begin(),
+              "if isinstance(layer.get(\"" + name + "\"), " + maker + "):");
+        } else if (!made.always) {
+          indent(lines);
+          lines.insert(lines.begin(), "if \"" + name + "\" in layer:");
+        }
+        out.insert(out.end(), lines.begin(), lines.end());
+      }
+    }
+    return out;
+  }
+
+  Lines of_unit(ClassText& text, const std::string& unit) {
+    const auto known = summing_.contains(text.name);
+    auto splits = known ? summing_.at(text.name) : find_splits(classes_, text);
+    if (!splits || (splits->sums && !known && !ends_in_one_answer(text))) {
+      return {};
+    }
+    Lines out;
+    if (splits->sums) {
+      if (!known) {
+        summing_.emplace(text.name, splits);
+        sum_answers(text);
+        functions_.insert("sum_gradients");
+      }
+      out.push_back(unit + ".sharding_group = group");
+    }
+    const Makers makers = makers_of(text);
+    for (const auto* entry : in_order(splits->layers)) {
+      const auto& [path, layer] = *entry;
+      Lines lines = of_linear(unit + "." + path, layer, unit);
+      const auto made = makers.find(path);
+      if (made != makers.end() && !made->second.always) {
+        indent(lines);
+        lines.insert(lines.begin(), "if \"" + path + "\" in " + unit + ":");
+      }
+      out.insert(out.end(), lines.begin(), lines.end());
+    }
+    for (const auto& weight : splits->sliced) {
+      const std::string whole = unit + "." + weight;
+      out.push_back(whole + " = mx.split(" + whole + ", N)[group.rank()]");
+      counts_ = true;
+    }
+    for (const auto& attribute : splits->divided) {
+      out.push_back(unit + "." + attribute + " //= N");
+      counts_ = true;
+    }
+    return out;
+  }
+
+  Lines of_linear(
+      const std::string& path,
+      const Splits::Layer& layer,
+      const std::string& unit) {
+    using Style = Splits::Style;
+    Lines out;
+    const auto in_place = [&](const std::string& at, const char* sharding) {
+      functions_.insert("shard_inplace");
+      out.push_back(
+          "shard_inplace(" + at + ", \"" + sharding + "\"" +
+          segments(layer, unit) + ", group=group)");
+    };
+    const char* sharding =
+        layer.style == Style::Columns ? "all-to-sharded" : "sharded-to-all";
+    std::string summed = layer.style == Style::Rows ? path : "";
+    if (layer.style == Style::Experts) {
+      in_place(path + ".gate_proj", "all-to-sharded");
+      in_place(path + ".up_proj", "all-to-sharded");
+      in_place(path + ".down_proj", "sharded-to-all");
+      summed = path + ".down_proj";
+    } else if (layer.in_place) {
+      in_place(path, sharding);
+    } else {
+      functions_.insert("shard_linear");
+      out.push_back(
+          path + " = shard_linear(" + path + ", \"" + sharding + "\"" +
+          segments(layer, unit) + ", group=group)");
+    }
+    if (layer.in_place && layer.bias && !summed.empty()) {
+      out.push_back("if \"bias\" in " + summed + ":");
+      out.push_back("    " + summed + ".bias /= N");
+      counts_ = true;
+    }
+    return out;
+  }
+
+  static std::string segments(
+      const Splits::Layer& layer,
+      const std::string& unit) {
+    return layer.segments.empty() ? ""
+                                  : ", segments=" + on(unit, layer.segments);
+  }
+
+  std::vector<ClassText>& classes_;
+  /// Classes that sum up, as they were found before they did.
+  std::map<std::string, std::optional<Splits>> summing_;
+  Lines body_;
+  std::set<std::string> functions_;
+  bool counts_ = false;
 };
-
-/// The one class that a list of layers is made of; null where there are more.
-const ClassText* layer_class(const std::vector<ClassText>& classes) {
-  const ClassText* found = nullptr;
-  for (const ClassText& c : classes) {
-    for (const std::string& line : c.init) {
-      const size_t list = line.find(" = [");
-      if (list == line.npos || line.find(" for ", list) == line.npos) {
-        continue;
-      }
-      const size_t open = line.find('(', list);
-      const ClassText* made =
-          open == line.npos
-              ? nullptr
-              : class_of(classes, line.substr(list + 4, open - list - 4));
-      if (found || !made) {
-        return nullptr;
-      }
-      found = made;
-    }
-  }
-  return found;
-}
-
-bool has_linear(const ClassText& text) {
-  return std::any_of(text.init.begin(), text.init.end(), [](const auto& line) {
-    return line.find("nn.Linear(") != line.npos;
-  });
-}
-
-/// The plan's paths leave out what comes before the backbone's own names.
-std::string planned_path(const std::string& layers_path, const Plan& plan) {
-  for (size_t at = 0;;) {
-    const std::string path = layers_path.substr(at) + ".*";
-    if (std::any_of(plan.begin(), plan.end(), [&](const auto& entry) {
-          return entry.first.starts_with(path + ".");
-        })) {
-      return path;
-    }
-    at = layers_path.find('.', at);
-    if (at == layers_path.npos) {
-      return "";
-    }
-    ++at;
-  }
-}
 
 }  // namespace
 
-std::string shard_method(
-    const std::vector<ClassText>& classes,
-    const std::string& layers_path,
-    const std::map<std::string, std::string>& plan) {
-  const ClassText* layer = layer_class(classes);
-  const std::string path = planned_path(layers_path, plan);
-  if (!layer || path.empty()) {
-    return "";
-  }
-  std::string body;
-  for (const std::string& line : layer->init) {
-    const auto member = member_of(line);
-    if (!member && line.find('(') != line.npos) {
-      return "";  // layers differ in what they hold
-    }
-    const ClassText* made = member ? class_of(classes, member->maker) : nullptr;
-    if (!made) {
-      if (member && member->maker == "nn.Linear") {
-        return "";
-      }
-      continue;
-    }
-    if (std::any_of(made->init.begin(), made->init.end(), [](const auto& l) {
-          return l.find(" = Switch") != l.npos;
-        })) {
-      return "";  // experts would have to be summed up by their own module
-    }
-    if (!has_linear(*made)) {
-      continue;
-    }
-    Module module(classes, *made, plan, path + "." + member->name);
-    for (const auto& [name, style] : module.splits()) {
-      body += fmt::format(
-          "        layer.{0}.{1} = shard_linear(layer.{0}.{1}, \"{2}\", "
-          "group=group)\n",
-          member->name,
-          name,
-          style);
-    }
-  }
-  if (body.empty()) {
-    return "";
-  }
-  return fmt::format(
-      "def shard(self, group: Optional[mx.distributed.Group] = None):\n"
-      "    group = group or mx.distributed.init()\n"
-      "    for layer in self.{}:\n{}",
-      layers_path,
-      body);
-}
-
-std::map<std::string, std::string> tensor_parallel_plan(Context& context) {
-  std::map<std::string, std::string> out;
-  const eval::Value plan = context.interp.try_getattr(
-      context.evaluation.config, eval::Symbol("base_model_tp_plan"));
-  if (!plan.is(eval::Kind::Dict)) {
-    return out;
-  }
-  for (const auto& entry : plan.get<eval::Dict>()->entries()) {
-    if (entry.key.defined() && entry.key.is_str() && entry.value.is_str()) {
-      out.emplace(entry.key.str(), entry.value.str());
-    }
-  }
-  return out;
+Sharding write_sharding(
+    std::vector<ClassText>& classes,
+    const std::string& layers_path) {
+  return Method(classes).write(layers_path);
 }
 
 }  // namespace portwright::emit

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -8,19 +8,17 @@
 
 namespace portwright::emit {
 
-/// The `shard` method of Model, by which several machines hold a part of each
-/// layer: "" where no part of a layer can be split. `plan` is the source's own
-/// plan of tensor parallelism, by paths such as "layers.*.mlp.up_proj".
-///
-/// A module of the layer is split where the plan splits all its linear layers,
-/// by columns and then by rows, and it does nothing in between that would tell
-/// a part of the columns from all of them; else it is held whole by each.
-std::string shard_method(
-    const std::vector<ClassText>& classes,
-    const std::string& layers_path,
-    const std::map<std::string, std::string>& plan);
+struct Sharding {
+  std::string method;               // "" where nothing can be split
+  std::set<std::string> functions;  // of mlx.nn.layers.distributed
+};
 
-/// The plan of the config's class; empty where it has none.
-std::map<std::string, std::string> tensor_parallel_plan(Context& context);
+/// The `shard` method of Model, by which several machines hold a part of each
+/// layer. What find_splits() finds of the modules of a layer is split; a class
+/// that answers a part of a sum then adds the parts of all machines, as
+/// mlx-lm's own classes with experts do.
+Sharding write_sharding(
+    std::vector<ClassText>& classes,
+    const std::string& layers_path);
 
 }  // namespace portwright::emit

@@ -212,11 +212,11 @@ class Model(nn.Module):
             layer.self_attn.o_proj = shard_linear(
                 layer.self_attn.o_proj, "sharded-to-all", group=group
             )
-            layer.mlp.gate_proj = shard_linear(
-                layer.mlp.gate_proj, "all-to-sharded", group=group
-            )
             layer.mlp.up_proj = shard_linear(
                 layer.mlp.up_proj, "all-to-sharded", group=group
+            )
+            layer.mlp.gate_proj = shard_linear(
+                layer.mlp.gate_proj, "all-to-sharded", group=group
             )
             layer.mlp.down_proj = shard_linear(
                 layer.mlp.down_proj, "sharded-to-all", group=group

@@ -198,3 +198,9 @@ class Model(nn.Module):
             layer.self_attn.o_proj = shard_linear(
                 layer.self_attn.o_proj, "sharded-to-all", group=group
             )
+            layer.mlp.gate_up_proj = shard_linear(
+                layer.mlp.gate_up_proj, "all-to-sharded", segments=2, group=group
+            )
+            layer.mlp.down_proj = shard_linear(
+                layer.mlp.down_proj, "sharded-to-all", group=group
+            )

@@ -196,6 +196,12 @@ class Model(nn.Module):
     def shard(self, group: Optional[mx.distributed.Group] = None):
         group = group or mx.distributed.init()
         for layer in self.gpt_neox.layers:
+            layer.attention.query_key_value = shard_linear(
+                layer.attention.query_key_value, "all-to-sharded", group=group
+            )
+            layer.attention.dense = shard_linear(
+                layer.attention.dense, "sharded-to-all", group=group
+            )
             layer.mlp.dense_h_to_4h = shard_linear(
                 layer.mlp.dense_h_to_4h, "all-to-sharded", group=group
             )

@@ -3,6 +3,7 @@ from typing import Any, Dict, Optional
 
 import mlx.core as mx
 import mlx.nn as nn
+from mlx.nn.layers.distributed import shard_inplace, sum_gradients
 
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
 from .rope_utils import initialize_rope
@@ -140,8 +141,12 @@ class SparseMoeBlock(nn.Module):
         self.switch_mlp = SwitchGLU(
             args.hidden_size, args.intermediate_size, args.num_experts
         )
+        self.sharding_group = None
 
     def __call__(self, x: mx.array) -> mx.array:
+        if self.sharding_group is not None:
+            x = sum_gradients(self.sharding_group)(x)
+
         B, L, D = x.shape
 
         h = x.reshape(-1, D)
@@ -155,7 +160,12 @@ class SparseMoeBlock(nn.Module):
         if self.norm_topk_prob:
             scores = scores / scores.sum(axis=-1, keepdims=True)
         y = self.switch_mlp(h, inds)
-        return (y * scores[..., None]).sum(axis=-2).reshape(B, L, D)
+        out = (y * scores[..., None]).sum(axis=-2).reshape(B, L, D)
+
+        if self.sharding_group is not None:
+            out = mx.distributed.all_sum(out, group=self.sharding_group)
+
+        return out
 
 
 class DecoderLayer(nn.Module):
@@ -258,3 +268,11 @@ class Model(nn.Module):
             return True
 
         return predicate
+
+    def shard(self, group: Optional[mx.distributed.Group] = None):
+        group = group or mx.distributed.init()
+        for layer in self.model.layers:
+            layer.mlp.sharding_group = group
+            shard_inplace(layer.mlp.switch_mlp.gate_proj, "all-to-sharded", group=group)
+            shard_inplace(layer.mlp.switch_mlp.up_proj, "all-to-sharded", group=group)
+            shard_inplace(layer.mlp.switch_mlp.down_proj, "sharded-to-all", group=group)

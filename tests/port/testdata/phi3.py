@@ -3,6 +3,7 @@ from typing import Any, Dict, Optional
 
 import mlx.core as mx
 import mlx.nn as nn
+from mlx.nn.layers.distributed import shard_linear
 
 from .activations import swiglu
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
@@ -194,3 +195,25 @@ class Model(nn.Module):
         if self.args.sliding_window is None:
             return [KVCache() for _ in self.layers]
         return [RotatingKVCache(max_size=self.args.sliding_window) for _ in self.layers]
+
+    def shard(self, group: Optional[mx.distributed.Group] = None):
+        group = group or mx.distributed.init()
+        N = group.size()
+        for layer in self.model.layers:
+            layer.self_attn.qkv_proj = shard_linear(
+                layer.self_attn.qkv_proj,
+                "all-to-sharded",
+                segments=[layer.self_attn.factor, layer.self_attn.factor2],
+                group=group,
+            )
+            layer.self_attn.o_proj = shard_linear(
+                layer.self_attn.o_proj, "sharded-to-all", group=group
+            )
+            layer.self_attn.factor //= N
+            layer.self_attn.factor2 //= N
+            layer.mlp.gate_up_proj = shard_linear(
+                layer.mlp.gate_up_proj, "all-to-sharded", segments=2, group=group
+            )
+            layer.mlp.down_proj = shard_linear(
+                layer.mlp.down_proj, "sharded-to-all", group=group
+            )

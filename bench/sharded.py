@@ -1,0 +1,142 @@
+"""Emitted ports on two processes of this machine beside the same ports on one.
+
+    portwright sweep -o DIR && python bench/sharded.py DIR/ports [TYPE...] [--document]
+
+For each port with `shard`, both processes load the tiny checkpoint of its type twice,
+split one of the two by the port's own method, and compute a prefill and cached steps
+in float32. Told are the largest difference of logits, relative to the largest logit,
+and the part of the weights that a process holds. With --document the list goes to
+docs/sharded.md.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+IDS, PREFILL = [[3, 5, 7, 11, 13, 2, 9, 4]], 5
+TOLERANCE = 1e-4
+_LAUNCH = "from mlx._distributed_utils.launch import main; main()"
+
+
+def numbers(model):
+    from mlx.utils import tree_flatten
+
+    return sum(value.size for _, value in tree_flatten(model.parameters()))
+
+
+def compare(folder, port, group):
+    import mlx.core as mx
+    from portwright.workers.candidate import Candidate
+
+    whole, part = Candidate(folder, port), Candidate(folder, port)
+    if not hasattr(part.model, "shard"):
+        return {"status": "none"}
+    all_of_it = numbers(whole.model)
+    part.model.shard(group)
+    expected = whole.decode(IDS, PREFILL)[0]["logits"]
+    got = part.decode(IDS, PREFILL)[0]["logits"]
+    error = (mx.abs(got - expected).max() / mx.abs(expected).max()).item()
+    holds = numbers(part.model) / all_of_it
+    status = "same" if error < TOLERANCE else "differs"
+    return {"status": status, "error": error, "holds": holds}
+
+
+def rank_main(task):
+    """One of the two processes: all types in turn."""
+    import mlx.core as mx
+
+    group = mx.distributed.init(backend="ring", strict=True)
+    for name, folder in task["folders"].items():
+        try:
+            row = compare(folder, f"{task['ports']}/{name}.py", group)
+        except Exception as error:  # the next type is held all the same
+            row = {"status": "fails", "error": repr(error)[:300]}
+        if group.rank() == 0:
+            with open(task["out"], "a") as out:
+                out.write(json.dumps({"type": name, **row}) + "\n")
+
+
+def launch(task):
+    command = [
+        *(sys.executable, "-c", _LAUNCH, "-n", "2", "--backend", "ring"),
+        *("--starting-port", str(random.randrange(20000, 50000, 10)), "--"),
+        *(sys.executable, __file__, "--rank", json.dumps(task)),
+    ]
+    subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+    )
+
+
+def shown(row):
+    if row["status"] in ("none", "fails"):
+        return f"{row['type']:24} {row['status']:8} {row.get('error', '')}"
+    return (
+        f"{row['type']:24} {row['status']:8} {row['error']:.1e}"
+        f"   holds {row['holds']:.2f}"
+    )
+
+
+def document(rows):
+    same = [row for row in rows if row["status"] == "same"]
+    lines = [
+        "# Ports that two machines share",
+        "",
+        "`python bench/sharded.py DIR/ports --document` writes this page; it says how.",
+        f"{len(same)} of {len(rows)} ports have `shard` and compute the same with it.",
+        "",
+        "| Type | Largest difference | Part of the weights that a process holds |",
+        "|---|---|---|",
+        *(f"| {r['type']} | {r['error']:.0e} | {r['holds']:.2f} |" for r in same),
+        "",
+    ]
+    (ROOT / "docs" / "sharded.md").write_text("\n".join(lines))
+
+
+def main():
+    if sys.argv[1] == "--rank":
+        return rank_main(json.loads(sys.argv[2]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("ports", type=Path)
+    parser.add_argument("types", nargs="*")
+    parser.add_argument("--document", action="store_true")
+    options = parser.parse_args()
+    sys.path.insert(0, str(ROOT / "python"))
+    from portwright.workers import synth
+
+    names = options.types or sorted(path.stem for path in options.ports.glob("*.py"))
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = {}
+        for name in names:
+            folders[name] = f"{scratch}/{name}"
+            synth.synth(name, Path(folders[name]))
+        out = Path(scratch, "rows")
+        ports = str(options.ports.resolve())
+        rows = []
+        while len(rows) < len(names):  # a process that dies takes one type along
+            rest = {name: folders[name] for name in names[len(rows) :]}
+            launch({"folders": rest, "ports": ports, "out": str(out)})
+            known = out.read_text().splitlines() if out.exists() else []
+            if len(known) == len(rows):
+                lost = {"type": names[len(rows)], "status": "fails", "error": "died"}
+                known.append(json.dumps(lost))
+                out.write_text("\n".join(known) + "\n")
+            for line in known[len(rows) :]:
+                rows.append(json.loads(line))
+                print(shown(rows[-1]), flush=True)
+    if options.document:
+        document(rows)
+    return any(row["status"] in ("differs", "fails") for row in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -136,6 +136,23 @@ TEST(Sharding, SlicesOfColumnsAreSegments) {
       method(model(kAttention, overlapping)), Not(HasSubstr("layer.mlp")));
 }
 
+TEST(Sharding, GroupsOfHeadsAreSplitByThoseOfKeys) {
+  ClassText attention = kAttention;
+  attention.call.pop_back();
+  attention.call.back() = "B, heads, L, D = q.shape";
+  attention.call.insert(
+      attention.call.end(),
+      {"q = (q * self.scale).reshape(B, k.shape[1], -1, L, D)",
+       "scores = q @ mx.expand_dims(k, 2).swapaxes(-1, -2)",
+       "scores = mx.softmax(scores, axis=-1)",
+       "h = (scores @ mx.expand_dims(v, 2)).reshape(B, heads, L, -1)",
+       "return self.o(h.transpose(0, 2, 1, 3).reshape(B, L, -1))"});
+  EXPECT_THAT(
+      method(model(attention, kMlp)), HasSubstr("layer.attn.o = shard_linear"));
+  attention.call[attention.call.size() - 3] = "scores = scores / heads";
+  EXPECT_THAT(method(model(attention, kMlp)), Not(HasSubstr("attn")));
+}
+
 TEST(Sharding, SlicesWeightsOfHeads) {
   ClassText attention = kAttention;
   attention.init.emplace_back("self.sinks = mx.zeros((args.heads,))");

@@ -102,33 +102,18 @@ Spread Reading::broadcast(const ast::Call& call, Scope& scope) {
   Spread out = of;
   const auto& sizes = ast::as<ast::Sequence>(*call.args[1]).elts;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    const Spread like = split_extent(*sizes[i], scope);
-    if (like.kind == Kind::Split) {
-      out = like;
+    const Spread size = value(*sizes[i], scope);
+    if (size.kind == Kind::Extent) {
+      out.kind = Kind::Split;
+      out.makers = size.makers;
       out.rank = static_cast<int>(sizes.size());
       out.axis = static_cast<int>(i) - out.rank;
       out.columns = false;
     } else {
-      value(*sizes[i], scope);
+      needs_whole(size);
     }
   }
   return out;
-}
-
-Spread Reading::split_extent(const ast::Expr& e, Scope& scope) {
-  if (e.kind != ExprKind::Subscript) {
-    return {};
-  }
-  const auto& s = ast::as<ast::Subscript>(e);
-  if (s.value->kind != ExprKind::Attribute ||
-      ast::as<ast::Attribute>(*s.value).attr.str() != "shape") {
-    return {};
-  }
-  const Spread v = value(*ast::as<ast::Attribute>(*s.value).value, scope);
-  return v.kind == Kind::Split && v.rank > 0 &&
-                 integer(*s.slice) == v.rank + v.axis
-             ? v
-             : Spread{};
 }
 
 Spread Reading::call_function(
@@ -174,9 +159,9 @@ Spread Reading::call_function(
   }
   if (function == "mx.expand_dims" && call.args.size() == 2 &&
       args[0].kind == Kind::Split) {
-    const auto place = integer(*call.args[1]);
-    if (place && *place < 0) {
-      Spread out = args[0];
+    Spread out = args[0];
+    if (auto place = integer(*call.args[1])) {
+      *place -= *place >= 0 ? out.rank + 1 : 0;
       out.axis -= *place >= out.axis;
       ++out.rank;
       return out;
@@ -247,8 +232,25 @@ Spread Reading::call_method(const ast::Call& call, Scope& scope) {
   conflict({v});
 }
 
+Spread
+Reading::regrouped(const ast::Call& call, const Spread& v, Scope& scope) {
+  if (v.rank + v.axis != 1 || spelling(*call.args[0]) != "B") {
+    conflict({v});
+  }
+  for (size_t i = 2; i < call.args.size(); ++i) {
+    needs_whole(value(*call.args[i], scope));
+  }
+  Spread out = v;
+  out.rank = static_cast<int>(call.args.size());
+  out.axis = 1 - out.rank;
+  return out;
+}
+
 Spread Reading::reshaped(const ast::Call& call, const Spread& v, Scope& scope) {
   const size_t rank = call.args.size();
+  if (rank > 2 && value(*call.args[1], scope).kind == Kind::Extent) {
+    return regrouped(call, v, scope);
+  }
   const std::string tokens = rank > 1 ? spelling(*call.args[1]) : "";
   const bool third = v.columns || v.rank + v.axis == 2;
   const bool counted = tokens == "L" || tokens.ends_with(".shape[1]") ||
@@ -256,7 +258,7 @@ Spread Reading::reshaped(const ast::Call& call, const Spread& v, Scope& scope) {
   if (!third || rank < 3 || spelling(*call.args[0]) != "B" || !counted) {
     conflict({v});
   }
-  value(*call.args[1], scope);
+  needs_whole(value(*call.args[1], scope));
   for (size_t i = 2; i < rank; ++i) {
     const std::string name = own_attribute(*call.args[i]);
     const bool counts = i == 2 && is_scalar(scope.makers, name);

@@ -123,10 +123,15 @@ void Reading::run_if(const ast::Conditional& s, Scope& scope) {
   for (const auto& [name, spread] : when.names) {
     const auto [it, fresh] = scope.names.try_emplace(name, spread);
     if (!fresh && !(it->second == spread)) {
-      if (is_split(it->second) || is_split(spread)) {
-        conflict({it->second, spread});
-      }
+      const bool apart = is_split(it->second) || is_split(spread);
+      std::set<std::string> makers;
+      collect_makers(it->second, makers);
+      collect_makers(spread, makers);
       it->second = kWhole;
+      if (apart) {
+        it->second.kind = Kind::Unknown;
+        it->second.makers = std::move(makers);
+      }
     } else {
       it->second.makers.insert(spread.makers.begin(), spread.makers.end());
     }
@@ -234,25 +239,28 @@ Spread Reading::attribute(const ast::Attribute& e, Scope& scope) {
     needs_whole(v);
     return v;
   }
+  if (what == "shape") {
+    return extents(v);
+  }
   needs_whole(v);
-  return what == "shape" ? Spread{} : v;
+  return v;
 }
 
-Spread Reading::extent(const ast::Subscript& e, const Spread& v) {
-  const auto n = integer(*e.slice);
-  const bool other = v.kind == Kind::Split && v.rank > 0 && n && *n >= 0 &&
-                     *n != v.rank + v.axis;
-  if (is_split(v) && !other) {
-    conflict({v});
+Spread Reading::extents(const Spread& of) {
+  if (of.kind != Kind::Split || of.rank <= 0) {
+    needs_whole(of);
+    return {};
   }
-  return {};
+  Spread out;
+  out.kind = Kind::Several;
+  out.items.resize(of.rank);
+  Spread& own = out.items[of.rank + of.axis];
+  own.kind = Kind::Extent;
+  own.makers = of.makers;
+  return out;
 }
 
 Spread Reading::subscript(const ast::Subscript& e, Scope& scope) {
-  if (e.value->kind == ExprKind::Attribute &&
-      ast::as<ast::Attribute>(*e.value).attr.str() == "shape") {
-    return extent(e, value(*ast::as<ast::Attribute>(*e.value).value, scope));
-  }
   Spread v = value(*e.value, scope);
   if (v.kind == Kind::Several) {
     const auto n = integer(*e.slice);

@@ -43,15 +43,13 @@ class Reading {
   /// What is not read: it must not have a part of anything.
   Spread other(const syntax::Expr& e, Scope& scope);
   Spread attribute(const syntax::Attribute& e, Scope& scope);
-  /// x.shape[i]: the same on each machine, where that axis is not split.
-  Spread extent(const syntax::Subscript& e, const Spread& v);
+  /// x.shape: with an Extent where it is split.
+  static Spread extents(const Spread& of);
   Spread subscript(const syntax::Subscript& e, Scope& scope);
   std::vector<Spread> arguments(const syntax::Call& call, Scope& scope);
   Spread call_of(const syntax::Call& call, Scope& scope);
   /// To as many heads as something split has.
   Spread broadcast(const syntax::Call& call, Scope& scope);
-  /// What `x.shape[i]` is the extent of, where that axis is split.
-  Spread split_extent(const syntax::Expr& e, Scope& scope);
   /// Something of which an argument is split.
   Spread call_function(
       const std::string& function,
@@ -70,6 +68,8 @@ class Reading {
   static std::string below(std::string text, const std::string& path);
   void divide(const std::string& attribute);
   Spread call_method(const syntax::Call& call, Scope& scope);
+  /// reshape(B, heads, ...), as many heads as there are.
+  Spread regrouped(const syntax::Call& call, const Spread& v, Scope& scope);
   /// reshape(B, L, ...): the split axis is the first of those after it, which
   /// are taken apart or put together.
   Spread reshaped(const syntax::Call& call, const Spread& v, Scope& scope);

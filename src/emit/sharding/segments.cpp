@@ -17,7 +17,8 @@ namespace {
 bool is_rope(const std::set<std::string>& makers) {
   return !makers.empty() &&
          std::all_of(makers.begin(), makers.end(), [](const auto& maker) {
-           return maker == "initialize_rope" || maker == "nn.RoPE";
+           return maker == "initialize_rope" || maker == "create_rope" ||
+                  maker == "nn.RoPE";
          });
 }
 

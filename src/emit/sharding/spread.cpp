@@ -7,8 +7,6 @@ namespace portwright::emit::sharding {
 namespace ast = syntax;
 using Kind = Spread::Kind;
 
-namespace {
-
 void collect_makers(const Spread& s, std::set<std::string>& out) {
   out.insert(s.makers.begin(), s.makers.end());
   for (const Spread& item : s.items) {
@@ -16,10 +14,9 @@ void collect_makers(const Spread& s, std::set<std::string>& out) {
   }
 }
 
-}  // namespace
-
 bool is_split(const Spread& s) {
   return s.kind == Kind::Split || s.kind == Kind::Part ||
+         s.kind == Kind::Extent || s.kind == Kind::Unknown ||
          std::any_of(s.items.begin(), s.items.end(), is_split);
 }
 
@@ -40,7 +37,8 @@ void needs_whole(const Spread& s) {
 Spread joined(const std::vector<Spread>& all) {
   Spread out;
   for (const Spread& s : all) {
-    if (s.kind == Kind::Part || s.kind == Kind::Several) {
+    if (s.kind == Kind::Part || s.kind == Kind::Extent ||
+        s.kind == Kind::Unknown || s.kind == Kind::Several) {
       conflict(all);
     }
     if (s.kind == Kind::Split && out.kind == Kind::Split &&

@@ -11,11 +11,13 @@ namespace portwright::emit::sharding {
 /// How a value lies on the machines.
 struct Spread {
   enum class Kind : uint8_t {
-    Free,   // made of no data and no weights
-    Whole,  // all of it on each
-    Split,  // a part of the axis on each
-    Part,   // the values of all added are the value
+    Free,    // made of no data and no weights
+    Whole,   // all of it on each
+    Split,   // a part of the axis on each
+    Part,    // the values of all added are the value
+    Extent,  // how long the part of an axis is on each
     Several,
+    Unknown,  // lies one way or the other
   };
   Kind kind = Kind::Free;
   int axis = 0;  // from the end: -1 is the last
@@ -38,6 +40,8 @@ inline const Spread kWhole{Spread::Kind::Whole, 0, 0, {}, false, {}};
 
 /// True where a machine has not all of it.
 bool is_split(const Spread& s);
+
+void collect_makers(const Spread& s, std::set<std::string>& out);
 
 /// Throws one of all their makers.
 [[noreturn]] void conflict(const std::vector<Spread>& of);

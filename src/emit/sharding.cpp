@@ -193,16 +193,12 @@ class Method {
     for (const auto* entry : in_order(splits->layers)) {
       const auto& [path, layer] = *entry;
       Lines lines = of_linear(unit + "." + path, layer, unit);
-      const auto made = makers.find(path);
-      if (made != makers.end() && !made->second.always) {
-        indent(lines);
-        lines.insert(lines.begin(), "if \"" + path + "\" in " + unit + ":");
-      }
-      out.insert(out.end(), lines.begin(), lines.end());
+      add_where_made(out, std::move(lines), makers, path, unit);
     }
     for (const auto& weight : splits->sliced) {
       const std::string whole = unit + "." + weight;
-      out.push_back(whole + " = mx.split(" + whole + ", N)[group.rank()]");
+      Lines lines{whole + " = mx.split(" + whole + ", N)[group.rank()]"};
+      add_where_made(out, std::move(lines), makers, weight, unit);
       counts_ = true;
     }
     for (const auto& attribute : splits->divided) {
@@ -210,6 +206,21 @@ class Method {
       counts_ = true;
     }
     return out;
+  }
+
+  /// The config may leave it out.
+  static void add_where_made(
+      Lines& out,
+      Lines lines,
+      const Makers& makers,
+      const std::string& path,
+      const std::string& unit) {
+    const auto made = makers.find(path);
+    if (made != makers.end() && !made->second.always) {
+      indent(lines);
+      lines.insert(lines.begin(), "if \"" + path + "\" in " + unit + ":");
+    }
+    out.insert(out.end(), lines.begin(), lines.end());
   }
 
   Lines of_linear(

@@ -162,6 +162,10 @@ TEST(Sharding, SlicesWeightsOfHeads) {
       method(model(attention, kMlp)),
       HasSubstr("layer.attn.sinks = mx.split(layer.attn.sinks, "
                 "N)[group.rank()]"));
+  attention.init.back() = "    " + attention.init.back();
+  attention.init.insert(attention.init.end() - 1, "if args.has_sinks:");
+  EXPECT_THAT(
+      method(model(attention, kMlp)), HasSubstr("if \"sinks\" in layer.attn:"));
 }
 
 TEST(Sharding, HoldsWholeWhatSeesAllColumns) {

@@ -8,24 +8,37 @@
 #include "base/jobs.h"
 #include "base/paths.h"
 #include "base/subprocess.h"
+#include "cli/coverage_files.h"
 #include "cli/environment.h"
+#include "cli/worker_slot.h"
+#include "library/install.h"
+#include "report/report.h"
+#include "verify/battery.h"
 
 namespace portwright::cli {
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
+using Proof = PortSweep::Proof;
+using report::Coverage;
+using report::CoverageRow;
 
-/// What compiling and proving one type may take.
+/// What compiling and proving one type may take: in process, and with torch
+/// and mlx_lm beside.
 constexpr size_t kPortBytes = size_t{1} << 30;
+constexpr size_t kProofBytes = size_t{3} << 30;
 
-struct Row {
-  std::string type;
-  std::string status;  // ported, refused, failed, no checkpoint
-  std::string reason;
-  Json details = Json::object();
-  double seconds = 0;
-};
+/// What a file must show in mlx_lm to be called a port: every tensor used, the
+/// same logits prefilled at once, in pieces, step by step, past the windows,
+/// and for unequal prompts together.
+const std::vector<std::string> kProof = {
+    "weights",
+    "logits",
+    "decode",
+    "chunked_prefill",
+    "rotating_cache",
+    "batch"};
 
 std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
@@ -40,7 +53,7 @@ std::string hole_text(const Json& answer) {
 }
 
 /// What a `compile --json` of one type said.
-void judge(Row& row, const base::Output& done) {
+void judge(CoverageRow& row, const base::Output& done) {
   const Json answer = Json::parse(done.out, nullptr, false);
   const bool readable = answer.is_object();
   if (readable) {
@@ -57,6 +70,9 @@ void judge(Row& row, const base::Output& done) {
     const bool passed = proof["verdict"] == "passed";
     row.status = passed ? "ported" : "failed";
     row.reason = passed ? "" : proof.value("reason", "");
+    if (passed) {
+      row.errors["in process"] = proof.value("worst", 0.0);
+    }
   } else if (
       done.status.code == refused && readable && answer.contains("holes")) {
     row.status = "refused";
@@ -70,90 +86,173 @@ void judge(Row& row, const base::Output& done) {
   }
 }
 
-/// One sweep's state: workers take types from it and give rows back.
+bool is_worse(verify::Status status) {
+  return status == verify::Status::Fail || status == verify::Status::Untrusted;
+}
+
+/// What real mlx_lm and torch said of a file.
+void judge(CoverageRow& row, const verify::Results& results) {
+  const auto verdict = results.verdict();
+  row.status = verdict == verify::Status::Fail ? "wrong"
+               : is_worse(verdict)             ? "unjudged"
+                                               : "proven";
+  Json checks = Json::object();
+  for (const auto& check : results.checks) {
+    checks[check.name] = {
+        {"status", name(check.status)}, {"reason", check.reason}};
+    const bool proof =
+        std::find(kProof.begin(), kProof.end(), check.name) != kProof.end();
+    if (proof && check.value) {
+      row.errors[check.name] = check.value;
+    }
+    const bool told = is_worse(verdict) ? check.status == verdict
+                                        : check.status == verify::Status::Warn;
+    if (told) {
+      row.reason += fmt::format(
+          "{}{}: {}",
+          row.reason.empty() ? "" : "; ",
+          check.name,
+          first_line(check.reason));
+    }
+  }
+  row.details["checks"] = std::move(checks);
+}
+
+/// One sweep's state: its slots take types from it and give rows back.
 class Sweep {
  public:
   Sweep(
       const PortSweep& options,
       const Common& common,
       Console& console,
-      verify::WorkerProcess& reference,
-      fs::path files)
+      const verify::Environment& environment,
+      fs::path files,
+      Coverage& table)
       : options_(options),
         common_(common),
         console_(console),
-        reference_(reference),
-        files_(std::move(files)) {}
+        files_(std::move(files)),
+        table_(table) {
+    const size_t bytes =
+        options.proof == Proof::InProcess ? kPortBytes : kProofBytes;
+    const size_t jobs = options.jobs > 0 ? static_cast<size_t>(options.jobs)
+                                         : base::jobs_at_once(bytes);
+    for (size_t i = 0; i < jobs; ++i) {
+      slots_.emplace_back(environment);
+    }
+  }
 
-  std::vector<Row> run() {
-    const auto wished = static_cast<size_t>(options_.jobs);
-    base::run_jobs(
-        options_.types.size(),
-        wished ? wished : base::jobs_at_once(kPortBytes),
-        [this](size_t, size_t index) { sweep(options_.types[index]); });
-    std::sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
-      return a.type < b.type;
+  base::Result<void> run() {
+    const auto types = missing_types(options_.types, table_);
+    count_ = types.size();
+    base::run_jobs(types.size(), slots_.size(), [&](size_t slot, size_t index) {
+      finish(sweep(slots_[slot], types[index]));
     });
-    return std::move(rows_);
+    sort_by_name(table_);
+    if (written_ && !options_.directory.empty()) {
+      written_ = write_coverage(table_, options_.directory);
+    }
+    return written_;
   }
 
  private:
-  void sweep(const std::string& type);
-  bool make_checkpoint(Row& row, const fs::path& folder);
-  void compile(Row& row, const fs::path& checkpoint);
-  void finish(Row row);
+  CoverageRow sweep(WorkerSlot& slot, const std::string& type);
+  base::Result<void>
+  make_checkpoint(WorkerSlot& slot, const std::string& type, const fs::path&);
+  void compile(CoverageRow& row, const fs::path& checkpoint);
+  base::Result<verify::Results>
+  prove(WorkerSlot& slot, const std::string& type, const fs::path& checkpoint);
+  void finish(CoverageRow row);
+
+  base::Milliseconds limit() const {
+    return std::chrono::seconds(options_.limit_seconds);
+  }
+
+  fs::path port_of(const std::string& type) const {
+    return files_ / "ports" / (type + ".py");
+  }
 
   const PortSweep& options_;
   const Common& common_;
   Console& console_;
-  verify::WorkerProcess& reference_;
   fs::path files_;
-  std::mutex mutex_;  // for everything below, the console and the worker
-  std::vector<Row> rows_;
+  std::vector<WorkerSlot> slots_;
+  size_t count_ = 0;
+  std::mutex mutex_;  // for everything below, and the console
+  Coverage& table_;
+  size_t finished_ = 0;
+  base::Result<void> written_;
 };
 
-void Sweep::sweep(const std::string& type) {
-  Row row{type};
+CoverageRow Sweep::sweep(WorkerSlot& slot, const std::string& type) {
+  CoverageRow row{type, "no checkpoint", ""};
   const auto folder = base::TemporaryDirectory::create("portwright-sweep");
   if (!folder) {
-    row.status = "no checkpoint";
     row.reason = folder.error().message;
-  } else if (make_checkpoint(row, folder->path())) {
-    const auto start = std::chrono::steady_clock::now();
-    compile(row, folder->path());
-    const std::chrono::duration<double> taken =
-        std::chrono::steady_clock::now() - start;
-    row.seconds = taken.count();
+    return row;
   }
-  finish(std::move(row));
-}
-
-bool Sweep::make_checkpoint(Row& row, const fs::path& folder) {
-  const std::lock_guard lock(mutex_);
-  const auto made = verify::synthesize(reference_, row.type, folder, {});
-  if (!made) {
-    row.status = "no checkpoint";
+  if (auto made = make_checkpoint(slot, type, folder->path()); !made) {
     row.reason = first_line(made.error().message);
+    return row;
   }
-  return made.has_value();
+  const auto start = std::chrono::steady_clock::now();
+  compile(row, folder->path());
+  if (row.status == "ported" && options_.proof != Proof::InProcess) {
+    if (const auto results = prove(slot, type, folder->path())) {
+      judge(row, *results);
+      const std::lock_guard lock(mutex_);
+      table_.versions.insert(
+          results->versions.begin(), results->versions.end());
+    } else {
+      row.status = "unjudged";
+      row.reason = first_line(results.error().message);
+      slot.reset();
+    }
+  }
+  const std::chrono::duration<double> taken =
+      std::chrono::steady_clock::now() - start;
+  row.seconds = taken.count();
+  return row;
 }
 
-void Sweep::compile(Row& row, const fs::path& checkpoint) {
+base::Result<void> Sweep::make_checkpoint(
+    WorkerSlot& slot,
+    const std::string& type,
+    const fs::path& folder) {
+  if (options_.proof != Proof::InProcess) {
+    if (const auto workers = slot.workers(); !workers) {
+      return tl::unexpected(workers.error());
+    }
+  }
+  const auto reference = slot.reference();
+  if (!reference) {
+    return tl::unexpected(reference.error());
+  }
+  const auto made = verify::synthesize(**reference, type, folder, {}, limit());
+  if (!made) {
+    if (made.error().where == verify::Trouble::Where::World) {
+      slot.reset();
+    }
+    return base::fail(made.error().message);
+  }
+  return {};
+}
+
+void Sweep::compile(CoverageRow& row, const fs::path& checkpoint) {
   base::Command command;
   command.arguments = {
       base::executable_path().string(),
       "compile",
       checkpoint.string(),
       "-o",
-      (files_ / (row.type + ".py")).string(),
+      port_of(row.name).string(),
       "--fast",
       "--json"};
   if (!common_.transformers.empty()) {
     command.arguments.insert(
         command.arguments.end(), {"--transformers", common_.transformers});
   }
-  const auto done =
-      base::run(command, "", base::Milliseconds(options_.limit_seconds * 1000));
+  const auto done = base::run(command, "", limit());
   if (!done) {
     row.status = "failed";
     row.reason = done.error().message;
@@ -162,31 +261,76 @@ void Sweep::compile(Row& row, const fs::path& checkpoint) {
   judge(row, *done);
 }
 
-void Sweep::finish(Row row) {
-  const std::lock_guard lock(mutex_);
-  console_.say(fmt::format(
-      "{:28} {:8} {:5.1f} s  {}",
-      row.type,
-      row.status,
-      row.seconds,
-      row.reason));
-  rows_.push_back(std::move(row));
-  console_.progress().advance(rows_.size(), options_.types.size());
+base::Result<verify::Results> Sweep::prove(
+    WorkerSlot& slot,
+    const std::string& type,
+    const fs::path& checkpoint) {
+  const auto workers = slot.workers();
+  if (!workers) {
+    return tl::unexpected(workers.error());
+  }
+  (*workers)->timeout = limit();
+  verify::Subject subject;
+  subject.checkpoint = checkpoint;
+  subject.port = port_of(type);
+  const auto session = verify::Session::open(*workers, subject);
+  if (!session) {
+    return tl::unexpected(session.error());
+  }
+  verify::BatteryOptions battery;
+  if (options_.proof == Proof::MlxLm) {
+    battery.only = kProof;
+  }
+  const auto silent = base::silent_progress();
+  auto results = verify::run_battery(**session, battery, *silent);
+  if (results && !options_.directory.empty()) {
+    const auto written = base::write_file(
+        files_ / "results" / (type + ".json"),
+        report::to_json(*results).dump(2) + "\n");
+    if (!written) {
+      return tl::unexpected(written.error());
+    }
+  }
+  return results;
 }
 
-Json to_json(const std::vector<Row>& rows) {
-  Json types = Json::object();
-  std::map<std::string, int> counts;
-  for (const Row& row : rows) {
-    Json entry = {
-        {"status", row.status},
-        {"reason", row.reason},
-        {"seconds", row.seconds}};
-    entry.update(row.details);
-    types[row.type] = std::move(entry);
-    ++counts[row.status];
+void Sweep::finish(CoverageRow row) {
+  const std::lock_guard lock(mutex_);
+  say(console_, row);
+  console_.progress().advance(++finished_, count_);
+  table_.rows.push_back(std::move(row));
+  if (written_ && !options_.directory.empty()) {
+    written_ = write_coverage(table_, options_.directory);
   }
-  return {{"schema", 1}, {"summary", counts}, {"types", types}};
+}
+
+Coverage empty_table(Proof proof, const fs::path& library) {
+  Coverage out;
+  out.title = proof == Proof::InProcess ? "Ports, proven in process"
+              : proof == Proof::MlxLm   ? "Ports in mlx_lm against torch"
+                                        : "Ports before the whole battery";
+  out.about =
+      "Tiny random checkpoints in float32. Each file passed its own proof, in "
+      "process, on several configs. ";
+  if (proof == Proof::InProcess) {
+    out.about += "It was not run in mlx_lm.";
+  } else {
+    out.about +=
+        "Then mlx_lm ran it, strictly loaded: prompts at once and in pieces, "
+        "cached single steps, caches past their windows, unequal prompts "
+        "together and left-padded. Numbers are max|difference| / "
+        "max|reference| of the logits; a check fails above 1e-4, and warns "
+        "above 32 times the noise that it measured.";
+  }
+  out.versions[kSourceVersion] =
+      library::transformers_version(library.string());
+  return out;
+}
+
+bool has_unproven(const Coverage& table) {
+  const auto counts = table.summary();
+  return counts.contains("failed") || counts.contains("wrong") ||
+         counts.contains("unjudged");
 }
 
 }  // namespace
@@ -197,39 +341,36 @@ sweep_ports(const PortSweep& sweep, const Common& common, Console& console) {
   if (!environment) {
     return console.fail(environment.error());
   }
+  const auto library = transformers_directory(common);
+  if (!library) {
+    return console.fail(library.error());
+  }
   auto scratch = base::TemporaryDirectory::create("portwright-ports");
   if (!scratch) {
     return console.fail(scratch.error());
   }
   const bool kept = !sweep.directory.empty();
-  const fs::path files =
-      kept ? fs::absolute(sweep.directory) / "ports" : scratch->path();
-  if (auto made = base::make_directories(files); !made) {
-    return console.fail(made.error());
-  }
-  auto worker = verify::start_reference(*environment);
-  if (!worker) {
-    return console.fail(worker.error());
-  }
-  console.progress().begin("sweeping");
-  const auto rows = Sweep(sweep, common, console, *worker, files).run();
-  console.progress().end();
-  const Json json = to_json(rows);
-  std::string counts;
-  for (const auto& [status, count] : json["summary"].items()) {
-    counts += fmt::format(
-        "{}{} {}", counts.empty() ? "" : ", ", count.dump(), status);
-  }
-  console.say(fmt::format("{} types: {}", rows.size(), counts));
-  if (kept) {
-    const fs::path file = sweep.directory / "sweep.json";
-    if (auto written = base::write_file(file, json.dump(2) + "\n"); !written) {
-      return console.fail(written.error());
+  const fs::path files = kept ? fs::absolute(sweep.directory) : scratch->path();
+  for (const char* folder : {"ports", "results"}) {
+    if (auto made = base::make_directories(files / folder); !made) {
+      return console.fail(made.error());
     }
   }
-  console.result(json);
-  return json["summary"].contains("failed") ? ExitCode::VerdictFailed
-                                            : ExitCode::Done;
+  Coverage table = empty_table(sweep.proof, *library);
+  if (sweep.resume) {
+    table = earlier_coverage(sweep.directory, table).value_or(table);
+  }
+  console.progress().begin("sweeping");
+  const auto written =
+      Sweep(sweep, common, console, *environment, files, table).run();
+  console.progress().end();
+  if (!written) {
+    return console.fail(written.error());
+  }
+  console.say(fmt::format(
+      "{} types: {}", table.rows.size(), report::summary_text(table)));
+  console.result(report::to_json(table));
+  return has_unproven(table) ? ExitCode::VerdictFailed : ExitCode::Done;
 }
 
 }  // namespace portwright::cli

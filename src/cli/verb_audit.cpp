@@ -8,6 +8,7 @@
 #include "cli/environment.h"
 #include "cli/proving.h"
 #include "cli/verbs.h"
+#include "cli/worker_slot.h"
 #include "report/audit.h"
 
 namespace portwright::cli {
@@ -35,26 +36,19 @@ std::string one_line(std::string text) {
   return text;
 }
 
-/// A pair of workers that serves one type after another; replaced when one of
-/// them is lost.
+/// What audits one type after another.
 class AuditSlot {
  public:
   AuditSlot(const verify::Environment& environment, const AuditOptions& options)
-      : environment_(environment), options_(options) {}
+      : slot_(
+            environment,
+            options.mlx_lm.empty()
+                ? std::nullopt
+                : std::optional<fs::path>(fs::absolute(options.mlx_lm))),
+        options_(options) {}
 
   base::Result<std::shared_ptr<verify::Workers>> workers() {
-    if (!workers_) {
-      auto started = verify::Workers::start(
-          environment_,
-          options_.mlx_lm.empty()
-              ? std::nullopt
-              : std::optional<fs::path>(fs::absolute(options_.mlx_lm)));
-      if (!started) {
-        return started;
-      }
-      workers_ = *started;
-    }
-    return workers_;
+    return slot_.workers();
   }
 
   AuditRow audit(const std::string& type, bool flat) {
@@ -68,7 +62,7 @@ class AuditSlot {
     } else if (row.status.empty()) {
       row.status = "failed";
       row.reason = one_line(results.error().message);
-      workers_.reset();
+      slot_.reset();
     }
     return row;
   }
@@ -81,9 +75,9 @@ class AuditSlot {
  private:
   /// Without results the row may say why.
   base::Result<verify::Results> results_of(AuditRow& row, bool flat) {
-    auto started = workers();
-    if (!started) {
-      return tl::unexpected(started.error());
+    const auto workers = slot_.workers();
+    if (!workers) {
+      return tl::unexpected(workers.error());
     }
     const auto folder = base::TemporaryDirectory::create("portwright-audit");
     if (!folder) {
@@ -93,7 +87,7 @@ class AuditSlot {
     synth.flat_rope = flat;
     synth.hub_form = flat;
     const auto made = verify::synthesize(
-        workers_->reference, row.type, folder->path(), synth, limit());
+        (*workers)->reference, row.type, folder->path(), synth, limit());
     if (!made) {
       if (made.error().where == verify::Trouble::Where::Model) {
         row.status = "no counterpart";
@@ -101,10 +95,10 @@ class AuditSlot {
       }
       return base::fail(made.error().message);
     }
-    workers_->timeout = limit();
+    (*workers)->timeout = limit();
     verify::Subject subject;
     subject.checkpoint = folder->path();
-    const auto session = verify::Session::open(workers_, subject);
+    const auto session = verify::Session::open(*workers, subject);
     if (!session) {
       return tl::unexpected(session.error());
     }
@@ -116,9 +110,8 @@ class AuditSlot {
     return std::chrono::seconds(options_.limit);
   }
 
-  const verify::Environment& environment_;
+  WorkerSlot slot_;
   const AuditOptions& options_;
-  std::shared_ptr<verify::Workers> workers_;
   std::map<std::string, std::string> versions_;
 };
 
@@ -162,13 +155,12 @@ base::Result<void> audit_all(
   std::mutex mutex;
   base::Result<void> result;
   size_t finished = 0;
+  console.progress().begin("auditing");
   base::run_jobs(missing.size(), slots.size(), [&](size_t slot, size_t index) {
     const auto& [type, flat] = missing[index];
     AuditRow row = slots[slot].audit(type, flat);
     const std::lock_guard lock(mutex);
-    console.progress().end();
     say(console, row);
-    console.progress().begin("auditing");
     console.progress().advance(++finished, missing.size());
     table.rows.push_back(std::move(row));
     table.versions.insert(

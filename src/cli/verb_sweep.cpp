@@ -6,11 +6,13 @@
 
 #include "base/jobs.h"
 #include "base/paths.h"
+#include "cli/coverage_files.h"
 #include "cli/environment.h"
 #include "cli/native_comparison.h"
 #include "cli/native_reference.h"
 #include "cli/port_sweep.h"
 #include "cli/verbs.h"
+#include "cli/worker_slot.h"
 #include "library/install.h"
 #include "library/model.h"
 
@@ -24,7 +26,6 @@ using report::CoverageRow;
 
 /// What one type may take: torch, its tiny model and our evaluation.
 constexpr size_t kNativeBytes = size_t{3} << 30;
-constexpr const char* kSource = "transformers source";
 
 struct SweepOptions {
   std::vector<std::string> types;
@@ -35,6 +36,8 @@ struct SweepOptions {
   std::string exact;
   std::string dtype = "float32";
   bool native = false;
+  bool fast = false;
+  bool battery = false;
   bool resume = false;
   int jobs = 0;
   int limit = 300;
@@ -63,7 +66,8 @@ Coverage empty_table(const fs::path& library, const std::string& dtype) {
             "less than twice torch's own noise: its distance from its "
             "float32. We compute halves in float32 and round each result: "
             "emulated.";
-  out.versions[kSource] = library::transformers_version(library.string());
+  out.versions[kSourceVersion] =
+      library::transformers_version(library.string());
   return out;
 }
 
@@ -144,7 +148,7 @@ class SweepSlot {
       const verify::Environment& environment,
       const fs::path& library,
       const SweepOptions& options)
-      : environment_(environment),
+      : slot_(environment),
         library_(library),
         dtype_(options.dtype),
         limit_(std::chrono::seconds(options.limit)) {}
@@ -169,10 +173,11 @@ class SweepSlot {
   /// Of the packages the reference uses; empty when it does not answer.
   std::map<std::string, std::string> versions() {
     std::map<std::string, std::string> out;
-    if (!worker_ && !start()) {
+    const auto worker = slot_.reference();
+    if (!worker) {
       return out;
     }
-    if (const auto answer = worker_->request("ping", json::object())) {
+    if (const auto answer = (*worker)->request("ping", json::object())) {
       for (const auto& [name, version] : answer->items()) {
         if (version.is_string()) {
           out[name] = version;
@@ -183,48 +188,38 @@ class SweepSlot {
   }
 
  private:
-  base::Result<void> start() {
-    auto worker = verify::start_reference(environment_);
-    if (!worker) {
-      return tl::unexpected(worker.error());
-    }
-    worker_.emplace(std::move(*worker));
-    return {};
-  }
-
   /// Makes the checkpoint and has torch answer. The next type gets a fresh
   /// worker after any failure: it may have taken the worker along.
   base::Result<NativeQuestion> ask(
       const std::string& type,
       const fs::path& checkpoint) {
-    if (!worker_) {
-      if (auto started = start(); !started) {
-        return tl::unexpected(started.error());
-      }
+    const auto worker = slot_.reference();
+    if (!worker) {
+      return tl::unexpected(worker.error());
     }
-    auto question = answer(type, checkpoint);
+    auto question = answer(**worker, type, checkpoint);
     if (!question) {
-      worker_.reset();
+      slot_.reset();
     }
     return question;
   }
 
   base::Result<NativeQuestion> answer(
+      verify::WorkerProcess& worker,
       const std::string& type,
       const fs::path& checkpoint) {
-    const auto made =
-        verify::synthesize(*worker_, type, checkpoint, {}, limit_);
+    const auto made = verify::synthesize(worker, type, checkpoint, {}, limit_);
     if (!made) {
       return base::fail(made.error().message);
     }
     NativeQuestion out{type, checkpoint, {}, {}, dtype_};
-    const auto reference = keep_reference(*worker_, checkpoint, dtype_, limit_);
+    const auto reference = keep_reference(worker, checkpoint, dtype_, limit_);
     if (!reference) {
       return tl::unexpected(reference.error());
     }
     out.reference = *reference;
     if (dtype_ != kExact) {
-      const auto exact = keep_reference(*worker_, checkpoint, kExact, limit_);
+      const auto exact = keep_reference(worker, checkpoint, kExact, limit_);
       if (!exact) {
         return tl::unexpected(exact.error());
       }
@@ -233,61 +228,11 @@ class SweepSlot {
     return out;
   }
 
-  const verify::Environment& environment_;
+  WorkerSlot slot_;
   const fs::path& library_;
   const std::string& dtype_;
   base::Milliseconds limit_;
-  std::optional<verify::WorkerProcess> worker_;
 };
-
-/// A table of an earlier sweep of the same by the same binary.
-std::optional<Coverage> earlier(const fs::path& file, const Coverage& wanted) {
-  std::error_code missing, gone;
-  const auto written = fs::last_write_time(file, missing);
-  const auto built = fs::last_write_time(base::executable_path(), gone);
-  const auto text = base::read_file(file);
-  if (missing || gone || written < built || !text) {
-    return std::nullopt;
-  }
-  auto table = report::coverage_from_json(json::parse(*text, nullptr, false));
-  if (!table || table->title != wanted.title ||
-      table->versions[kSource] != wanted.versions.at(kSource)) {
-    return std::nullopt;
-  }
-  return *table;
-}
-
-base::Result<void> write_tables(const Coverage& table, const fs::path& folder) {
-  const std::vector<std::pair<const char*, std::string>> files = {
-      {"sweep.json", report::to_json(table).dump(2) + "\n"},
-      {"sweep.md", report::to_markdown(table)},
-      {"sweep.html", report::to_html(table)}};
-  for (const auto& [name, text] : files) {
-    if (auto written = base::write_file(folder / name, text); !written) {
-      return written;
-    }
-  }
-  return {};
-}
-
-std::string painted(const Console& console, const std::string& status) {
-  const std::string padded = fmt::format("{:12}", status);
-  if (status == "equal") {
-    return console.green(padded);
-  }
-  return status == "refused" || status == "no reference"
-             ? console.yellow(padded)
-             : console.red(padded);
-}
-
-void say(Console& console, const CoverageRow& row) {
-  console.say(fmt::format(
-      "{:28} {} {:5.1f} s  {}",
-      row.name,
-      painted(console, row.status),
-      row.seconds,
-      row.reason));
-}
 
 /// Runs the types that `table` lacks, and keeps the table on disc after each.
 base::Result<void> sweep_all(
@@ -296,15 +241,7 @@ base::Result<void> sweep_all(
     const verify::Environment& environment,
     Coverage& table,
     Console& console) {
-  std::vector<std::string> types;
-  for (const std::string& type : options.types) {
-    if (std::none_of(
-            table.rows.begin(), table.rows.end(), [&](const CoverageRow& row) {
-              return row.name == type;
-            })) {
-      types.push_back(type);
-    }
-  }
+  const auto types = missing_types(options.types, table);
   const size_t jobs =
       options.jobs > 0 ? options.jobs : base::jobs_at_once(kNativeBytes);
   std::vector<SweepSlot> slots;
@@ -316,16 +253,15 @@ base::Result<void> sweep_all(
   std::mutex mutex;
   base::Result<void> result;
   size_t finished = 0;
+  console.progress().begin("sweeping");
   base::run_jobs(types.size(), jobs, [&](size_t slot, size_t index) {
     CoverageRow row = slots[slot].sweep(types[index]);
     const std::lock_guard lock(mutex);
-    console.progress().end();
     say(console, row);
-    console.progress().begin("sweeping");
     console.progress().advance(++finished, types.size());
     table.rows.push_back(std::move(row));
     if (!options.directory.empty() && result) {
-      result = write_tables(table, options.directory);
+      result = write_coverage(table, options.directory);
     }
   });
   console.progress().end();
@@ -354,27 +290,29 @@ ExitCode sweep(SweepOptions options, const Common& common, Console& console) {
   }
   if (!options.native) {
     return sweep_ports(
-        {options.types, options.directory, options.jobs, options.limit},
+        {.types = options.types,
+         .directory = options.directory,
+         .proof = options.fast      ? PortSweep::Proof::InProcess
+                  : options.battery ? PortSweep::Proof::Battery
+                                    : PortSweep::Proof::MlxLm,
+         .resume = options.resume,
+         .jobs = options.jobs,
+         .limit_seconds = options.limit},
         common,
         console);
   }
   Coverage table = empty_table(*library, options.dtype);
   const fs::path folder = options.directory;
   if (options.resume) {
-    table = earlier(folder / "sweep.json", table).value_or(table);
+    table = earlier_coverage(folder, table).value_or(table);
   }
   if (auto swept = sweep_all(options, *library, *environment, table, console);
       !swept) {
     return console.fail(swept.error());
   }
-  std::sort(
-      table.rows.begin(),
-      table.rows.end(),
-      [](const CoverageRow& a, const CoverageRow& b) {
-        return a.name < b.name;
-      });
+  sort_by_name(table);
   if (!folder.empty()) {
-    if (auto written = write_tables(table, folder); !written) {
+    if (auto written = write_coverage(table, folder); !written) {
       return console.fail(written.error());
     }
   }
@@ -396,10 +334,21 @@ Run verb_sweep(CLI::App& app, const Common& common) {
                            options->directory,
                            "where sweep.json, sweep.md and sweep.html go")
                         ->type_name("DIR");
-  app.add_flag(
+  auto* native = app.add_flag(
       "--native",
       options->native,
       "compare native evaluation with torch instead of porting");
+  auto* fast = app.add_flag(
+                      "--fast",
+                      options->fast,
+                      "prove ports in process only, not in mlx_lm")
+                   ->excludes(native);
+  app.add_flag(
+         "--battery",
+         options->battery,
+         "run every check of verify on each port, not just those of a proof")
+      ->excludes(native)
+      ->excludes(fast);
   app.add_flag(
          "--resume", options->resume, "keep what sweep.json in DIR has already")
       ->needs(directory);

@@ -31,14 +31,33 @@ std::string error_text(const CoverageRow& row, const std::string& part) {
 
 /// The verdict's word for a status, which carries its colour.
 std::string_view colour_of(const std::string& status) {
-  if (status == "equal") {
+  if (status == "equal" || status == "proven" || status == "ported") {
     return "pass";
   }
   if (status == "refused") {
     return "warn";
   }
-  return status == "no reference" ? "skipped" : "fail";
+  return status == "no reference" || status == "no checkpoint" ? "skipped"
+                                                               : "fail";
 }
+
+bool is_column(const std::string& key) {
+  return key == "status" || key == "reason" || key == "errors" ||
+         key == "seconds";
+}
+
+/// Shows the rows that hold every word of the search field.
+constexpr std::string_view kSearch = R"js(
+const field = document.querySelector('input[type=search]');
+const rows = [...document.querySelectorAll('tbody tr')];
+field.addEventListener('input', () => {
+  const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const row of rows) {
+    const text = row.textContent.toLowerCase();
+    row.hidden = !words.every(word => text.includes(word));
+  }
+});
+)js";
 
 std::string versions_text(const Coverage& coverage) {
   std::vector<std::string> out;
@@ -79,6 +98,7 @@ nlohmann::ordered_json to_json(const Coverage& coverage) {
         {"reason", row.reason},
         {"errors", errors},
         {"seconds", row.seconds}};
+    types[row.name].update(row.details);
   }
   return {
       {"schema", kSchema},
@@ -99,8 +119,13 @@ base::Result<Coverage> coverage_from_json(const nlohmann::json& json) {
     json.at("about").get_to(out.about);
     json.at("versions").get_to(out.versions);
     for (const auto& [name, type] : json.at("types").items()) {
-      CoverageRow row{name, type.at("status"), type.at("reason"), {}, 0};
+      CoverageRow row{name, type.at("status"), type.at("reason")};
       type.at("seconds").get_to(row.seconds);
+      for (const auto& [key, value] : type.items()) {
+        if (!is_column(key)) {
+          row.details[key] = value;
+        }
+      }
       for (const auto& [part, error] : type.at("errors").items()) {
         row.errors[part] =
             error.is_null() ? std::nullopt : std::optional(error.get<double>());
@@ -173,16 +198,20 @@ std::string to_html(const Coverage& coverage) {
       "<meta name=\"viewport\" content=\"width=device-width\">"
       "<title>{0}</title><style>{1}</style></head><body><main><h1>{0}</h1>"
       "<p class=\"meta\">{2}</p><nav class=\"strip\">{3}</nav>"
-      "<h2>Types</h2><div class=\"card\"><table><thead><tr><th>type</th>"
+      "<h2>Types</h2><p><input type=\"search\" placeholder=\"type, status or "
+      "reason\" aria-label=\"search\"></p><div "
+      "class=\"card\"><table><thead><tr><th>type</th>"
       "<th>status</th>{4}<th>time</th><th></th></tr></thead><tbody>{5}</tbody>"
-      "</table></div><footer>{6}</footer></main></body></html>\n",
+      "</table></div><footer>{6}</footer></main><script>{7}</script></body>"
+      "</html>\n",
       escape(coverage.title),
       style_sheet(),
       escape(coverage.about),
       tiles,
       head,
       body,
-      escape(versions_text(coverage)));
+      escape(versions_text(coverage)),
+      kSearch);
 }
 
 }  // namespace portwright::report

@@ -13,14 +13,18 @@ namespace portwright::report {
 /// What became of one model type.
 struct CoverageRow {
   std::string name;
-  /// equal, different, refused, crashed, late, "no reference".
+  /// Of native evaluation: equal, different, refused, crashed, late, "no
+  /// reference". Of ports: proven, ported, refused, wrong, unjudged, failed,
+  /// "no checkpoint".
   std::string status;
-  /// Why it is not equal, or what was left out of the comparison.
+  /// Why it is not better, or what was left out of the comparison.
   std::string reason;
   /// max|difference| / max|reference| of each part; none: shapes differ or a
   /// value is no number.
-  std::map<std::string, std::optional<double>> errors;
+  std::map<std::string, std::optional<double>> errors = {};
   double seconds = 0;
+  /// Further keys of the row in JSON: holes, guards, checks, ...
+  nlohmann::ordered_json details = nlohmann::ordered_json::object();
 };
 
 /// Many model types side by side.
@@ -46,7 +50,7 @@ base::Result<Coverage> coverage_from_json(const nlohmann::json& json);
 
 std::string to_markdown(const Coverage& coverage);
 
-/// One file without references to others.
+/// One file without references to others, with a field that searches the rows.
 std::string to_html(const Coverage& coverage);
 
 }  // namespace portwright::report

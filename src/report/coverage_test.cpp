@@ -14,7 +14,12 @@ Coverage example() {
   out.about = "Against torch.";
   out.versions = {{"torch", "2.0"}, {"transformers", "5.0"}};
   out.rows = {
-      {"llama", "equal", "", {{"batch", 1e-7}, {"full", 2e-7}}, 1.25},
+      {"llama",
+       "equal",
+       "",
+       {{"batch", 1e-7}, {"full", 2e-7}},
+       1.25,
+       {{"guards", {"no bias"}}}},
       {"odd", "different", "full has no shape", {{"full", std::nullopt}}, 0.5},
       {"<b>", "refused", "a | b\nc", {}, 0}};
   return out;
@@ -27,6 +32,7 @@ TEST(Coverage, comes_back_from_json) {
   ASSERT_TRUE(back);
   EXPECT_EQ(to_json(*back).size(), json.size());
   EXPECT_EQ(to_json(*back)["types"]["odd"], json["types"]["odd"]);
+  EXPECT_EQ(to_json(*back)["types"]["llama"]["guards"][0], "no bias");
   EXPECT_EQ(to_json(*back)["versions"], json["versions"]);
 }
 
@@ -56,6 +62,7 @@ TEST(Coverage, html_escapes_and_colours) {
   const auto html = to_html(example());
   EXPECT_THAT(html, HasSubstr("<td><b>&lt;b&gt;</b></td><td class=\"warn\">"));
   EXPECT_THAT(html, HasSubstr("<td class=\"pass\">equal</td>"));
+  EXPECT_THAT(html, HasSubstr("<input type=\"search\""));
 }
 
 }  // namespace

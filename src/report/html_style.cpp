@@ -104,6 +104,9 @@ pre.trace { margin: 6px 0 0; white-space: pre-wrap; overflow-wrap: anywhere;
 .lines .guilty > a { color: var(--fail); font-weight: 700; }
 .k { color: var(--keyword); } .s { color: var(--string); }
 .c { color: var(--comment); font-style: italic; } .n { color: var(--number); }
+input[type=search] { font: inherit; width: min(100%, 340px); padding: 6px 12px;
+  color: var(--ink); background: var(--raised); border: 1px solid var(--line);
+  border-radius: 8px; }
 footer { color: var(--soft); font-size: 12.5px; margin-top: 40px; }
 @media (max-width: 760px) { .panes { grid-template-columns: 1fr; }
   main { padding: 24px 14px; } }
@@ -112,6 +115,7 @@ footer { color: var(--soft); font-size: 12.5px; margin-top: 40px; }
   .lines { height: auto; overflow: visible; white-space: pre-wrap; }
   .card, .tile { break-inside: avoid; } .panes { break-inside: auto; }
   .lines div { white-space: pre-wrap; font-size: 9px; }
+  input { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 )css";

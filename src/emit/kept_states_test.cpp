@@ -104,27 +104,6 @@ constexpr const char* kCopying =
     "        self.state.copy_(1 * self.state)\n"
     "        return torch.stack(each, dim=1)\n";
 
-/// Keeps keys and values in a cache of its own.
-constexpr const char* kOwnKeys =
-    "    def forward(self, x):\n"
-    "        u = self.linear(x)[:, None]\n"
-    "        keys, values = cache.update(u, 2 * u)\n"
-    "        self.state = u[:, 0, -1]\n"
-    "        return keys[:, 0, -x.shape[1] :] + values[:, 0, -x.shape[1] :]\n\n"
-    "class OwnCache:\n"
-    "    def __init__(self):\n"
-    "        self.kept = None\n"
-    "    def update(self, keys, values):\n"
-    "        if self.kept is None:\n"
-    "            self.kept = [keys, values]\n"
-    "        else:\n"
-    "            self.kept = [\n"
-    "                torch.cat([self.kept[0], keys], dim=2),\n"
-    "                torch.cat([self.kept[1], values], dim=-2),\n"
-    "            ]\n"
-    "        return self.kept[0], self.kept[1]\n\n"
-    "cache = OwnCache()\n";
-
 class KeptStatesTest : public ::testing::Test {
  protected:
   KeptStatesTest() {
@@ -145,8 +124,7 @@ class KeptStatesTest : public ::testing::Test {
     interp_.call(layer, {tokens(4)});
     recorder.built(layer);
     Trace& trace = recorder.trace();
-    const Value cache = interp_.try_getattr(Value(module), "cache");
-    KeptStates kept(interp_, trace, cache);
+    KeptStates kept(interp_, trace, {});
     const auto before = static_cast<trace::ValueId>(trace.values.size());
     const Value x = tokens(7);
     interp_.call(layer, {x});
@@ -185,14 +163,6 @@ TEST_F(KeptStatesTest, TakesWhatIsCopiedIntoAPlace) {
   record(kCopying);
   ASSERT_EQ(changes_.size(), 1);
   EXPECT_EQ(trace_->info(changes_[0].after).producer->op->name, "mul");
-}
-
-TEST_F(KeptStatesTest, TakesKeysOfAnOwnCacheForTheLibrarys) {
-  record(kOwnKeys);
-  EXPECT_EQ(changes_.size(), 3);
-  const auto updates = lift::find_state_updates(graph_);
-  EXPECT_EQ(updates.size(), 1);  // of the state
-  EXPECT_TRUE(lift::updates_keys(*graph_.frame));
 }
 
 TEST_F(KeptStatesTest, CutsTheForwardOfOneTokenOut) {

@@ -55,7 +55,10 @@ synth(const SynthOptions& options, const Common& common, Console& console) {
       *worker,
       options.what,
       std::filesystem::absolute(options.directory),
-      {options.seed, *set, options.flat_rope, options.trust_remote_code});
+      {.seed = options.seed,
+       .overrides = *set,
+       .flat_rope = options.flat_rope,
+       .trust_remote_code = options.trust_remote_code});
   console.progress().end();
   if (!made) {
     const bool world = made.error().where == verify::Trouble::Where::World;

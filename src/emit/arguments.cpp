@@ -339,9 +339,12 @@ std::string write_arguments(
   choices.insert(choices.begin(), context.guards.begin(), context.guards.end());
   std::set<std::string> fields = context.fields;
   const std::string computed = write_computed_fields(cls, fields);
+  const bool rope = fields.contains("rope_theta");
   const bool partial = fields.contains("partial_rotary_factor");
-  const std::set<std::string> rope_fields{
-      "rope_theta", "rope_scaling", "partial_rotary_factor"};
+  std::set<std::string> rope_fields{"rope_theta", "rope_scaling"};
+  if (rope || context.rope_by_kind) {
+    rope_fields.insert("partial_rotary_factor");
+  }
   const auto leave_rope = [&] {
     std::erase_if(
         fields, [&](const auto& name) { return rope_fields.contains(name); });

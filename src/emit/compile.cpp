@@ -226,6 +226,14 @@ bool keeps_same(const KeptStates::Change& a, const KeptStates::Change& b) {
   return a.after == b.after;
 }
 
+/// What a tensor was before the source changed it in place.
+ValueId as_given(const Trace& trace, ValueId id) {
+  while (const trace::OpNode* op = trace.info(id).producer) {
+    id = op->inputs.front();
+  }
+  return id;
+}
+
 /// Builds a model and records it: a cached prefix goes before what is recorded.
 std::unique_ptr<trace::Trace> record_model(
     eval::Interpreter& interp,
@@ -259,6 +267,9 @@ std::unique_ptr<trace::Trace> record_model(
   Trace& recorded = recorder.trace();
   KeptStates kept(interp, recorded, cache.value);
   forward(e.offset, e.length, &e);
+  for (ValueId* id : {&e.ids, &e.positions, &e.mask}) {
+    *id = as_given(recorded, *id);
+  }
   const auto whole = kept.changes(1);
   const auto given = give_to_layers(interp, recorded, whole, e.ids);
   const auto changes = before_copies(recorded, given);

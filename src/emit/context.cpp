@@ -108,6 +108,9 @@ std::optional<std::string> Context::default_field(const Provenance& p) {
     return {};
   }
   const std::string name = declared_name(*this, field->name.str());
+  if (zero_too && interp.try_getattr(evaluation.config, name).is_bool()) {
+    return {};  // one of two truths, and no default of the other
+  }
   if (is_always_given(*evaluation.config.object()->cls, name)) {
     fields.insert(name);
     return "args." + name;

@@ -302,6 +302,13 @@ class GuardFinder {
     return body != rest.npos && rest.substr(body).starts_with("raise ");
   }
 
+  /// The `[None] * n` that stands for what no layer is given.
+  static bool repeats_none(const Provenance* list) {
+    return list && list->kind == Provenance::Kind::Binary && list->left &&
+           list->left->kind == Provenance::Kind::Constant &&
+           list->left->text == "[None]";
+  }
+
   /// `x is None` of what is computed, or declared never to be None.
   bool never_otherwise(const Branch& branch) const {
     const Provenance* test = branch.condition;
@@ -311,6 +318,10 @@ class GuardFinder {
     }
     if (test->left->kind == Provenance::Kind::Loop) {
       return true;  // an index is a number
+    }
+    if (test->left->kind == Provenance::Kind::Index &&
+        repeats_none(test->left->left)) {
+      return true;
     }
     if (test->left->kind != Provenance::Kind::Config) {
       return test->left->kind == Provenance::Kind::Binary;

@@ -295,9 +295,11 @@ Expression ModuleWriter::make(ValueId id) {
   if (rows_.owns(id)) {
     return rows_.produce(id);
   }
-  if (takes_mask_ &&
-      lift::whole_mask(context_.trace, context_.flows, id) == id) {
-    return attention_.additive_mask();
+  if (takes_mask_) {
+    const ValueId whole = lift::whole_mask(context_.trace, context_.flows, id);
+    if (whole && context_.trace.info(whole).dtype == info.dtype) {
+      return attention_.additive_mask();
+    }
   }
   if (context_.flows.of(id) == Flow::Constant && !in_checkpoint(id)) {
     if (const Value scalar_value = buffer_scalar(id); scalar_value.defined()) {

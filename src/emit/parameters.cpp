@@ -123,6 +123,12 @@ bool ModuleWriter::in_checkpoint(ValueId id) const {
 
 Expression ModuleWriter::buffer(ValueId id) {
   const auto& info = context_.trace.info(id);
+  if (!frame_.path.empty() && !info.parameter.starts_with(frame_.path + ".")) {
+    context_.hole(
+        frame_.call,
+        "'" + frame_.path + "' reads the buffer '" + info.parameter +
+            "' of another module");
+  }
   const std::string path = child_name(info.parameter);
   if (in_checkpoint(id)) {
     return member(path, "mx.zeros(" + shape_text(id) + ")");

@@ -137,6 +137,12 @@ class ArgumentWriter {
     if (own != names.end()) {
       std::rotate(names.begin(), own, own + 1);
     }
+    // The last of them that is given decides.
+    for (size_t i = 0; i + 1 < names.size(); ++i) {
+      if (reader_.is_above(parameter, names[i], names[i + 1])) {
+        std::swap(names[i], names[i + 1]);
+      }
+    }
     fields_ += "    " + names[0] + ": float = " + value + "\n";
     for (size_t i = 1; i < names.size(); ++i) {
       fields_ += "    " + names[i] + ": Optional[float] = None\n";

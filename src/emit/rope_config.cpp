@@ -72,6 +72,16 @@ std::vector<std::string> RopeConfig::keys_of(
   return out;
 }
 
+bool RopeConfig::is_above(
+    const char* parameter,
+    const std::string& name,
+    const std::string& other) const {
+  json with = bare_;
+  with[name] = 0.625;
+  with[other] = 0.375;
+  return number_in(parameters(with), parameter) == 0.625;
+}
+
 bool RopeConfig::takes(const std::string& type) const {
   json set = {
       {"rope_type", type},

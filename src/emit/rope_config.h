@@ -38,6 +38,12 @@ class RopeConfig {
       const nlohmann::json& config,
       const std::string& kind = "") const;
 
+  /// True when a flat field stands above another that reaches `parameter` too.
+  bool is_above(
+      const char* parameter,
+      const std::string& name,
+      const std::string& other) const;
+
   /// True when a set of this type is taken as it is.
   bool takes(const std::string& type) const;
 

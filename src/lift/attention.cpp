@@ -31,19 +31,37 @@ bool named(const OpNode* op, std::initializer_list<std::string_view> names) {
   return std::find(names.begin(), names.end(), meaning->name) != names.end();
 }
 
-/// One scalar and one tensor: the scalar.
-const Value* scalar_operand(const OpNode& op) {
-  if (op.inputs.size() != 1) {
-    return nullptr;
+/// What a tensor of one element was made of: a number, or the root of one.
+std::optional<Value>
+made_number(eval::Interpreter& interp, const Trace& trace, ValueId id) {
+  const auto& info = trace.info(id);
+  const OpNode* op = info.producer;
+  const auto* tensor = torch::as_tensor(info.tensor);
+  if (!op || !tensor || tensor->numel() != 1) {
+    return {};
   }
-  const Value& v = torch::as_tensor(op.args[0]) ? op.args[1] : op.args[0];
-  return v.is_number() ? &v : nullptr;
+  if (named(op, {"tensor"}) && op->inputs.empty()) {
+    return op->args[0].is_number() ? std::optional(op->args[0]) : std::nullopt;
+  }
+  if (!named(op, {"sqrt", "to"}) || op->inputs.size() != 1) {
+    return {};
+  }
+  auto number = made_number(interp, trace, op->inputs[0]);
+  if (number && named(op, {"sqrt"})) {
+    const Value math{interp.import_module("math")};
+    return interp.call(interp.getattr(math, "sqrt"), {*number});
+  }
+  return number;
 }
 
 class AttentionSearch {
  public:
-  AttentionSearch(const Trace& trace, const Flows& flows, const Graph& graph)
-      : trace_(trace), flows_(flows), graph_(graph) {}
+  AttentionSearch(
+      eval::Interpreter& interp,
+      const Trace& trace,
+      const Flows& flows,
+      const Graph& graph)
+      : interp_(interp), trace_(trace), flows_(flows), graph_(graph) {}
 
   /// torch's own fused form, of all keys that the mask leaves.
   std::optional<Attention> fused(const OpNode& op, bool grouped) {
@@ -99,6 +117,18 @@ class AttentionSearch {
   const OpNode* producer(ValueId id) const {
     auto it = graph_.producers.find(id);
     return it == graph_.producers.end() ? nullptr : it->second.op;
+  }
+
+  /// The number that a tensor is multiplied with or divided by.
+  std::optional<Value> scalar_operand(const OpNode& op) const {
+    if (op.inputs.size() == 2 && flows_.of(op.inputs[1]) == Flow::Constant) {
+      return made_number(interp_, trace_, op.inputs[1]);
+    }
+    if (op.inputs.size() != 1) {
+      return {};
+    }
+    const Value& v = torch::as_tensor(op.args[0]) ? op.args[1] : op.args[0];
+    return v.is_number() ? std::optional(v) : std::nullopt;
   }
 
   const OpNode* only_user(ValueId id) const {
@@ -229,13 +259,14 @@ class AttentionSearch {
 
   /// scores * factor, or cap * tanh(scores / cap).
   bool scaled(const OpNode& op, Attention& found, int depth) {
-    const Value& factor = *scalar_operand(op);
+    const Value factor = *scalar_operand(op);
     const bool divides = named(&op, {"div"});
     const OpNode* inner = producer(op.inputs[0]);
     if (!divides && named(inner, {"tanh"})) {
       const OpNode* over = producer(inner->inputs[0]);
-      if (!named(over, {"div"}) || !scalar_operand(*over) ||
-          over->args[1].as_double() != factor.as_double()) {
+      const auto cap =
+          named(over, {"div"}) ? scalar_operand(*over) : std::nullopt;
+      if (!cap || cap->as_double() != factor.as_double()) {
         return false;
       }
       found.softcap = factor;
@@ -321,6 +352,7 @@ class AttentionSearch {
                : id;
   }
 
+  eval::Interpreter& interp_;
   const Trace& trace_;
   const Flows& flows_;
   const Graph& graph_;
@@ -362,7 +394,7 @@ std::vector<Attention> lift_attentions(
     const Flows& flows,
     const Graph& graph,
     const trace::Twin* half) {
-  AttentionSearch search(trace, flows, graph);
+  AttentionSearch search(interp, trace, flows, graph);
   std::vector<Attention> out;
   for (const OpNode* op : graph.ops) {
     const bool fused = named(op, {"scaled_dot_product_attention"});

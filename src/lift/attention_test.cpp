@@ -66,6 +66,17 @@ class AttentionTest : public ::testing::Test {
   int count_ = 0;
 };
 
+TEST_F(AttentionTest, DividesByARootKeptInATensor) {
+  const auto found =
+      lift("        k = k.repeat_interleave(2, dim=1)\n"
+           "        v = v.repeat_interleave(2, dim=1)\n"
+           "        scale = torch.sqrt(torch.tensor(8, dtype=torch.float32))\n"
+           "        scores = q @ k.transpose(2, 3) / scale.to(q.dtype)\n"
+           "        return scores.softmax(-1) @ v\n");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_NEAR(found[0].scale_value(), 1 / std::sqrt(8.0), 1e-6);
+}
+
 TEST_F(AttentionTest, TakesTorchsOwnFusedForm) {
   const auto found =
       lift("        k = k.repeat_interleave(2, dim=1)\n"

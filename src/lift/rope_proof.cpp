@@ -173,13 +173,12 @@ bool turns_in_half(
   const auto recorded =
       torch::array_of(*torch::as_tensor(trace.info(positions).tensor));
   const int offset = mx::min(recorded).item<int>();
+  Given given{{rope.input, random(shape_of(trace, rope.input), 23)}};
+  if (torch::as_tensor(trace.info(positions).tensor)->value_id != positions) {
+    given.emplace(positions, recorded);  // changed in place since
+  }
   return agree_in_half(
-      interp,
-      trace,
-      half,
-      {{rope.input, random(shape_of(trace, rope.input), 23)}},
-      rope.output,
-      [&](const Given& given) {
+      interp, trace, half, given, rope.output, [&](const Given& given) {
         const auto y =
             turned(rope, rope.rotation, given.at(rope.input), offset);
         return rope.output_heads_last ? mx::transpose(y, {0, 2, 1, 3}) : y;

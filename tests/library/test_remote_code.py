@@ -36,6 +36,7 @@ def made(reference_worker, tmp_path_factory):
         "states_and_keys",
         "shared_keys",
         "looped_experts",
+        "older_style",
     ],
 )
 def test_equals_torch(name, made, agree):

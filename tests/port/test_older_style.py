@@ -1,8 +1,56 @@
-"""Experts and states as the v4 years wrote them: what their port must say."""
+"""Source as transformers 4 had it: what its port must say, and that it is right."""
 
+import shutil
 from pathlib import Path
 
-LOOPED = Path(__file__).parents[1] / "library" / "remote_code" / "looped_experts"
+from .conftest import answer
+
+OWN_CODE = Path(__file__).parents[1] / "library" / "remote_code"
+OLDER = OWN_CODE / "older_style"
+LOOPED = OWN_CODE / "looped_experts"
+
+
+def test_parameters_of_an_init_are_fields_with_their_defaults(emitted_from):
+    text = emitted_from(OLDER)
+    assert "hidden_size: int = 2048" in text
+    assert "num_key_value_heads: Optional[int] = None" in text
+    assert "self.num_key_value_heads = self.num_attention_heads" in text
+    assert "else 3 * self.hidden_size" in text
+    assert "config.json must give" not in text
+    # Rotary parameters in flat fields, one of them by a name of the class's own.
+    assert "rope_theta: float = 10000.0" in text
+    # That which the base class sets last stands above it.
+    assert "self.rotary_share = self.partial_rotary_factor" in text
+    assert "int(args.head_dim * args.partial_rotary_factor)" in text
+
+
+def test_a_mask_of_the_source_s_own_is_mlx_lm_s(emitted_from):
+    text = emitted_from(OLDER)
+    assert "mask = create_attention_mask(h, cache[0])" in text
+    assert "queries, keys, values, cache=cache, scale=1 / self" in text
+
+
+def test_positions_are_those_given_before_the_source_changes_them(
+    emitted_from, tmp_path
+):
+    folder = shutil.copytree(OLDER, tmp_path / "in_place")
+    file = folder / "modeling_older.py"
+    whole = "position_ids = position_ids + self.first_place"
+    assert whole in file.read_text()
+    changed = file.read_text().replace(whole, "position_ids += self.first_place")
+    file.write_text(changed)
+    text = emitted_from(folder)
+    assert "positions + 2" in text
+    assert "initialize_rope(" in text
+
+
+def test_it_computes_what_torch_does(portwright, tmp_path):
+    checkpoint, out = tmp_path / "checkpoint", tmp_path / "port"
+    made = portwright("synth", OLDER, "-o", checkpoint, "--trust-remote-code")
+    assert made.returncode == 0, made.stderr
+    done = portwright("port", checkpoint, "-o", out, "--trust-remote-code", "--json")
+    assert done.returncode == 0, done.stderr
+    assert answer(done)["verdict"] == "pass"
 
 
 def test_a_loop_over_modules_is_a_switch_layer(emitted_from):

@@ -102,6 +102,7 @@ Outcome<void> Session::load() {
   take_port(port);
   if (torch) {
     parameters_ = torch->value("parameters", int64_t{0});
+    kept_ = torch->value("kept", json::object());
     reference_layers_ =
         find_layers(reference_->modules(), candidate_layers_.size());
   } else {
@@ -111,7 +112,16 @@ Outcome<void> Session::load() {
     candidate_layers_.clear();
     reference_layers_.clear();
   }
-  return {};
+  return keep_dtypes();
+}
+
+Outcome<void> Session::keep_dtypes() {
+  if (kept_.empty() || candidate_trouble_) {
+    return {};
+  }
+  const auto done = candidate_->request(
+      "keep", {{"model", candidate_->selected()}, {"dtypes", kept_}});
+  return done ? Outcome<void>() : tl::unexpected(done.error());
 }
 
 Outcome<const Run*> Session::reference_in_bfloat16() {
@@ -162,7 +172,7 @@ Outcome<void> Session::exchange_port(const fs::path& port) {
   if (!matched) {
     candidate_layers_.clear();
   }
-  return {};
+  return keep_dtypes();
 }
 
 std::map<std::string, std::string> Session::versions() {

@@ -134,6 +134,7 @@ class Session {
   Session() = default;
   nlohmann::json load_request() const;
   void take_port(const Outcome<nlohmann::json>& loaded);
+  Outcome<void> keep_dtypes();
   Outcome<const Run*>
   shared(const std::string& key, bool candidate, bool decode);
   void measure_noise();
@@ -155,6 +156,8 @@ class Session {
   std::vector<std::string> caches_;
   std::string port_file_;
   int64_t parameters_ = 0;
+  /// By path: what torch computes with in another dtype than float32.
+  nlohmann::json kept_ = nlohmann::json::object();
   nlohmann::json exchanges_ = nlohmann::json::array();
   std::map<std::string, Run> runs_;
   std::optional<Run> reference_in_bfloat16_;

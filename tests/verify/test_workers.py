@@ -167,3 +167,22 @@ def test_a_config_with_another_vocabulary_computes_otherwise(root):
     assert forms._tried(out, torch.ones(1, 2, 8), "rows", 4, {}, [[1, 2]])
     assert out[0]["logits"].shape[-1] == 4
     assert not forms._tried(out, torch.ones(1, 2, 4), "other", 5, {}, [[1, 2]])
+
+
+def test_a_port_computes_in_the_dtypes_that_torch_keeps(root, reference, tmp_path):
+    import numpy as np
+    from safetensors.numpy import load_file
+
+    reference("synth", what="llama", folder=tmp_path)
+    assert reference("load", model="m", folder=tmp_path)["kept"] == {}
+    reference("unload", model="m")
+    candidate = Worker(root, "candidate_main")
+    candidate("load", model="m", checkpoint=tmp_path)
+    out = tmp_path / "run.safetensors"
+    logits = []
+    for kept in ({}, {"model.norm.weight": "bfloat16", "of.no.port": "bfloat16"}):
+        candidate("keep", model="m", dtypes=kept)
+        candidate("forward", model="m", ids=[IDS], out=out)
+        logits.append(load_file(out)["logits"])
+    assert 1e-4 < np.abs(logits[1] - logits[0]).max() / np.abs(logits[0]).max() < 1e-1
+    assert candidate("shutdown") == "bye"

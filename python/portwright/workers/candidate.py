@@ -48,7 +48,8 @@ class Candidate:
 
         emulation.install(mx)
         self.mx = mx
-        self.again = lambda: Candidate(checkpoint, port, dtype, strict)
+        self.again = lambda: Candidate(checkpoint, port, dtype, strict).keep(self.kept)
+        self.kept = {}
         self.module = None
         self.checkpoint = Path(checkpoint)
         self.dtype = dtype
@@ -80,6 +81,22 @@ class Candidate:
 
         self.model.update(tree_map_with_path(change, self.model.parameters()))
         mx.eval(self.model.parameters())
+
+    def keep(self, dtypes, model=None):
+        """Parameters {path: dtype} that the source computes with in another dtype
+        than the rest, whatever it was loaded in. Returns self."""
+        from mlx.utils import tree_map_with_path
+
+        self.kept = dtypes
+        model = model or self.model
+
+        def change(path, value):
+            known = path in dtypes
+            return value.astype(getattr(self.mx, dtypes[path])) if known else value
+
+        if dtypes:
+            model.update(tree_map_with_path(change, model.parameters()))
+        return self
 
     def lines(self):
         """{path: {class, file, line, call}} of every module."""

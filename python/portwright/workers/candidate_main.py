@@ -37,6 +37,10 @@ class Service:
         self._models.pop(model, None)
         return {}
 
+    def keep(self, model, dtypes):
+        self._model(model).keep(dtypes)
+        return {}
+
     def _model(self, name):
         if name not in self._models:
             raise protocol.WorkerError("bad-request", f"no model {name!r} is loaded")

@@ -38,6 +38,7 @@ def with_configs(candidate, configs, ids):
                 kept = model.sanitize(kept)
             model.eval()
             model.load_weights(list(kept.items()), strict=True)
+            candidate.keep(candidate.kept, model)
             logits = model(mx.array(ids))
             mx.eval(logits)
             tensors[f"logits/{number}"] = logits

@@ -173,6 +173,15 @@ class Reference:
             generation.eos_token_id = None
             generation.do_sample = False
 
+    def kept(self, dtype):
+        """{name: dtype} of what the source keeps in another one than it was asked."""
+        asked = getattr(self.torch, dtype)
+        return {
+            name: str(value.dtype).removeprefix("torch.")
+            for name, value in self.model.state_dict().items()
+            if value.is_floating_point() and value.dtype != asked
+        }
+
     def _ids(self, ids):
         return self.torch.tensor(ids, dtype=self.torch.long)
 

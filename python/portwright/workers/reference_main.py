@@ -50,7 +50,11 @@ class Service:
         from .reference import Reference
 
         self._models[model] = loaded = Reference(folder, dtype, trust_remote_code)
-        return {"modules": self._sources(loaded.model), "parameters": loaded.parameters}
+        return {
+            "modules": self._sources(loaded.model),
+            "parameters": loaded.parameters,
+            "kept": loaded.kept(dtype),
+        }
 
     def _sources(self, model):
         """{path: {class, file, line}} of every module."""

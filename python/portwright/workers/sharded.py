@@ -20,6 +20,7 @@ def launch(candidate, port, ids, prefill, out, ranks=2, seconds=300):
         "checkpoint": str(candidate.checkpoint),
         "port": port,
         "dtype": candidate.dtype,
+        "kept": candidate.kept,
         "ids": ids,
         "prefill": prefill,
         "out": out,
@@ -58,6 +59,7 @@ def main():
 
     task = json.loads(sys.argv[1])
     candidate = Candidate(task["checkpoint"], task["port"], task["dtype"])
+    candidate.keep(task["kept"])
     candidate.model.shard(group)
     tensors, _ = candidate.decode(task["ids"], task["prefill"])
     mx.eval(tensors)

@@ -15,12 +15,10 @@ using report::CoverageRow;
 
 std::string painted(const Console& console, const std::string& status) {
   const std::string padded = fmt::format("{:12}", status);
-  if (status == "equal" || status == "proven" || status == "ported") {
-    return console.green(padded);
-  }
-  return status == "refused" || status.starts_with("no ")
-             ? console.yellow(padded)
-             : console.red(padded);
+  const auto verdict = report::verdict_of(status);
+  return verdict == "pass"   ? console.green(padded)
+         : verdict == "fail" ? console.red(padded)
+                             : console.yellow(padded);
 }
 
 }  // namespace

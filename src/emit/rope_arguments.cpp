@@ -43,19 +43,10 @@ class ArgumentWriter {
         reader_(context, configs),
         fields_(fields),
         body_(body),
-        guards_(guards) {
-    types_ = context.rope_types;
-    if (!context.rope_fixed && uses_library_types(context)) {
-      for (const char* type : {"default", "linear", "llama3", "yarn"}) {
-        if (reader_.takes(type)) {
-          types_.insert(type);
-        }
-      }
-    }
-    scales_ = types_ != std::set<std::string>{"default"};
-  }
+        guards_(guards) {}
 
   void flat(bool partial) {
+    find_types();
     const std::string theta = field("rope_theta", 10000.0);
     fields_ += "    rope_scaling: Optional[Dict[str, Any]] = None\n"
                "    rope_parameters: Optional[Dict[str, Any]] = None\n";
@@ -89,6 +80,7 @@ class ArgumentWriter {
   }
 
   void by_kind() {
+    find_types();
     fields_ += "    rope_parameters: Optional[Dict[str, Any]] = None\n";
     const std::string defaults = sets_by_kind();
     if (defaults.empty()) {
@@ -110,6 +102,20 @@ class ArgumentWriter {
   }
 
  private:
+  /// Those that were seen, and those of the library that the config class
+  /// takes.
+  void find_types() {
+    types_ = context_.rope_types;
+    if (!context_.rope_fixed && uses_library_types(context_)) {
+      for (const char* type : {"default", "linear", "llama3", "yarn"}) {
+        if (reader_.takes(type)) {
+          types_.insert(type);
+        }
+      }
+    }
+    scales_ = types_ != std::set<std::string>{"default"};
+  }
+
   void add(std::initializer_list<std::string> lines) {
     body_.insert(body_.end(), lines.begin(), lines.end());
   }

@@ -29,18 +29,6 @@ std::string error_text(const CoverageRow& row, const std::string& part) {
   return found->second ? fmt::format("{:.1e}", *found->second) : "none";
 }
 
-/// The verdict's word for a status, which carries its colour.
-std::string_view colour_of(const std::string& status) {
-  if (status == "equal" || status == "proven" || status == "ported") {
-    return "pass";
-  }
-  if (status == "refused") {
-    return "warn";
-  }
-  return status == "no reference" || status == "no checkpoint" ? "skipped"
-                                                               : "fail";
-}
-
 bool is_column(const std::string& key) {
   return key == "status" || key == "reason" || key == "errors" ||
          key == "seconds";
@@ -68,6 +56,17 @@ std::string versions_text(const Coverage& coverage) {
 }
 
 }  // namespace
+
+std::string_view verdict_of(const std::string& status) {
+  if (status == "equal" || status == "proven" || status == "ported") {
+    return "pass";
+  }
+  if (status == "refused") {
+    return "warn";
+  }
+  return status == "no reference" || status == "no checkpoint" ? "skipped"
+                                                               : "fail";
+}
 
 std::map<std::string, int> Coverage::summary() const {
   std::map<std::string, int> counts;
@@ -174,7 +173,7 @@ std::string to_html(const Coverage& coverage) {
   for (const auto& [status, count] : coverage.summary()) {
     tiles += fmt::format(
         "<span class=\"tile {}\"><b>{}</b><span>{}</span></span>",
-        colour_of(status),
+        verdict_of(status),
         count,
         escape(status));
   }
@@ -182,7 +181,7 @@ std::string to_html(const Coverage& coverage) {
     body += fmt::format(
         "<tr><td><b>{}</b></td><td class=\"{}\">{}</td>",
         escape(row.name),
-        colour_of(row.status),
+        verdict_of(row.status),
         escape(row.status));
     for (const auto& part : parts) {
       body +=

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -38,6 +39,10 @@ struct Coverage {
   /// How many rows have each status.
   std::map<std::string, int> summary() const;
 };
+
+/// What a status is as a verdict, which has its colour: pass, warn, skipped or
+/// fail.
+std::string_view verdict_of(const std::string& status);
 
 /// "180 equal, 2 refused".
 std::string summary_text(const Coverage& coverage);

@@ -68,6 +68,25 @@ def emitted_from(portwright, tmp_path):
     return compile
 
 
+@pytest.fixture
+def proven_with_own_code(portwright, tmp_path):
+    """A tiny checkpoint of a folder with modeling files, ported and proven against
+    torch, which runs them; the folder that `port` leaves."""
+
+    def port(folder):
+        checkpoint, out = tmp_path / "checkpoint", tmp_path / "port"
+        made = portwright("synth", folder, "-o", checkpoint, "--trust-remote-code")
+        assert made.returncode == 0, made.stderr
+        done = portwright(
+            "port", checkpoint, "-o", out, "--trust-remote-code", "--json"
+        )
+        assert done.returncode == 0, done.stderr
+        assert answer(done)["verdict"] == "pass"
+        return out
+
+    return port
+
+
 def planted(text, replacements):
     for old, new in replacements:
         assert re.search(old, text), f"the port has no {old}"

@@ -3,8 +3,6 @@
 import shutil
 from pathlib import Path
 
-from .conftest import answer
-
 OWN_CODE = Path(__file__).parents[1] / "library" / "remote_code"
 OLDER = OWN_CODE / "older_style"
 LOOPED = OWN_CODE / "looped_experts"
@@ -44,13 +42,8 @@ def test_positions_are_those_given_before_the_source_changes_them(
     assert "initialize_rope(" in text
 
 
-def test_it_computes_what_torch_does(portwright, tmp_path):
-    checkpoint, out = tmp_path / "checkpoint", tmp_path / "port"
-    made = portwright("synth", OLDER, "-o", checkpoint, "--trust-remote-code")
-    assert made.returncode == 0, made.stderr
-    done = portwright("port", checkpoint, "-o", out, "--trust-remote-code", "--json")
-    assert done.returncode == 0, done.stderr
-    assert answer(done)["verdict"] == "pass"
+def test_it_computes_what_torch_does(proven_with_own_code):
+    proven_with_own_code(OLDER)
 
 
 def test_a_loop_over_modules_is_a_switch_layer(emitted_from):

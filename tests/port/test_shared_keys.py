@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from .conftest import answer
-
 SHARING = Path(__file__).parents[1] / "library" / "remote_code" / "shared_keys"
 
 
@@ -22,11 +20,6 @@ def test_layers_share_the_keys_of_the_last_of_their_kind(emitted_from):
     assert "num_streams other than 3 is not supported" in text
 
 
-def test_a_checkpoint_with_its_own_code_is_ported(portwright, tmp_path):
-    checkpoint, out = tmp_path / "checkpoint", tmp_path / "port"
-    made = portwright("synth", SHARING, "-o", checkpoint, "--trust-remote-code")
-    assert made.returncode == 0, made.stderr
-    done = portwright("port", checkpoint, "-o", out, "--trust-remote-code", "--json")
-    assert done.returncode == 0, done.stderr
-    assert answer(done)["verdict"] == "pass"
+def test_a_checkpoint_with_its_own_code_is_ported(proven_with_own_code):
+    out = proven_with_own_code(SHARING)
     assert (out / "checkpoint" / "modeling_sharing.py").exists()

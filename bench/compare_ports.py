@@ -17,7 +17,8 @@ from pathlib import Path
 
 # What mlx-lm itself calls, and Python.
 USUAL = {"__init__", "__call__", "__post_init__", "sanitize", "layers", "make_cache"}
-USUAL |= {"shard", "head_dim", "n_kv_heads", "quant_predicate", "cast_predicate"}
+USUAL |= {"shard", "pipeline", "quant_predicate", "cast_predicate"}
+USUAL |= {"head_dim", "n_kv_heads"}
 OPERATORS = (ast.Call, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Subscript)
 PARTS = ("imports", "arguments", "construction", "forward", "sanitize", "rest")
 

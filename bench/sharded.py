@@ -2,11 +2,11 @@
 
     portwright sweep -o DIR && python bench/sharded.py DIR/ports [TYPE...] [--document]
 
-For each port with `shard`, both processes load the tiny checkpoint of its type twice,
-split one of the two by the port's own method, and compute a prefill and cached steps
-in float32. Told are the largest difference of logits, relative to the largest logit,
-and the part of the weights that a process holds. With --document the list goes to
-docs/sharded.md.
+For each port with `shard` or `pipeline`, both processes load the tiny checkpoint of its
+type twice, share one of the two by the port's own method, and compute a prefill and
+cached steps in float32, and in a pipeline once more as mlx_lm generates. Told are the
+largest difference of logits, relative to the largest logit, and the part of the weights
+that a process holds. With --document the list goes to docs/sharded.md.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 IDS, PREFILL = [[3, 5, 7, 11, 13, 2, 9, 4]], 5
 TOLERANCE = 1e-4
+WAYS = ("shard", "pipeline")
 _LAUNCH = "from mlx._distributed_utils.launch import main; main()"
 
 
@@ -30,18 +31,23 @@ def numbers(model):
     return sum(value.size for _, value in tree_flatten(model.parameters()))
 
 
-def compare(folder, port, group):
+def compare(folder, port, way, group):
     import mlx.core as mx
+    from portwright.workers import sharded
     from portwright.workers.candidate import Candidate
 
     whole, part = Candidate(folder, port), Candidate(folder, port)
-    if not hasattr(part.model, "shard"):
+    share = sharded.method(part.model, way)
+    if share is None:
         return {"status": "none"}
     all_of_it = numbers(whole.model)
-    part.model.shard(group)
+    share(group)
     expected = whole.decode(IDS, PREFILL)[0]["logits"]
-    got = part.decode(IDS, PREFILL)[0]["logits"]
-    error = (mx.abs(got - expected).max() / mx.abs(expected).max()).item()
+    runs = [part.decode(IDS, PREFILL)[0]["logits"]]
+    if way == "pipeline":
+        runs.append(sharded.generate(part, IDS, PREFILL))
+    largest = mx.abs(expected).max()
+    error = max((mx.abs(got - expected).max() / largest).item() for got in runs)
     holds = numbers(part.model) / all_of_it
     status = "same" if error < TOLERANCE else "differs"
     return {"status": status, "error": error, "holds": holds}
@@ -53,13 +59,15 @@ def rank_main(task):
 
     group = mx.distributed.init(backend="ring", strict=True)
     for name, folder in task["folders"].items():
-        try:
-            row = compare(folder, f"{task['ports']}/{name}.py", group)
-        except Exception as error:  # the next type is held all the same
-            row = {"status": "fails", "error": repr(error)[:300]}
+        row = {"type": name}
+        for way in WAYS:
+            try:
+                row[way] = compare(folder, f"{task['ports']}/{name}.py", way, group)
+            except Exception as error:  # the next type is held all the same
+                row[way] = {"status": "fails", "error": repr(error)[:300]}
         if group.rank() == 0:
             with open(task["out"], "a") as out:
-                out.write(json.dumps({"type": name, **row}) + "\n")
+                out.write(json.dumps(row) + "\n")
 
 
 def launch(task):
@@ -78,25 +86,36 @@ def launch(task):
 
 
 def shown(row):
-    if row["status"] in ("none", "fails"):
-        return f"{row['type']:24} {row['status']:8} {row.get('error', '')}"
-    return (
-        f"{row['type']:24} {row['status']:8} {row['error']:.1e}"
-        f"   holds {row['holds']:.2f}"
-    )
+    words = []
+    for way in WAYS:
+        found = row[way]
+        known = found["status"] in ("same", "differs")
+        told = f"{found['error']:.0e} {found['holds']:.2f}" if known else ""
+        if found["status"] == "fails":
+            told = found["error"]
+        words.append(f"{way}: {found['status']:7} {told:10}")
+    return f"{row['type']:24} {'   '.join(words)}".rstrip()
+
+
+def cells(found):
+    same = found["status"] == "same"
+    return f"{found['error']:.0e} | {found['holds']:.2f}" if same else " | "
 
 
 def document(rows):
-    same = [row for row in rows if row["status"] == "same"]
+    count = {w: sum(row[w]["status"] == "same" for row in rows) for w in WAYS}
+    shared = [row for row in rows if any(row[w]["status"] == "same" for w in WAYS)]
     lines = [
         "# Ports that two machines share",
         "",
         "`python bench/sharded.py DIR/ports --document` writes this page; it says how.",
-        f"{len(same)} of {len(rows)} ports have `shard` and compute the same with it.",
+        f"Of {len(rows)} ports {count['shard']} have `shard` and compute the same with "
+        f"it, and so do {count['pipeline']} with `pipeline`.",
         "",
-        "| Type | Largest difference | Part of the weights that a process holds |",
-        "|---|---|---|",
-        *(f"| {r['type']} | {r['error']:.0e} | {r['holds']:.2f} |" for r in same),
+        "| Type | `shard`: largest difference | a process holds "
+        "| `pipeline`: largest difference | a process holds |",
+        "|---|---|---|---|---|",
+        *(f"| {r['type']} | {' | '.join(cells(r[w]) for w in WAYS)} |" for r in shared),
         "",
     ]
     (ROOT / "docs" / "sharded.md").write_text("\n".join(lines))
@@ -127,7 +146,8 @@ def main():
             launch({"folders": rest, "ports": ports, "out": str(out)})
             known = out.read_text().splitlines() if out.exists() else []
             if len(known) == len(rows):
-                lost = {"type": names[len(rows)], "status": "fails", "error": "died"}
+                died = {"status": "fails", "error": "died"}
+                lost = {"type": names[len(rows)], **{way: died for way in WAYS}}
                 known.append(json.dumps(lost))
                 out.write_text("\n".join(known) + "\n")
             for line in known[len(rows) :]:
@@ -135,7 +155,7 @@ def main():
                 print(shown(rows[-1]), flush=True)
     if options.document:
         document(rows)
-    return any(row["status"] in ("differs", "fails") for row in rows)
+    return any(row[w]["status"] in ("differs", "fails") for row in rows for w in WAYS)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include "emit/model_writer.h"
 #include "emit/naming.h"
 #include "emit/operations.h"
+#include "emit/pipeline.h"
 #include "emit/precision_predicates.h"
 #include "emit/separation.h"
 #include "emit/sharding.h"
@@ -437,7 +438,17 @@ Emitted emit_model(
         context.classes.back().methods.push_back(std::move(member));
       }
       if (context.gaps.empty()) {
-        auto shard = write_sharding(context.classes, context.layers_path);
+        const bool parted =
+            std::all_of(
+                drafts.begin(),
+                drafts.end(),
+                [](Context* draft) { return keeps_its_form(*draft); }) &&
+            add_pipeline(context.classes);
+        if (parted) {
+          context.imports.insert("pipeline:PipelineMixin");
+        }
+        auto shard = write_sharding(
+            context.classes, parted ? "layers" : context.layers_path);
         for (const auto& function : shard.functions) {
           context.imports.insert("mlx.nn.layers.distributed:" + function);
         }

@@ -130,13 +130,13 @@ class Service:
 
         return chat.of_mlx_lm(Path(folder))
 
-    def sharded(self, model, ids, prefill, out, port=None):
+    def sharded(self, model, way, ids, prefill, out, port=None):
         from . import sharded
 
         loaded = self._model(model)
-        if not hasattr(loaded.model, "shard"):
+        if sharded.method(loaded.model, way) is None:
             return {"sharded": False}
-        sharded.launch(loaded, port, ids, prefill, out)
+        sharded.launch(loaded, way, port, ids, prefill, out)
         return {"sharded": True}
 
     def speed(self, model, ids, tokens):

@@ -7,6 +7,7 @@ from mlx.nn.layers.distributed import shard_inplace, shard_linear, sum_gradients
 
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
 from .cache import KVCache, RotatingKVCache
+from .pipeline import PipelineMixin
 from .rope_utils import initialize_rope
 from .switch_layers import SwitchGLU
 
@@ -152,7 +153,7 @@ class DecoderLayer(nn.Module):
         return h + self.mlp(self.post_attention_layernorm(h))
 
 
-class MixtralModel(nn.Module):
+class MixtralModel(PipelineMixin, nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
         self.sliding_window = args.sliding_window
@@ -169,11 +170,25 @@ class MixtralModel(nn.Module):
             h = self.embed_tokens(inputs)
 
         if cache is None:
-            cache = [None] * len(self.layers)
+            cache = [None] * len(self.pipeline_layers)
         mask = create_attention_mask(h, cache[0], window_size=self.sliding_window)
 
-        for layer, c in zip(self.layers, cache):
+        # Receive from the previous process in the pipeline
+        if self.pipeline_rank < self.pipeline_size - 1:
+            h = mx.distributed.recv_like(h, self.pipeline_rank + 1)
+
+        for layer, c in zip(self.pipeline_layers, cache):
             h = layer(h, mask, c)
+
+        # Send to the next process in the pipeline
+        if self.pipeline_rank != 0:
+            h = mx.distributed.send(h, self.pipeline_rank - 1)
+            if cache[-1] is not None:
+                cache[-1].keys = mx.depends(cache[-1].keys, h)
+
+        # Broadcast h while keeping it in the graph
+        if self.pipeline_size > 1:
+            h = mx.distributed.all_gather(h)[: h.shape[0]]
 
         return self.norm(h)
 
@@ -225,7 +240,7 @@ class Model(nn.Module):
 
     @property
     def layers(self):
-        return self.model.layers
+        return self.model.pipeline_layers
 
     def make_cache(self):
         if self.args.sliding_window is None:
@@ -243,7 +258,7 @@ class Model(nn.Module):
 
     def shard(self, group: Optional[mx.distributed.Group] = None):
         group = group or mx.distributed.init()
-        for layer in self.model.layers:
+        for layer in self.layers:
             layer.self_attn.q_proj = shard_linear(
                 layer.self_attn.q_proj, "all-to-sharded", group=group
             )

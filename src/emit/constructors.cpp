@@ -146,8 +146,9 @@ ValueId parameter_id(const Context& context, const std::string& path) {
   return 0;
 }
 
-/// x W + b: W keeps the checkpoint's orientation, since a transposed square
-/// could not be told from one still to be transposed.
+/// x W + b: the class has W in the checkpoint's orientation, since a transposed
+/// square could not be told from one still to be transposed; hold_matrices()
+/// puts it under a name of its own.
 std::optional<std::string> affine_constructor(
     Context& context,
     const Frame& frame) {
@@ -173,6 +174,7 @@ std::optional<std::string> affine_constructor(
   if (!known) {
     ClassText text;
     text.name = name;
+    text.frame = &frame;
     text.init_params = {"input_dims: int", "output_dims: int"};
     text.init = {"self.weight = mx.zeros((input_dims, output_dims))"};
     text.call_params = {"x: mx.array"};

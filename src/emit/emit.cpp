@@ -5,6 +5,7 @@
 #include "emit/gaps.h"
 #include "emit/guards.h"
 #include "emit/mask_functions.h"
+#include "emit/matrices.h"
 #include "emit/model_writer.h"
 #include "emit/naming.h"
 #include "emit/operations.h"
@@ -429,7 +430,8 @@ Emitted emit_model(
     }
     context.classes = std::move(classes);
     if (out.holes.empty()) {
-      const std::string sanitize = write_sanitize(context);
+      const auto moved = hold_matrices(context, drafts);
+      const std::string sanitize = write_sanitize(context, moving_code(moved));
       if (!sanitize.empty()) {
         context.classes.back().methods.insert(
             context.classes.back().methods.begin(), sanitize);

@@ -49,7 +49,8 @@ std::string write_arguments(
     const std::vector<Context*>& drafts,
     std::vector<std::string>& guards);
 
-/// The sanitize method, "" when nothing needs renaming.
-std::string write_sanitize(Context& context);
+/// The sanitize method, "" when nothing needs renaming. `moves`: statements for
+/// what classes of the file hold otherwise than the source.
+std::string write_sanitize(Context& context, const std::string& moves);
 
 }  // namespace portwright::emit

@@ -199,7 +199,7 @@ std::set<std::string> unread_buffers(const Context& context) {
 
 }  // namespace
 
-std::string write_sanitize(Context& context) {
+std::string write_sanitize(Context& context, const std::string& moves) {
   const auto rules = conversion_rules(context);
   std::string body, copied;
   const std::string tied = "    if self.args.tie_word_embeddings:\n";
@@ -226,6 +226,7 @@ std::string write_sanitize(Context& context) {
             ".weight\") and v.shape[-1] != 1 else v for k, v in "
             "weights.items()}\n";
   }
+  body += moves;
   if (const auto unread = unread_buffers(context); !unread.empty()) {
     body += "    unread = " + tuple_of(unread) +
             "\n    weights = {k: v for k, v in weights.items() if not "

@@ -57,9 +57,9 @@ struct Use {
 };
 
 /// Finds all uses of `self.<name>`.
-class Uses : public eval::Walk {
+class ParameterUses : public eval::Walk {
  public:
-  explicit Uses(std::string name) : own_("self." + std::move(name)) {}
+  explicit ParameterUses(std::string name) : own_("self." + std::move(name)) {}
 
   std::vector<Use> found;
   size_t mentions = 0;
@@ -234,7 +234,7 @@ std::optional<Layer> layer_for(
   if (sizes.size() < 2 || !parsed.diagnostics.empty()) {
     return {};
   }
-  Uses uses(parameter);
+  ParameterUses uses(parameter);
   uses.walk(ast::as<ast::FunctionDef>(*parsed.tree.body.front()).body);
   std::set<Use::Kind> kinds;
   std::set<bool> swapped;

@@ -8,6 +8,9 @@
 #include <thread>
 #ifdef __APPLE__
 #include <sys/sysctl.h>
+#else
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #endif
 
 namespace portwright::base {
@@ -50,6 +53,31 @@ Machine this_machine() {
         static_cast<uint64_t>(pages) * static_cast<uint64_t>(page);
   }
   return out;
+}
+
+uint64_t usable_memory() {
+  uint64_t out = this_machine().memory_bytes;
+  for (const char* limit :
+       {"/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream file(limit);
+    uint64_t bytes = 0;
+    if (file >> bytes && bytes > 0) {  // "max": no limit
+      out = std::min(out, bytes);
+    }
+  }
+  return out;
+}
+
+bool lies_in_memory(const std::filesystem::path& folder) {
+#ifdef __APPLE__
+  (void)folder;
+  return false;
+#else
+  struct statfs facts {};
+  return ::statfs(folder.c_str(), &facts) == 0 &&
+         (facts.f_type == TMPFS_MAGIC || facts.f_type == RAMFS_MAGIC);
+#endif
 }
 
 }  // namespace portwright::base

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 namespace portwright::base {
@@ -18,5 +19,12 @@ struct Machine {
 };
 
 Machine this_machine();
+
+/// What this process may use of the memory: a container may grant less than the
+/// machine has.
+uint64_t usable_memory();
+
+/// Whether files in a folder are kept in memory (tmpfs).
+bool lies_in_memory(const std::filesystem::path& folder);
 
 }  // namespace portwright::base

@@ -122,8 +122,10 @@ base::Result<verify::Results> prove(
   if (!session) {
     return tl::unexpected(session.error());
   }
-  (*session)->join(
-      std::make_unique<EvaluatorParty>(subject.checkpoint, transformers));
+  if (!(*session)->streamed()) {  // it holds the weights in memory
+    (*session)->join(
+        std::make_unique<EvaluatorParty>(subject.checkpoint, transformers));
+  }
   auto results = verify::run_battery(**session, options, console.progress());
   if (results) {
     if (auto judged = judge_by_what_is_known(*results); !judged) {

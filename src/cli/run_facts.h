@@ -12,6 +12,9 @@ namespace portwright::cli {
 struct Brought {
   std::filesystem::path path;
   std::string missing;
+  /// How its weights are to be held, and how long a request may then take.
+  std::optional<verify::MemoryPlan> memory = {};
+  int64_t timeout_s = 0;
 };
 
 /// What run.json holds before the first check: {schema, portwright, command,

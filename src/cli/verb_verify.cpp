@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "base/paths.h"
 #include "cli/environment.h"
+#include "cli/host_file.h"
 #include "cli/proving.h"
 #include "cli/verbs.h"
 #include "cli/verification.h"
@@ -16,6 +17,8 @@ namespace portwright::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int kTimeout = 600;  // seconds
 
 struct VerifyOptions {
   std::string model;
@@ -30,7 +33,12 @@ struct VerifyOptions {
   bool resume = false;
   bool prove = false;
   bool trust_remote_code = false;
-  int timeout = 600;
+  std::string hosts;
+  std::string scratch;
+  double memory_gb = 0;
+  bool stream = false;
+  bool no_stream = false;
+  std::optional<int> timeout;
 };
 
 /// What `compile --map` wrote beside a port.
@@ -124,6 +132,33 @@ Asked asked_again(
   return out;
 }
 
+/// How to hold what may not fit, and the machines that may share it.
+Asked with_memory(
+    Verification out,
+    const VerifyOptions& options,
+    Console& console) {
+  constexpr double kGigabyte = 1e9;
+  out.memory = options.memory_gb * kGigabyte;
+  out.timeout_fixed = options.timeout.has_value();
+  out.streaming = options.stream      ? verify::Streaming::Always
+                  : options.no_stream ? verify::Streaming::Never
+                                      : verify::Streaming::WhereNeeded;
+  if (!options.scratch.empty()) {
+    out.scratch = fs::absolute(options.scratch).lexically_normal();
+    if (auto made = base::make_directories(out.scratch); !made) {
+      return tl::unexpected(console.fail(made.error()));
+    }
+  }
+  if (!options.hosts.empty()) {
+    auto hosts = read_host_file(options.hosts);
+    if (!hosts) {
+      return tl::unexpected(console.fail(hosts.error(), ExitCode::Usage));
+    }
+    out.hosts = std::move(*hosts);
+  }
+  return out;
+}
+
 /// What to verify, from wherever it is named.
 Asked asked_by(
     const VerifyOptions& options,
@@ -168,7 +203,7 @@ Asked asked_by(
   out.directory = fs::absolute(options.directory).lexically_normal();
   out.resume = options.resume;
   out.prove = options.prove;
-  return out;
+  return with_memory(std::move(out), options, console);
 }
 
 /// Says what is otherwise than in the run that was repeated, and keeps it.
@@ -267,7 +302,8 @@ ExitCode run_verify(
   if (!environment) {
     return console.fail(environment.error());
   }
-  environment->timeout = std::chrono::seconds(options.timeout);
+  environment->timeout =
+      std::chrono::seconds(options.timeout.value_or(kTimeout));
   console.progress().begin("starting torch and mlx_lm");
   const auto workers = verify::Workers::start(*environment, asked->mlx_lm);
   if (!workers) {
@@ -323,6 +359,29 @@ Run verb_verify(CLI::App& app, const Common& common) {
       "plant bugs into a port that passes, and count those that are caught");
   app.add_option("--timeout", options->timeout, "seconds a worker may take")
       ->check(CLI::PositiveNumber);
+  auto* stream = app.add_flag(
+      "--stream",
+      options->stream,
+      "stream the weights, as is done where both sides do not fit");
+  app.add_flag(
+         "--no-stream",
+         options->no_stream,
+         "leave a model that does not fit unproven")
+      ->excludes(stream);
+  app.add_option(
+         "--memory", options->memory_gb, "GB to use; else what the machine has")
+      ->type_name("GB")
+      ->check(CLI::PositiveNumber);
+  app.add_option(
+         "--scratch",
+         options->scratch,
+         "where streamed weights lie; else the folder of the results")
+      ->type_name("DIR");
+  app.add_option(
+         "--hosts",
+         options->hosts,
+         "machines that share the port, as mlx.launch --hostfile reads them")
+      ->type_name("FILE.json");
   app.add_flag(
       "--trust-remote-code",
       options->trust_remote_code,

@@ -11,27 +11,6 @@ using verify::Status;
 
 namespace {
 
-constexpr double kGigabyte = 1e9;
-
-/// Both sides hold the weights in float32.
-double needed_gb(const ManifestVariant& variant) {
-  const bool wide = variant.expected_dtype == "float32";
-  return variant.memory_gb.value_or(0) * (wide ? 2 : 4);
-}
-
-std::string too_large(const ManifestVariant& variant) {
-  const double there =
-      static_cast<double>(base::this_machine().memory_bytes) / kGigabyte;
-  const double needed = needed_gb(variant);
-  return there > 0 && needed > there
-             ? fmt::format(
-                   "both sides in float32 need {:.0f} GB, the machine has "
-                   "{:.0f}",
-                   needed,
-                   there)
-             : "";
-}
-
 base::Error cannot_be_had(
     const std::string& model,
     const verify::Trouble& trouble) {
@@ -85,7 +64,11 @@ class Proving {
       const Verification& asked,
       const Common& common,
       Console& console)
-      : workers_(workers), asked_(asked), common_(common), console_(console) {}
+      : workers_(workers),
+        asked_(asked),
+        common_(common),
+        console_(console),
+        timeout_(workers->timeout) {}
 
   base::Result<Verified> run() {
     for (const auto& step :
@@ -111,10 +94,9 @@ class Proving {
       const auto ready = asked_.checkpoints.find(variant.name);
       if (ready != asked_.checkpoints.end()) {
         brought_.push_back({ready->second});
-        continue;
-      }
-      if (auto why = too_large(variant); !why.empty()) {
-        brought_.push_back({.missing = std::move(why)});
+        if (auto planned = plan_memory_of(brought_.back(), several); !planned) {
+          return planned;
+        }
         continue;
       }
       const auto folder =
@@ -127,8 +109,73 @@ class Proving {
       }
       brought_.push_back(
           one ? std::move(*one) : Brought{.missing = one.error().message});
+      if (auto planned = plan_memory_of(brought_.back(), several); !planned) {
+        return planned;
+      }
     }
     return {};
+  }
+
+  const fs::path& scratch() const {
+    return asked_.scratch.empty() ? asked_.directory : asked_.scratch;
+  }
+
+  verify::Room room() const {
+    std::error_code unknown;
+    const auto disk = fs::space(scratch(), unknown);
+    verify::Room out;
+    out.memory = asked_.memory > 0 ? asked_.memory
+                                   : static_cast<double>(base::usable_memory());
+    out.disk = unknown ? 0 : static_cast<double>(disk.available);
+    out.scratch = scratch();
+    out.scratch_in_memory = base::lies_in_memory(scratch());
+    return out;
+  }
+
+  /// Whether a checkpoint fits, and what is done where it does not. A disk
+  /// without room is an Error, unless other variants can be judged.
+  base::Result<void> plan_memory_of(Brought& one, bool several) {
+    const auto footprint = one.path.empty()
+                               ? base::Result<verify::Footprint>(base::fail(""))
+                               : verify::footprint_of(one.path);
+    if (!footprint) {
+      return {};  // the checks tell what is wrong with it
+    }
+    auto plan = verify::plan_memory(*footprint, room(), asked_.streaming);
+    if (!plan) {
+      if (plan.error().disk && !several) {
+        return base::fail(plan.error().message, plan.error().help);
+      }
+      one = {.missing = plan.error().message};
+      return {};
+    }
+    if (plan->streamed || plan->whole > plan->memory / 2) {
+      console_.say(plan->text);
+    }
+    if (plan->streamed && asked_.hosts) {
+      console_.say(fmt::format(
+          "the {} hosts of {} share the port for the check `sharded`",
+          asked_.hosts->count,
+          asked_.hosts->file.string()));
+    }
+    one.timeout_s = verify::streaming_timeout(*footprint);
+    one.memory = std::move(*plan);
+    return {};
+  }
+
+  verify::BatteryOptions battery() const {
+    auto out = asked_.manifest.battery();
+    if (asked_.hosts) {
+      out.also.emplace_back("sharded");
+    }
+    return out;
+  }
+
+  base::Milliseconds timeout_for(const Brought& one) const {
+    const base::Milliseconds needed = std::chrono::seconds(one.timeout_s);
+    const bool longer = one.memory && one.memory->streamed &&
+                        !asked_.timeout_fixed && needed > timeout_;
+    return longer ? needed : timeout_;
   }
 
   base::Result<void> begin() {
@@ -154,7 +201,7 @@ class Proving {
       auto& results = variant.report.results;
       results.model = brought_[i].path.string();
       results.port = asked_.manifest.port;
-      results.pending = verify::chosen_checks(asked_.manifest.battery());
+      results.pending = verify::chosen_checks(battery());
       run.variants.push_back(std::move(variant));
     }
     const auto kept = asked_.directory / "results";
@@ -202,6 +249,9 @@ class Proving {
       out.port = asked_.manifest.port;
     }
     out.trust_remote_code = asked_.manifest.trust_remote_code;
+    out.memory = brought_[i].memory;
+    out.scratch = scratch();
+    out.hosts = asked_.hosts;
     for (const auto& link : asked_.links) {
       out.source_map.emplace(
           link.port_line, std::pair{link.source_file, link.source_line});
@@ -211,7 +261,7 @@ class Proving {
 
   base::Result<void> prove_one(size_t i) {
     auto& variant = out_.run.variants[i];
-    auto options = asked_.manifest.battery();
+    auto options = battery();
     options.done =
         report::archived_checks(out_.run, variant.name, out_.archive);
     options.after_each = [&](const verify::Results& so_far) {
@@ -220,6 +270,7 @@ class Proving {
           out_.run, variant.name, so_far.checks.back(), out_.archive);
       return kept ? keep() : kept;
     };
+    workers_->timeout = timeout_for(brought_[i]);
     std::vector<verify::PlantedBug> planted;
     auto results = prove(
         workers_,
@@ -261,6 +312,7 @@ class Proving {
   const Verification& asked_;
   const Common& common_;
   Console& console_;
+  base::Milliseconds timeout_;
   std::vector<Brought> brought_;
   Verified out_;
 };

@@ -25,6 +25,14 @@ struct Verification {
   bool resume = false;
   /// Plant bugs into a port that passes.
   bool prove = false;
+  verify::Streaming streaming = verify::Streaming::WhereNeeded;
+  /// Bytes of memory to use; 0: what there is.
+  double memory = 0;
+  /// Where streamed weights go; empty: `directory`.
+  std::filesystem::path scratch;
+  std::optional<verify::Hosts> hosts;
+  /// Whether the workers' timeout was asked for: else streaming prolongs it.
+  bool timeout_fixed = false;
   /// The lines of the source behind those of the port, where they are known.
   std::vector<report::SourceLink> links;
   /// Checkpoints that lie ready, by the name of their variant.

@@ -90,6 +90,14 @@ Json to_json(const verify::Results& results) {
       {"noise", results.noise},
       {"versions", results.versions},
       {"seconds", results.seconds}};
+  if (const auto& memory = results.memory) {
+    out["memory"] = {
+        {"text", memory->text},
+        {"streamed", memory->streamed},
+        {"needed_bytes", memory->streamed ? memory->at_a_time : memory->whole},
+        {"there_bytes", memory->memory},
+        {"disk_bytes", memory->disk}};
+  }
   if (!results.pending.empty()) {
     out["pending"] = results.pending;
   }

@@ -65,6 +65,9 @@ std::string to_markdown(const Report& report) {
         "; the noise floor of the logits is {:.1e}", results.noise.back());
   }
   out += ".\n\n";
+  if (results.memory && results.memory->streamed) {
+    out += "Memory: " + results.memory->text + ".\n\n";
+  }
   for (const auto& [key, version] : results.versions) {
     out += fmt::format("- {} {}\n", key, version);
   }

@@ -31,7 +31,31 @@ CheckResult raised(const Trouble& trouble, Session& session) {
   return out;
 }
 
+/// Why a check cannot be run with the weights as they are held; empty: it can.
+std::string without_room(const Session& session, const Check& check) {
+  const auto& memory = session.subject().memory;
+  if (!memory || (memory->streamed ? check.streams : check.copies <= 2)) {
+    return "";
+  }
+  if (memory->streamed) {
+    return fmt::format(
+        "the model is streamed, and this takes {}",
+        check.copies > 2 ? "more copies of its weights"
+                         : "too many passes over its weights");
+  }
+  return check.copies <= memory->copies
+             ? ""
+             : fmt::format(
+                   "takes the memory of {} float32 copies of the weights, and "
+                   "there is room for {:.1f}",
+                   check.copies,
+                   memory->copies);
+}
+
 Outcome<CheckResult> run_check(Session& session, const Check& check) {
+  if (auto why = without_room(session, check); !why.empty()) {
+    return skipped(std::move(why));
+  }
   if (check.needs_models) {
     // Without a gold standard nothing can be said, whatever the port did.
     const bool reference = session.reference_trouble().has_value();
@@ -114,6 +138,9 @@ bool is_chosen(const Check& check, const BatteryOptions& options) {
   if (names(options.without)) {
     return false;
   }
+  if (names(options.also)) {
+    return true;
+  }
   if (!options.only.empty()) {
     return names(options.only);
   }
@@ -162,6 +189,7 @@ base::Result<Results> run_battery(
   const auto start = Clock::now();
   Results out;
   out.model = session.subject().checkpoint.string();
+  out.memory = session.subject().memory;
   progress.begin("loading both models");
   if (const auto loaded = session.load(); !loaded) {
     return tl::unexpected(error_of(loaded.error()));

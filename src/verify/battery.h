@@ -15,6 +15,8 @@ struct BatteryOptions {
   Mode mode = Mode::Normal;
   /// Names of checks; empty: those of the mode.
   std::vector<std::string> only;
+  /// Checks that are added whatever the mode.
+  std::vector<std::string> also;
   /// Checks that are left out whatever the mode.
   std::vector<std::string> without;
   /// Results of an earlier run of the same subject: these checks are not run

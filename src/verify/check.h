@@ -20,6 +20,10 @@ struct Check {
   /// Only part of --full.
   bool full_only = false;
   bool needs_models = true;
+  /// Only runs the models as they are loaded: weights may be streamed.
+  bool streams = false;
+  /// Float32 copies of the weights that are there at its peak, on both sides.
+  double copies = 2;
   std::function<Outcome<CheckResult>(Session&)> run;
 };
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "verify/arrays.h"
+#include "verify/memory.h"
 
 namespace portwright::verify {
 
@@ -85,6 +86,8 @@ struct Results {
   /// "states", "experts", ..., sorted; 0 and empty where the port did not load.
   int layers = 0;
   std::vector<std::string> kinds;
+  /// How the weights were held, where that is known.
+  std::optional<MemoryPlan> memory;
   /// Noise floor of each decoder layer and, last, of the logits.
   std::vector<double> noise;
   std::map<std::string, std::string> versions;

@@ -14,6 +14,12 @@ constexpr double kLeastNoise = 2e-7;  // a few units in the last place
 constexpr double kNoiseFactor = 32;
 constexpr int64_t kLargestForFloat64 = 300'000'000;  // parameters
 
+/// A disk that filled up meanwhile says nothing about either side.
+bool is_of_the_world(const Trouble& trouble) {
+  return trouble.where == Trouble::Where::World ||
+         trouble.kind == "scratch-full";
+}
+
 base::Result<json> read_config(const fs::path& checkpoint) {
   const auto path = checkpoint / "config.json";
   auto text = base::read_file(path);
@@ -65,6 +71,19 @@ json Session::load_request() const {
   if (subject_.port) {
     out["port"] = subject_.port->string();
   }
+  if (streamed()) {
+    out["streamed"] = true;
+  }
+  return out;
+}
+
+json Session::reference_request() const {
+  json out = {
+      {"folder", subject_.checkpoint.string()},
+      {"trust_remote_code", subject_.trust_remote_code}};
+  if (streamed()) {
+    out["scratch"] = subject_.scratch.string();
+  }
   return out;
 }
 
@@ -81,10 +100,7 @@ void Session::take_port(const Outcome<json>& loaded) {
 }
 
 Outcome<void> Session::load() {
-  json reference = {
-      {"folder", subject_.checkpoint.string()},
-      {"trust_remote_code", subject_.trust_remote_code}};
-  const auto first = reference_->begin_load("model", reference);
+  const auto first = reference_->begin_load("model", reference_request());
   if (!first) {
     return tl::unexpected(first.error());
   }
@@ -95,7 +111,7 @@ Outcome<void> Session::load() {
   const auto port = candidate_->finish_load(*second);
   const auto torch = reference_->finish_load(*first);
   for (const auto* side : {&port, &torch}) {
-    if (!*side && side->error().where == Trouble::Where::World) {
+    if (!*side && is_of_the_world(side->error())) {
       return tl::unexpected(side->error());
     }
   }
@@ -292,11 +308,9 @@ void Session::measure_noise() {
   request.capture = ".*";
   if (const auto exact = reference_prefill();
       exact && parameters_ < kLargestForFloat64) {
-    const auto number = reference_->begin_load(
-        "float64",
-        {{"folder", subject_.checkpoint.string()},
-         {"dtype", "float64"},
-         {"trust_remote_code", subject_.trust_remote_code}});
+    json load = reference_request();
+    load["dtype"] = "float64";
+    const auto number = reference_->begin_load("float64", std::move(load));
     if (number && reference_->finish_load(*number)) {
       reference_->select("float64");
       const auto run = reference_->run(request);

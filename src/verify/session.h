@@ -19,12 +19,24 @@
 
 namespace portwright::verify {
 
+/// Machines that share a port, as mlx.launch reads them.
+struct Hosts {
+  std::filesystem::path file;
+  /// "ring", "jaccl", ...
+  std::string backend;
+  int count = 0;
+};
+
 struct Subject {
   /// config.json and model*.safetensors.
   std::filesystem::path checkpoint;
   /// The file under test; without it what mlx_lm itself would load.
   std::optional<std::filesystem::path> port;
   bool trust_remote_code = false;
+  /// How the weights are held; streamed weights of torch go to `scratch`.
+  std::optional<MemoryPlan> memory;
+  std::filesystem::path scratch;
+  std::optional<Hosts> hosts;
   /// By line of the port, where it is known: file and line of the source.
   std::map<int, std::pair<std::string, int>> source_map;
 };
@@ -64,8 +76,15 @@ class Session {
   CandidateParty& candidate() {
     return *candidate_;
   }
+  /// Of each request.
+  base::Milliseconds timeout() const {
+    return workers_->timeout;
+  }
   const Subject& subject() const {
     return subject_;
+  }
+  bool streamed() const {
+    return subject_.memory && subject_.memory->streamed;
   }
   const Plan& plan() const {
     return plan_;
@@ -133,6 +152,7 @@ class Session {
  private:
   Session() = default;
   nlohmann::json load_request() const;
+  nlohmann::json reference_request() const;
   void take_port(const Outcome<nlohmann::json>& loaded);
   Outcome<void> keep_dtypes();
   Outcome<const Run*>

@@ -20,10 +20,6 @@ variants:
     type: base
     memory_gb: 0.1
     expected_dtype: float32
-  - repo_id: someone/Far-Too-Large
-    type: instruct
-    memory_gb: 90000
-    expected_dtype: bfloat16
   - repo_id: someone/Not-Here
     type: instruct
     memory_gb: 1
@@ -45,7 +41,7 @@ def manifests(root, monkeypatch):
 
 
 def test_version_1_runs_what_is_there(checkpoint, portwright, tmp_path):
-    """From the Hub's cache; what is not there, or too large, proves nothing."""
+    """From the Hub's cache; what is not there proves nothing."""
     repository = tmp_path / "hub" / "models--someone--Tiny-Qwen"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text("abc")
@@ -62,9 +58,8 @@ def test_version_1_runs_what_is_there(checkpoint, portwright, tmp_path):
     found = {(c["variant"], c["name"]): c for c in results["checks"]}
     assert found["someone--Tiny-Qwen", "weights"]["status"] == "pass"
     assert found["someone--Tiny-Qwen", "expected_dtype"]["status"] == "pass"
-    large = found["someone--Far-Too-Large", "model"]
-    assert large["status"] == "untrusted" and "need 360000 GB" in large["reason"]
     absent = found["someone--Not-Here", "model"]
+    assert absent["status"] == "untrusted"
     assert "nor in the Hub's local cache" in absent["reason"]
 
 

@@ -7,7 +7,7 @@ import sys
 import types
 from pathlib import Path
 
-from . import emulation
+from . import emulation, streamed_candidate
 from .instrument import Instrument
 from .protocol import WorkerError
 
@@ -40,47 +40,81 @@ class Candidate:
     """One loaded model and the ways the battery runs it.
 
     It computes in `dtype`, whatever its weights are stored in: torch does too.
+    `streamed`: a layer has weights only while it is called. `lazy`: nothing is read
+    before it is used.
     """
 
-    def __init__(self, checkpoint, port=None, dtype="float32", strict=True):
+    def __init__(
+        self,
+        checkpoint,
+        port=None,
+        dtype="float32",
+        strict=True,
+        streamed=False,
+        lazy=False,
+    ):
         import mlx.core as mx
-        from mlx_lm import utils
 
         emulation.install(mx)
         self.mx = mx
-        self.again = lambda: Candidate(checkpoint, port, dtype, strict).keep(self.kept)
+        self.again = lambda: Candidate(
+            checkpoint, port, dtype, strict, streamed, lazy
+        ).keep(self.kept)
         self.kept = {}
         self.module = None
         self.checkpoint = Path(checkpoint)
         self.dtype = dtype
-        options = {"lazy": False, "strict": strict}
+        self._options = {"lazy": streamed or lazy, "strict": strict}
         if port is not None:
             self.module = import_port(port)
             classes = (self.module.Model, self.module.ModelArgs)
-            options["get_model_classes"] = lambda config: classes
-            options["model_config"] = {"model_file": None}
+            self._options["get_model_classes"] = lambda config: classes
+            self._options["model_config"] = {"model_file": None}
         else:
-            options["trust_remote_code"] = True
-        self.model, self.config = utils.load_model(self.checkpoint, **options)
+            self._options["trust_remote_code"] = True
+        self.streamer = None
+        if streamed:
+            streamed_candidate.allow_many_files()
+        self.model, self.config = self._read()
         if self.module is None:
             self.module = sys.modules.get(type(self.model).__module__)
-        self.cast(getattr(mx, dtype))
+        if streamed:
+            self.streamer = streamed_candidate.Streamer(
+                self.model, self.layer_paths(), self._fresh
+            )
+        elif not lazy:
+            mx.eval(self.model.parameters())
 
-    def cast(self, dtype):
+    def _read(self):
+        """The model as mlx_lm loads it, in `dtype`, and its config."""
+        from mlx_lm import utils
+
+        model, config = utils.load_model(self.checkpoint, **self._options)
+        self._cast(model, getattr(self.mx, self.dtype))
+        return model, config
+
+    def _fresh(self):
+        """All parameters once more, none of them evaluated."""
+        from mlx.utils import tree_flatten
+
+        model, _ = self._read()
+        self.keep(self.kept, model)
+        return dict(tree_flatten(model.parameters()))
+
+    def _cast(self, model, dtype):
         """As mlx_lm.convert casts: floats that the model lets be cast. In float32
         all of them are, which loses nothing."""
         from mlx.utils import tree_map_with_path
 
         mx = self.mx
-        allow = getattr(self.model, "cast_predicate", lambda _: True)
+        allow = getattr(model, "cast_predicate", lambda _: True)
 
         def change(path, value):
             floating = mx.issubdtype(value.dtype, mx.floating)
             cast = floating and (dtype == mx.float32 or allow(path))
             return value.astype(dtype) if cast else value
 
-        self.model.update(tree_map_with_path(change, self.model.parameters()))
-        mx.eval(self.model.parameters())
+        model.update(tree_map_with_path(change, model.parameters()))
 
     def keep(self, dtypes, model=None):
         """Parameters {path: dtype} that the source computes with in another dtype
@@ -88,7 +122,10 @@ class Candidate:
         from mlx.utils import tree_map_with_path
 
         self.kept = dtypes
-        model = model or self.model
+        if model is None:
+            model = self.model
+            if self.streamer:
+                self.streamer.forget()
 
         def change(path, value):
             known = path in dtypes
@@ -103,7 +140,7 @@ class Candidate:
         known = {}
         out = {}
         for path, module in self.model.named_modules():
-            cls = type(module)
+            cls = streamed_candidate.original_class(module)
             if cls not in known:
                 known[cls] = self._lines(cls)
             out[path] = {"class": cls.__name__, **known[cls]}

@@ -22,10 +22,14 @@ class Service:
 
         return {"mlx_lm": mlx_lm.__file__}
 
-    def load(self, model, checkpoint, port=None, dtype="float32", strict=True):
+    def load(
+        self, model, checkpoint, port=None, dtype="float32", strict=True, streamed=False
+    ):
         from .candidate import Candidate
 
-        self._models[model] = loaded = Candidate(checkpoint, port, dtype, strict)
+        self._models[model] = loaded = Candidate(
+            checkpoint, port, dtype, strict, streamed
+        )
         return {
             "modules": loaded.lines(),
             "layers": loaded.layer_paths(),
@@ -130,13 +134,13 @@ class Service:
 
         return chat.of_mlx_lm(Path(folder))
 
-    def sharded(self, model, way, ids, prefill, out, port=None):
+    def sharded(self, model, way, ids, prefill, out, port=None, **more):
         from . import sharded
 
         loaded = self._model(model)
         if sharded.method(loaded.model, way) is None:
             return {"sharded": False}
-        sharded.launch(loaded, way, port, ids, prefill, out)
+        sharded.launch(loaded, way, port, ids, prefill, out, **more)
         return {"sharded": True}
 
     def speed(self, model, ids, tokens):

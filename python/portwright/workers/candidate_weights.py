@@ -27,63 +27,67 @@ def _same(mx, a, b):
     return bool(mx.array_equal(a, b, equal_nan=True).item())
 
 
-def _not_finite(mx, weights):
+def _duplicates(mx, folder, names):
+    """Those of `names` that equal another tensor: tied weights stored twice."""
     out = []
-    for name, w in weights.items():
-        if mx.issubdtype(w.dtype, mx.floating):
-            if not bool(mx.all(mx.isfinite(w.astype(mx.float32))).item()):
+    for name in names:
+        others = raw_weights(mx, folder)
+        w = others.pop(name)
+        while others:
+            _, other = others.popitem()
+            if _same(mx, w, other):
                 out.append(name)
-    return out
-
-
-def _duplicates(mx, weights):
-    """Names of tensors that equal an earlier one: tied weights stored twice."""
-    seen = {}
-    out = set()
-    for name, w in weights.items():
-        key = (tuple(w.shape), str(w.dtype))
-        for other in seen.setdefault(key, []):
-            if _same(mx, w, weights[other]):
-                out.add(name)
                 break
-        seen[key].append(name)
     return out
 
 
-def _unused(mx, sanitize, weights):
+def _unused(mx, sanitize, folder):
     """Raw tensors of which nothing arrives: each is filled with its own number."""
     import numpy as np
 
-    names = list(weights)
-    tainted = {}
-    for i, name in enumerate(names):
-        w = weights[name]
-        number = mx.full(w.shape, float(i + 1), dtype=mx.float32)
-        tainted[name] = number if mx.issubdtype(w.dtype, mx.floating) else w
+    weights = raw_weights(mx, folder)
+    floating = [k for k, w in weights.items() if mx.issubdtype(w.dtype, mx.floating)]
+    for i, name in enumerate(floating):
+        number = mx.array(float(i + 1), dtype=mx.float32)
+        weights[name] = mx.broadcast_to(number, weights[name].shape)
     arrived = set()
-    for w in sanitize(tainted).values():
+    made = sanitize(weights)
+    del weights
+    while made:
+        _, w = made.popitem()
         values = np.unique(np.array(w.astype(mx.float32)))
         arrived.update(int(v) for v in values[np.isfinite(values)] if v == int(v))
-    missing = [
-        name
-        for i, name in enumerate(names)
-        if i + 1 not in arrived and mx.issubdtype(weights[name].dtype, mx.floating)
-    ]
-    return [name for name in missing if not _arrives(mx, sanitize, weights, name)]
+    missing = [name for i, name in enumerate(floating) if i + 1 not in arrived]
+    return [name for name in missing if not _arrives(mx, sanitize, folder, name)]
 
 
-def _arrives(mx, sanitize, weights, name):
+def _arrives(mx, sanitize, folder, name):
     """Whether anything of a tensor does: it may arrive with other values."""
-    marked = {**weights, name: mx.full(weights[name].shape, float("nan"))}
-    return any(
-        bool(mx.any(mx.isnan(w)).item())
-        for w in sanitize(marked).values()
-        if mx.issubdtype(w.dtype, mx.floating)
-    )
+    weights = raw_weights(mx, folder)
+    weights[name] = mx.broadcast_to(mx.array(float("nan")), weights[name].shape)
+    made = sanitize(weights)
+    del weights
+    while made:
+        _, w = made.popitem()
+        if mx.issubdtype(w.dtype, mx.floating) and mx.any(mx.isnan(w)).item():
+            return True
+    return False
+
+
+def _changed(mx, once, twice):
+    """Names of tensors that two passes of sanitize make otherwise than one. Empties
+    both: what has been compared need not stay in memory."""
+    out = sorted(set(once) ^ set(twice))
+    for name in list(once):
+        a, b = once.pop(name), twice.pop(name, None)
+        if b is not None and a is not b and not _same(mx, a, b):
+            out.append(name)
+    return out
 
 
 def inspect_weights(candidate_classes, folder, config):
-    """Missing, unused, misshapen, not finite; whether sanitize is idempotent."""
+    """Missing, unused, misshapen; whether sanitize is idempotent. Never holds more
+    than a few tensors: a checkpoint may be larger than the memory."""
     import mlx.core as mx
 
     model_class, args_class = candidate_classes
@@ -97,28 +101,29 @@ def inspect_weights(candidate_classes, folder, config):
         fresh = model_class(args_class.from_dict(copy.deepcopy(config)))
         return fresh.sanitize(given) if hasattr(fresh, "sanitize") else given
 
+    count = len(weights)
+    elements = sum(w.size for w in weights.values())
     once = sanitize(dict(weights))
     if hasattr(model, "sanitize"):
         model.sanitize(dict(weights))
-    parameters = _flat(model)
+    del weights
+    parameters = {name: list(p.shape) for name, p in _flat(model).items()}
     twice = sanitize(dict(once))
-    changed = sorted(set(once) ^ set(twice))
-    changed += [k for k in once if k in twice and not _same(mx, once[k], twice[k])]
     report = {
-        "tensors": len(weights),
+        "tensors": count,
         "parameters": len(parameters),
         "missing": sorted(set(parameters) - set(once)),
         "extra": sorted(set(once) - set(parameters)),
         "misshapen": [
-            {"name": k, "port": list(parameters[k].shape), "checkpoint": list(v.shape)}
+            {"name": k, "port": parameters[k], "checkpoint": list(v.shape)}
             for k, v in once.items()
-            if k in parameters and parameters[k].shape != v.shape
+            if k in parameters and parameters[k] != list(v.shape)
         ],
-        "not_finite": _not_finite(mx, weights),
-        "sanitize_changes_again": changed,
+        "sanitize_changes_again": _changed(mx, once, twice),
         "dropped": [],
-        "duplicates": sorted(_duplicates(mx, weights)),
+        "duplicates": [],
     }
-    if sum(w.size for w in weights.values()) < _TAINT_LIMIT:
-        report["dropped"] = _unused(mx, sanitize, weights)
+    if elements < _TAINT_LIMIT:
+        report["dropped"] = _unused(mx, sanitize, folder)
+        report["duplicates"] = _duplicates(mx, folder, report["dropped"])
     return report

@@ -80,6 +80,8 @@ class Instrument:
     to use, `routes:PATH` and their number `experts:PATH`; a repeated call adds
     `#2`, `#3`."""
 
+    entered = None  # the one that records now
+
     def __init__(self, model, mx, capture=None, inject=None):
         self.mx = mx
         self.model = model
@@ -93,6 +95,7 @@ class Instrument:
         self._restore = []
 
     def __enter__(self):
+        Instrument.entered = self
         seen = set()
         for path, module in self.model.named_modules():
             if not path or id(module) in seen:
@@ -106,6 +109,7 @@ class Instrument:
         return self
 
     def __exit__(self, *_):
+        Instrument.entered = None
         for module, cls in self._restore:
             module.__class__ = cls
 

@@ -1,8 +1,10 @@
 """The gold standard: torch and transformers, on CPU."""
 
 import re
+from contextlib import nullcontext
 
 from . import offline
+from .streamed_reference import weights_on_disk
 
 offline.environment()
 
@@ -145,7 +147,8 @@ class Feed:
 class Reference:
     """One loaded model and the ways the battery runs it."""
 
-    def __init__(self, folder, dtype="float32", trust_remote_code=False):
+    def __init__(self, folder, dtype="float32", trust_remote_code=False, scratch=None):
+        """`scratch`: a folder for the weights, which then stay on disk."""
         offline.quiet()
         from transformers import AutoModelForCausalLM
 
@@ -160,11 +163,13 @@ class Reference:
             "local_files_only": True,
         }
         load = AutoModelForCausalLM.from_pretrained
-        try:
-            # Fused experts know no float64, and eager ones are what the source says.
-            model = load(folder, experts_implementation="eager", **options)
-        except (TypeError, ValueError):  # a library or a model without the choice
-            model = load(folder, **options)
+        on_disk = weights_on_disk(scratch, torch) if scratch else nullcontext()
+        with on_disk:
+            try:
+                # Fused experts know no float64, and eager ones are what the source says.
+                model = load(folder, experts_implementation="eager", **options)
+            except (TypeError, ValueError):  # a library or a model without the choice
+                model = load(folder, **options)
         self.model = model.eval()
         self.parameters = sum(p.numel() for p in model.parameters())
         offline.use_threads_for(self.parameters)

@@ -46,10 +46,14 @@ class Service:
             message = f"{what} is neither a directory nor in the Hub's local cache"
             raise protocol.WorkerError("not-found", message) from error
 
-    def load(self, model, folder, dtype="float32", trust_remote_code=False):
+    def load(
+        self, model, folder, dtype="float32", trust_remote_code=False, scratch=None
+    ):
         from .reference import Reference
 
-        self._models[model] = loaded = Reference(folder, dtype, trust_remote_code)
+        self._models[model] = loaded = Reference(
+            folder, dtype, trust_remote_code, scratch
+        )
         return {
             "modules": self._sources(loaded.model),
             "parameters": loaded.parameters,

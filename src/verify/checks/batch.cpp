@@ -230,6 +230,7 @@ Check batch_check() {
   Check out;
   out.name = "batch";
   out.about = "unequal prompts together as batch_generate runs them";
+  out.streams = true;
   out.run = check_batch;
   return out;
 }

@@ -159,6 +159,7 @@ Check bfloat16_check() {
   out.about =
       "modules in bfloat16, each and those inside it on torch's inputs, err no "
       "more than torch's do against float32";
+  out.copies = 6;
   out.run = check_bfloat16;
   return out;
 }

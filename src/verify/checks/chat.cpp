@@ -75,6 +75,7 @@ Check chat_check() {
       "conversations are rendered alike, with thinking switched on and off, "
       "generation stops at the same tokens, reasoning is told apart";
   out.needs_models = false;
+  out.streams = true;
   out.run = check_chat;
   return out;
 }

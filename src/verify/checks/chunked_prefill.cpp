@@ -53,6 +53,7 @@ Check chunked_prefill_check() {
   Check out;
   out.name = "chunked_prefill";
   out.about = "a prompt fed in pieces leaves the same logits and cache";
+  out.streams = true;
   out.run = check_chunked_prefill;
   return out;
 }

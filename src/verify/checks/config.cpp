@@ -174,6 +174,7 @@ Check config_check() {
   out.about =
       "fields absent, null and in both forms of rope mean what they mean to "
       "transformers; other values of a field have their effect";
+  out.copies = 4;
   out.run = check_config;
   return out;
 }

@@ -68,6 +68,7 @@ Check decode_check() {
   out.name = "decode";
   out.about = "a prefill and then cached single steps, as generate() does";
   out.quick = true;
+  out.streams = true;
   out.run = check_decode;
   return out;
 }

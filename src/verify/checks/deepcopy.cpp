@@ -29,6 +29,7 @@ Check deepcopy_check() {
   Check out;
   out.name = "deepcopy";
   out.about = "a deep copy of the model computes the same";
+  out.copies = 3;
   out.run = check_deepcopy;
   return out;
 }

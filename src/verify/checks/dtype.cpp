@@ -110,6 +110,7 @@ Check dtype_check() {
   Check out;
   out.name = "dtype";
   out.about = "a bfloat16 model stays bfloat16, inside too";
+  out.copies = 6;
   out.run = check_dtype;
   return out;
 }

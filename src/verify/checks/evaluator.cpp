@@ -50,6 +50,7 @@ Check evaluator_check() {
   out.name = "evaluator";
   out.about = "the source, evaluated natively, computes what torch does";
   out.quick = true;
+  out.copies = 3;
   out.run = check_evaluator;
   return out;
 }

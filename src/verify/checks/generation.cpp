@@ -37,6 +37,7 @@ Check generation_check() {
   Check out;
   out.name = "generation";
   out.about = "greedy tokens of mlx_lm's own loop and of generate()";
+  out.streams = true;
   out.run = check_generation;
   return out;
 }

@@ -63,6 +63,7 @@ Check layers_check() {
   Check out;
   out.name = "layers";
   out.about = "every decoder layer alone, fed the reference's own input";
+  out.streams = true;
   out.run = check_layers;
   return out;
 }

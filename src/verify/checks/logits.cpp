@@ -69,6 +69,7 @@ Check logits_check() {
   out.name = "logits";
   out.about = "the logits of a prompt, at every position";
   out.quick = true;
+  out.streams = true;
   out.run = check_logits;
   return out;
 }

@@ -54,6 +54,7 @@ Check lora_check() {
   out.about =
       "training steps of mlx_lm's tuner move adapters and lower the loss";
   out.full_only = true;
+  out.copies = 4;
   out.run = check_lora;
   return out;
 }

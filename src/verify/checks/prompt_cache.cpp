@@ -41,6 +41,7 @@ Check prompt_cache_check() {
   Check out;
   out.name = "prompt_cache";
   out.about = "a cache saved and loaded, or trimmed, goes on as if untouched";
+  out.streams = true;
   out.run = check_prompt_cache;
   return out;
 }

@@ -53,6 +53,7 @@ Check quantized_check() {
   out.about =
       "8 and 4 bits by the port's own predicate cost what rounding the weights "
       "costs, every large matrix is reached, and the result loads again";
+  out.copies = 5;
   out.run = check_quantized;
   return out;
 }

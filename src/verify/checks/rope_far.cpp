@@ -65,6 +65,7 @@ Check rope_far_check() {
   Check out;
   out.name = "rope_far";
   out.about = "positions far from the beginning, prefilled and stepped";
+  out.streams = true;
   out.run = check_rope_far;
   return out;
 }

@@ -58,6 +58,7 @@ Check rotating_cache_check() {
   Check out;
   out.name = "rotating_cache";
   out.about = "sliding caches before, at and past the window";
+  out.streams = true;
   out.run = check_rotating_cache;
   return out;
 }

@@ -130,6 +130,7 @@ Check routing_check() {
   Check out;
   out.name = "routing";
   out.about = "tokens go to the experts that torch sends them to";
+  out.streams = true;
   out.run = check_routing;
   return out;
 }

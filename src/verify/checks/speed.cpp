@@ -81,6 +81,7 @@ Check speed_check() {
   out.name = "speed";
   out.about = "time and memory beside the port that mlx_lm has itself";
   out.full_only = true;
+  out.copies = 3;
   out.run = check_speed;
   return out;
 }

@@ -120,6 +120,7 @@ Check weights_check() {
   out.about = "every tensor is used, none is missing, sanitize can run twice";
   out.quick = true;
   out.needs_models = false;
+  out.streams = true;
   out.run = check_weights;
   return out;
 }

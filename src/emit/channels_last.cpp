@@ -118,7 +118,14 @@ Expression ChannelsLast::of(ValueId id) {
 /// The operation over operands with their channels last.
 Expression ChannelsLast::elementwise(const OpNode& op) {
   std::map<ValueId, std::string> lent;  // with the name it had
+  std::vector<ValueId> operands = op.inputs;
   for (ValueId id : op.inputs) {
+    const OpNode* before = producer(id);
+    if (before && before->op->name == "silu" && !starts_.contains(id)) {
+      operands.push_back(before->inputs[0]);  // swiglu takes what is before it
+    }
+  }
+  for (ValueId id : operands) {
     if (w_.rank(id) == 3 && !lent.contains(id)) {
       const std::string name = w_.is_named(id) ? w_.value(id).text : "";
       const Expression e = of(id);

@@ -22,10 +22,10 @@ class ChannelsLast {
   void start(ValueId id);
   void bind(ValueId id, std::string name);
 
-  /// True for what is computed from a start, element by element, and for its
-  /// transposes.
+  /// True for what is computed from a start, element by element, for its
+  /// transposes, and for what has a name already.
   bool owns(ValueId id) const {
-    return last_.contains(id) || back_.contains(id);
+    return last_.contains(id) || back_.contains(id) || names_.contains(id);
   }
   /// An owned value as the source has it. `make` names a start.
   template <typename Make>

@@ -179,6 +179,7 @@ Cache fill_cache(eval::Interpreter& interp, bool masked, const Evaluation& e) {
     const auto pair = interp.to_vector(handed_on);
     cache = {pair[0].str(), pair[1]};
   }
+  interp.call(interp.getattr(running, "start_anew"), {cache.value});
   return cache;
 }
 
@@ -460,6 +461,26 @@ library::Evaluated<Compilation> Compilation::start(
   return Compilation(std::move(state));
 }
 
+/// Numbers may seem built in because other shares of an extent are odd: then
+/// numbers with an even one tell.
+void Compilation::try_other_shares(
+    library::Evaluated<Emitted>& out,
+    const std::function<library::Evaluated<Emitted>()>& attempt) {
+  State& s = *state_;
+  const Recording& base = s.recordings.front();
+  auto other = record_other_numbers(s.interp, s.predicates, base, "", 1.25);
+  if (!other || other->evaluation.json == s.numbers->evaluation.json) {
+    return;
+  }
+  record_half(s.interp, *other, base);
+  std::swap(s.numbers, other);
+  if (auto even = attempt(); even && even->holes.empty()) {
+    out = std::move(even);
+  } else {
+    std::swap(s.numbers, other);
+  }
+}
+
 /// Numbers built in may all follow from how often the source runs a loop: then
 /// the file serves that value of the field alone.
 void Compilation::serve_one_value(
@@ -514,6 +535,9 @@ library::Evaluated<Emitted> Compilation::write() {
     return out;
   };
   auto out = attempt();
+  if (out && out->built_in) {
+    try_other_shares(out, attempt);
+  }
   if (out && out->built_in) {
     serve_one_value(out, attempt);
   }

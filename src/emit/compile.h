@@ -63,6 +63,9 @@ class Compilation {
 
  private:
   struct State;
+  void try_other_shares(
+      library::Evaluated<Emitted>& out,
+      const std::function<library::Evaluated<Emitted>()>& attempt);
   void serve_one_value(
       library::Evaluated<Emitted>& out,
       const std::function<library::Evaluated<Emitted>()>& attempt);

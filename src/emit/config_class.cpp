@@ -191,14 +191,10 @@ void for_parameters(const eval::Class& cls, const Take& take) {
   }
 }
 
-/// What the method takes for a key that config.json lacks; Undefined when it
+/// What a method takes for a key that config.json lacks; Undefined when it
 /// names no number, text or truth.
-Value taken_default(const eval::Class& cls, const std::string& key) {
-  const eval::Function* method = maker(cls);
-  if (!method) {
-    return {};
-  }
-  const std::string text = syntax::print(*method->code->syntax);
+Value taken_default(const eval::Function& method, const std::string& key) {
+  const std::string text = syntax::print(*method.code->syntax);
   const std::regex taken(
       R"re(kwargs\.(?:pop|get)\(["'])re" + key + R"re(["'], ()re" + kLiteral +
       R"re()\))re");
@@ -214,6 +210,22 @@ Value taken_default(const eval::Class& cls, const std::string& key) {
   const auto json = nlohmann::json::parse(literal, nullptr, false);
   return json.is_primitive() && !json.is_null() ? library::to_value(json)
                                                 : Value();
+}
+
+/// ... or the method of a class above, which keywords are handed on to.
+Value taken_default(const eval::Class& cls, const std::string& key) {
+  const eval::Function* method = maker(cls);
+  if (!method) {
+    return {};
+  }
+  Value out = taken_default(*method, key);
+  for (const eval::Class* c : cls.mro) {
+    const auto* init = own_method(*c, "__init__");
+    if (!out.defined() && init && method->name == "__init__") {
+      out = taken_default(*init, key);
+    }
+  }
+  return out;
 }
 
 /// self.x = self.x, as a parameter that is kept reads in terms of fields.

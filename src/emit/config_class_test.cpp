@@ -103,6 +103,24 @@ TEST(ConfigClass, ReadsTheFieldsOfAnInit) {
   EXPECT_FALSE(is_always_given(cls, "heads"));  // null is taken too
 }
 
+TEST(ConfigClass, KnowsWhatTheBaseClassTakes) {
+  eval::Interpreter interp;
+  const eval::Value module(interp.run_source("config", "config.py", R"py(
+class Base:
+    def __init__(self, **kwargs):
+        self.tied = kwargs.pop("tied", True)
+        self.pad = kwargs.pop("pad", None)
+class Config(Base):
+    def __init__(self, size=4, **kwargs):
+        self.size = size
+        super().__init__(**kwargs)
+)py"));
+  const eval::Value held = interp.getattr(module, "Config");
+  const auto& cls = *held.get<eval::Class>();
+  EXPECT_TRUE(config_field(cls, "tied").default_value.as_bool());
+  EXPECT_FALSE(config_field(cls, "pad").default_value.defined());
+}
+
 TEST(ConfigClass, ReadsTheStatementsOfAnInitInTermsOfFields) {
   eval::Interpreter interp;
   const eval::Value module(

@@ -63,6 +63,35 @@ std::string declared_name(const Context& context, const std::string& name) {
   return declared_name(*context.evaluation.config.object()->cls, name);
 }
 
+namespace {
+
+/// What a class declares its configs never lack: there getattr's default says
+/// nothing, and gives way to another. False where both would count.
+bool settle(
+    FieldDefault& known,
+    const FieldDefault& found,
+    const eval::Class& cls,
+    const std::string& name) {
+  const auto declared = declared_fields(cls);
+  if (std::find(declared.begin(), declared.end(), name) == declared.end()) {
+    return false;
+  }
+  const auto gives_way = [](const FieldDefault& one,
+                            const FieldDefault& other) {
+    return one.by_lack && (!other.by_lack || one.text == "None");
+  };
+  if (gives_way(found, known)) {
+    return true;
+  }
+  if (gives_way(known, found)) {
+    known = found;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 /// `getattr(config, "x", y)`, `config.x if config.x is not None else y` and
 /// `config.x or y` are the field x of ModelArgs, to which __post_init__ gives
 /// its default.
@@ -120,9 +149,10 @@ std::optional<std::string> Context::default_field(const Provenance& p) {
     text.replace(at, 5, "self.");
   }
   fields.insert(name);
-  FieldDefault& known =
-      defaults.try_emplace(name, FieldDefault{text, zero_too}).first->second;
-  if (known.text != text) {
+  const FieldDefault found{text, zero_too, field == &p};
+  FieldDefault& known = defaults.try_emplace(name, found).first->second;
+  if (known.text != text &&
+      !settle(known, found, *evaluation.config.object()->cls, name)) {
     hole(
         {},
         "the config field '" + name + "' has two defaults, " + known.text +

@@ -88,6 +88,7 @@ struct Guard {
 struct FieldDefault {
   std::string text;       // fields spelled self.y
   bool zero_too = false;  // also where it is 0 or empty
+  bool by_lack = false;   // getattr's: only for a config without the field
 };
 
 /// A construct that could not be translated; thrown, and listed by compile().

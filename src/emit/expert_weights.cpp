@@ -247,7 +247,39 @@ class ExpertSanitizer {
   std::string text_;
 };
 
+/// "mlp.experts" of "mlp.experts.*.w1.weight" and of "mlp.experts.gate_up".
+std::string module_path(const std::string& pattern) {
+  const size_t star = pattern.find(".*.");
+  return pattern.substr(0, star == pattern.npos ? pattern.rfind('.') : star);
+}
+
 }  // namespace
+
+std::optional<KeyRule> split_renaming(KeyRule& rule) {
+  if (rule.targets.size() != 1 || rule.sources.empty() ||
+      rule.sources[0].find(".*.") == std::string::npos) {
+    return {};
+  }
+  const std::string from = module_path(rule.sources[0]);
+  const std::string to = module_path(rule.targets[0]);
+  const auto last = [](const std::string& path) {
+    return path.substr(path.rfind('.') + 1);
+  };
+  if (from == to || last(from) != last(to) ||
+      !std::all_of(
+          rule.sources.begin(), rule.sources.end(), [&](const auto& source) {
+            return module_path(source) == from;
+          })) {
+    return {};
+  }
+  for (std::string& source : rule.sources) {
+    source.replace(0, from.size(), to);
+  }
+  KeyRule out;
+  out.sources = {"." + from + "."};
+  out.targets = {"." + to + "."};
+  return out;
+}
 
 std::string expert_code(
     const Context& context,

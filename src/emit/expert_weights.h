@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,10 @@ struct KeyRule {
   std::vector<std::string> operations;  // class names
   int64_t axis = 0;                     // of the last one, where it has one
 };
+
+/// Where a rule that merges modules renames what they lie in as well, that is a
+/// renaming before it, and the rule tells the modules under their new path.
+std::optional<KeyRule> split_renaming(KeyRule& rule);
 
 /// The part of sanitize() that brings experts into a switch layer: from one
 /// module an expert (quantized ones too), and from stacked parameters. Each

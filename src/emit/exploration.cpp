@@ -159,9 +159,10 @@ std::optional<Recording> record_other_numbers(
     eval::Interpreter& interp,
     Predicates& predicates,
     const Recording& base,
-    const std::string& kept) {
+    const std::string& kept,
+    double share) {
   const auto wanted = decisions(predicates, base.evaluation);
-  for (const json& config : perturbed(base.evaluation.json, kept)) {
+  for (const json& config : perturbed(base.evaluation.json, kept, share)) {
     auto recording = record(interp, config);
     if (!recording) {
       continue;

@@ -17,12 +17,14 @@ library::Evaluated<std::vector<Recording>> explore(
     const nlohmann::json& config);
 
 /// A recording in other numbers, every condition decided as in `base`; nothing
-/// when no such config can be built. The field `kept`, if any, stays.
+/// when no such config can be built. The field `kept`, if any, stays; `share`
+/// as of `perturbed`.
 std::optional<Recording> record_other_numbers(
     eval::Interpreter& interp,
     Predicates& predicates,
     const Recording& base,
-    const std::string& kept = "");
+    const std::string& kept = "",
+    double share = 1.0625);
 
 /// True when no loop outside of the layers ran more often in one than in the
 /// other.

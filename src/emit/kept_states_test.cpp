@@ -201,7 +201,7 @@ TEST_F(KeptStatesTest, KnowsAConvolutionByTheForwardOfOneToken) {
   ASSERT_TRUE(found);
   EXPECT_EQ(found->kernel, 3);
   EXPECT_EQ(found->input_axis, 2);
-  EXPECT_EQ(found->output_axis, 1);
+  EXPECT_EQ(found->output_axis, 2);  // before both transpose it
   EXPECT_EQ(trace_->info(found->weight).parameter, "conv.weight");
 }
 

@@ -255,7 +255,9 @@ std::string ModuleWriter::name_for(ValueId id) {
 }
 
 const Frame* ModuleWriter::activation(ValueId id) {
-  return selected_activation(context_, id, frame_);
+  // A convolution has the activation of what it answers in it.
+  return recurrent_.convolves(id) ? nullptr
+                                  : selected_activation(context_, id, frame_);
 }
 
 Expression ModuleWriter::call_activation(const Frame& frame) {

@@ -69,7 +69,8 @@ Expression multiply(Writer& w, const OpNode& op) {
     for (int gate : {0, 1}) {
       const auto it = w.graph().producers.find(op.inputs[gate]);
       if (it != w.graph().producers.end() && it->second.op &&
-          it->second.op->op->name == "silu") {
+          it->second.op->op->name == "silu" &&
+          !w.recurrent().convolves(op.inputs[gate])) {
         take_for_good(w.context(), op.inputs[gate]);
         w.context().imports.insert("activations:swiglu");
         const std::string a = w.read(*it->second.op, 0).text;

@@ -21,6 +21,7 @@ bool is_index(const std::string& field) {
 
 struct Extent {
   bool sizes, fractions;
+  double share;
 };
 
 json changed(const json& config, Extent extent) {
@@ -29,13 +30,14 @@ json changed(const json& config, Extent extent) {
     if (value.is_number_float()) {
       const double v = value.get<double>();
       // A fraction of one is often a share or a probability.
-      if (v < 1e-3 || v > 1 || extent.fractions) {
-        value = v * 1.0625;
+      const bool fraction = v >= 1e-3 && v <= 1;
+      if (!fraction || extent.fractions) {
+        value = v * (fraction ? extent.share : 1.0625);
       }
     } else if (value.is_number_integer() && extent.sizes && !is_index(field)) {
       value = value.get<int64_t>() * 2;
     } else if (value.is_object() && field != "quantization_config") {
-      value = changed(value, {false, extent.fractions});
+      value = changed(value, {false, extent.fractions, extent.share});
     }
   }
   return out;
@@ -43,11 +45,12 @@ json changed(const json& config, Extent extent) {
 
 }  // namespace
 
-std::vector<json> perturbed(const json& config, const std::string& kept) {
+std::vector<json>
+perturbed(const json& config, const std::string& kept, double share) {
   std::vector<json> out{
-      changed(config, {true, true}),
-      changed(config, {true, false}),
-      changed(config, {false, false})};
+      changed(config, {true, true, share}),
+      changed(config, {true, false, share}),
+      changed(config, {false, false, share})};
   for (json& numbers : out) {
     if (!kept.empty()) {
       numbers[kept] = config[kept];

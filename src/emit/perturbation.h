@@ -10,9 +10,11 @@ namespace portwright::emit {
 /// Configs of the same structure as `config` in other numbers: every size and
 /// multiplier changed, sizes by the same factor so that they still divide each
 /// other; the boldest first. Some may not be valid. The field `kept`, if any,
-/// stays as it is.
+/// stays as it is. Fractions of one are multiplied by `share`: what is rotated
+/// in pairs is not understood where they leave an odd extent.
 std::vector<nlohmann::json> perturbed(
     const nlohmann::json& config,
-    const std::string& kept = "");
+    const std::string& kept = "",
+    double share = 1.0625);
 
 }  // namespace portwright::emit

@@ -196,6 +196,10 @@ bool RecurrentWriter::add_recurrence(
   return true;
 }
 
+bool RecurrentWriter::convolves(ValueId id) const {
+  return with_output(convolutions_, id) != convolutions_.end();
+}
+
 bool RecurrentWriter::owns(ValueId id) const {
   const auto conv = with_output(convolutions_, id);
   const bool plain = conv != convolutions_.end() && conv->form.output_axis == 1;

@@ -33,6 +33,8 @@ class RecurrentWriter {
   void find();
 
   bool owns(ValueId id) const;
+  /// True for what a causal convolution answers.
+  bool convolves(ValueId id) const;
   /// True for the calls that were recognised as a whole.
   bool covers(const Frame& frame) const {
     return covered_.contains(&frame);

@@ -91,12 +91,13 @@ class ArgumentWriter {
     } else {
       add({"rope_parameters = self.rope_parameters or " + defaults});
     }
+    // A kind may have none, and transformers up to 5.10 writes a rope_type
+    // beside the kinds.
     add(
         {"self.rope_parameters = {}",
-         "for kind, rope in rope_parameters.items():"});
-    if (some_kind_has_none()) {
-      add({"    if rope is None:", "        continue"});
-    }
+         "for kind, rope in rope_parameters.items():",
+         "    if not isinstance(rope, dict):",
+         "        continue"});
     checks("    ");
     add({"    self.rope_parameters[kind] = " + completed("")});
   }
@@ -281,23 +282,6 @@ class ArgumentWriter {
            "kind\")"});
     }
     return out.empty() ? "" : "{" + out + "}";
-  }
-
-  /// True when a kind of layer does without rotation: its set is null.
-  bool some_kind_has_none() const {
-    for (const Value& sets :
-         {context_.interp.try_getattr(
-              context_.evaluation.config, "rope_parameters"),
-          reader_.parameters(reader_.bare())}) {
-      if (sets.is(eval::Kind::Dict)) {
-        for (const auto& e : sets.get<eval::Dict>()->entries()) {
-          if (e.key.defined() && e.value.is_none()) {
-            return true;
-          }
-        }
-      }
-    }
-    return false;
   }
 
   /// The kinds that a flat rope_scaling reaches.

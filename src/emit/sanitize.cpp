@@ -22,6 +22,16 @@ std::vector<std::string> strings(eval::Interpreter& interp, const Value& v) {
   return out;
 }
 
+/// A rule's patterns as the table has them: kept under another name where the
+/// library prepares them for its own matching.
+std::vector<std::string> written_patterns(
+    eval::Interpreter& interp,
+    const Value& rule,
+    const std::string& name) {
+  const Value kept = interp.try_getattr(rule, "_original_" + name);
+  return strings(interp, kept.defined() ? kept : interp.getattr(rule, name));
+}
+
 std::vector<KeyRule> conversion_rules(Context& context) {
   std::vector<KeyRule> out;
   eval::Interpreter& interp = context.interp;
@@ -40,16 +50,22 @@ std::vector<KeyRule> conversion_rules(Context& context) {
     KeyRule r;
     const Value operations = interp.try_getattr(rule, "operations");
     r.converts = operations.defined();
-    r.sources =
-        strings(interp, interp.getattr(rule, "_original_source_patterns"));
-    r.targets =
-        strings(interp, interp.getattr(rule, "_original_target_patterns"));
+    r.sources = written_patterns(interp, rule, "source_patterns");
+    r.targets = written_patterns(interp, rule, "target_patterns");
     if (r.converts) {
       interp.for_each(operations, [&](Value op) {
         r.operations.push_back(interp.class_of(op)->name);
         const Value axis = interp.try_getattr(op, "dim");
         r.axis = axis.defined() && axis.is_int() ? axis.as_int() : 0;
       });
+    }
+    if (auto moved = r.converts ? split_renaming(r) : std::nullopt) {
+      const bool known = std::any_of(out.begin(), out.end(), [&](auto& other) {
+        return other.sources == moved->sources;
+      });
+      if (!known) {
+        out.push_back(*std::move(moved));
+      }
     }
     out.push_back(std::move(r));
   });

@@ -77,7 +77,7 @@ class DeltaSearch {
 
   std::optional<GatedDelta> run() {
     const auto& inputs = recurrence_.call->inputs;
-    if (inputs.size() != 6) {
+    if (inputs.size() != 6 || recurrence_.state == Recurrence::kNone) {
       return {};
     }
     for (size_t q = 0; q < 6; ++q) {

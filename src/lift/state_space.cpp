@@ -62,7 +62,7 @@ class SpaceSearch {
         inputs_(recurrence.call->inputs) {}
 
   std::optional<StateSpace> run() {
-    if (inputs_.size() != 8) {
+    if (inputs_.size() != 8 || recurrence_.state == Recurrence::kNone) {
       return {};
     }
     const auto data = of(Flow::Data), weights = of(Flow::Parameter);

@@ -10,7 +10,8 @@ class StateSpaceTest : public RecurrenceTest {
   std::optional<StateSpace> lift(
       const std::string& step,
       const std::string& decay = "-torch.exp(self.decay)",
-      const std::string& skip = "self.skip") {
+      const std::string& skip = "self.skip",
+      const std::string& state = "cache.get_recurrent_state()") {
     record(
         "def scan(x, dt, A, B, C, D, bias, limits, state):\n"
         "    B, C = B.repeat_interleave(3, 2), C.repeat_interleave(3, 2)\n"
@@ -35,9 +36,8 @@ class StateSpaceTest : public RecurrenceTest {
             ",\n"
             "            self.b(x).view(2, 7, 1, 5), self.c(x).view(2, 7, 1, "
             "5),\n            " +
-            skip +
-            ", self.add, (0.5, 2.0), "
-            "cache.get_recurrent_state())\n"
+            skip + ", self.add, (0.5, 2.0), " + state +
+            ")\n"
             "        cache.update_recurrent_state(s)\n"
             "        return y.flatten(2)\n");
     const auto found = recurrence();
@@ -79,6 +79,14 @@ TEST_F(StateSpaceTest, TakesASkipThatIsComputed) {
       lift(kClamped, "-torch.exp(self.decay)", "0.5 * self.skip");
   ASSERT_TRUE(found);
   EXPECT_EQ(trace_->info(found->d).producer->op->name, "mul");
+}
+
+TEST_F(StateSpaceTest, RefusesWhatStartsAnew) {
+  EXPECT_FALSE(lift(
+      kClamped,
+      "-torch.exp(self.decay)",
+      "self.skip",
+      "torch.zeros(2, 3, 4, 5)"));
 }
 
 }  // namespace

@@ -18,16 +18,13 @@ class Matching {
   Matching(const Trace& trace, int64_t length)
       : trace_(trace), length_(length) {}
 
+  /// What stands at a place answers the same, and is given the same: that may
+  /// be made in another way of one token.
   void match(const Graph& whole, const Graph& token) {
-    by_place(whole.ops, token.ops, [](const OpNode* op) {
-      return std::tuple(op->span.file, op->span.begin, op->span.end, op->op);
-    });
-    const auto of_call = [](const Frame* f) {
-      return std::tuple(
-          f->call.file, f->call.begin, f->call.end, f->function->code.get());
-    };
-    by_place(whole.functions, token.functions, of_call);
-    by_place(whole.calls, token.calls, of_call);
+    const auto outputs = [](const auto* node) { return node->outputs; };
+    const auto inputs = [](const auto* node) { return node->inputs; };
+    match(whole, token, outputs);
+    match(whole, token, inputs);
   }
 
   void add(
@@ -51,11 +48,26 @@ class Matching {
   }
 
  private:
-  template <typename Node, typename Key>
+  template <typename Values>
+  void match(const Graph& whole, const Graph& token, const Values& values) {
+    const auto place_of_op = [](const OpNode* op) {
+      return std::tuple(op->span.file, op->span.begin, op->span.end, op->op);
+    };
+    const auto place_of_call = [](const Frame* f) {
+      return std::tuple(
+          f->call.file, f->call.begin, f->call.end, f->function->code.get());
+    };
+    by_place(whole.ops, token.ops, place_of_op, values);
+    by_place(whole.functions, token.functions, place_of_call, values);
+    by_place(whole.calls, token.calls, place_of_call, values);
+  }
+
+  template <typename Node, typename Key, typename Values>
   void by_place(
       const std::vector<const Node*>& whole,
       const std::vector<const Node*>& token,
-      const Key& key) {
+      const Key& key,
+      const Values& values) {
     std::map<
         decltype(key(whole[0])),
         std::pair<std::vector<const Node*>, std::vector<const Node*>>>
@@ -70,7 +82,7 @@ class Matching {
       for (size_t i = 0;
            both.first.size() == both.second.size() && i < both.first.size();
            ++i) {
-        add(both.first[i]->outputs, both.second[i]->outputs);
+        add(values(both.first[i]), values(both.second[i]));
       }
     }
   }

@@ -50,6 +50,7 @@ constexpr const char* kNamespaces[] = {
     "library",
     "overrides",
     "fx",
+    "fx._pytree",
     "func",
     "distributions",
     "distributions.normal",
@@ -57,7 +58,9 @@ constexpr const char* kNamespaces[] = {
     "nested",
     "random",
     "types",
-    "multiprocessing"};
+    "multiprocessing",
+    "nn.utils",
+    "nn.utils.parametrizations"};
 
 /// The forms that live in a module ("torch", "F", "linalg", ...).
 void add_forms(ModuleObject& module, std::string_view where, State* state) {

@@ -6,6 +6,7 @@ from pathlib import Path
 OWN_CODE = Path(__file__).parents[1] / "library" / "remote_code"
 OLDER = OWN_CODE / "older_style"
 LOOPED = OWN_CODE / "looped_experts"
+ROLLED = OWN_CODE / "rolled_convolution"
 
 
 def test_parameters_of_an_init_are_fields_with_their_defaults(emitted_from):
@@ -57,3 +58,19 @@ def test_a_loop_over_modules_is_a_switch_layer(emitted_from):
     assert "KVCache()" in text
     assert "ArraysCache(size=1)" in text
     assert "keys, values = cache.update_and_fetch(keys, values)" in text
+
+
+def test_a_rolled_state_is_a_causal_convolution(emitted_from):
+    text = emitted_from(ROLLED)
+    # Its activation is in it, for all that reads what it answers.
+    assert "x = self._convolve(x, mask, cache)" in text
+    assert "return nn.silu(self.conv(x))" in text
+    assert text.count("self.conv(") == 1
+    assert text.count("self.in_proj(x)") == 1
+    assert "for t in range" not in text
+    # A field that the config class declares has that default alone.
+    assert "inner_size: Optional[int] = 40" in text
+
+
+def test_a_rolled_state_computes_what_torch_does(proven_with_own_code):
+    proven_with_own_code(ROLLED)

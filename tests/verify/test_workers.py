@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -186,3 +187,17 @@ def test_a_port_computes_in_the_dtypes_that_torch_keeps(root, reference, tmp_pat
         logits.append(load_file(out)["logits"])
     assert 1e-4 < np.abs(logits[1] - logits[0]).max() / np.abs(logits[0]).max() < 1e-1
     assert candidate("shutdown") == "bye"
+
+
+@pytest.mark.parametrize(
+    ("version", "keyword"),
+    [("4.55.4", "torch_dtype"), ("4.56.0", "dtype"), ("5.0.0.dev1", "dtype")],
+)
+def test_the_keyword_of_a_dtype_is_the_library_s(root, monkeypatch, version, keyword):
+    monkeypatch.syspath_prepend(root / "python")
+    from portwright.workers.offline import dtype_option
+
+    monkeypatch.setitem(
+        sys.modules, "transformers", types.SimpleNamespace(__version__=version)
+    )
+    assert dtype_option("float32") == {keyword: "float32"}

@@ -32,3 +32,12 @@ def quiet():
     use_threads_for(0)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+
+
+def dtype_option(dtype):
+    """The keyword that makes transformers build or load a model in `dtype`."""
+    import transformers
+
+    major, minor = transformers.__version__.split(".")[:2]
+    named = (int(major), int(minor)) >= (4, 56)
+    return {"dtype" if named else "torch_dtype": dtype}

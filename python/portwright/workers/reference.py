@@ -157,7 +157,7 @@ class Reference:
         self.torch = torch
         self.trusted = trust_remote_code
         options = {
-            "dtype": getattr(torch, dtype),
+            **offline.dtype_option(getattr(torch, dtype)),
             "attn_implementation": "eager",
             "trust_remote_code": trust_remote_code,
             "local_files_only": True,

@@ -170,9 +170,9 @@ def _build(torch, config, seed, trust_remote_code):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(
             config,
-            dtype=torch.float32,
             attn_implementation="eager",
             trust_remote_code=trust_remote_code,
+            **offline.dtype_option(torch.float32),
         ).eval()
         synth_weights.randomize(torch, model, seed, gain)
         with torch.no_grad():

@@ -83,7 +83,7 @@ class _BaseAutoModelClass:
                 f"AutoModel: {cls.__name__}."
             )
         model_class = _get_model_class(config, cls._model_mapping)
-        text = config.sub_configs.get("text_config")
+        text = getattr(config, "sub_configs", {}).get("text_config")
         if text is not None and getattr(model_class, "config_class", None) == text:
             config = config.get_text_config()
         return model_class, config

@@ -9,12 +9,16 @@ from transformers import configuration_utils
 from transformers.generation import GenerationConfig, GenerationMixin
 from transformers.integrations import DistributedMixin, PeftAdapterMixin
 from transformers.pytorch_utils import Conv1D, apply_chunking_to_forward
-from transformers.utils.generic import GeneralInterface
 from transformers.utils.hub import PushToHubMixin
 from transformers.utils.logging import get_logger
 
 import torch
 from torch import nn
+
+try:
+    from transformers.utils.generic import GeneralInterface
+except ImportError:  # tables of functions were plain ones once
+    GeneralInterface = dict
 
 logger = get_logger(__name__)
 
@@ -171,6 +175,9 @@ class PreTrainedModel(
     _supports_flash_attn = False
     _supports_flash_attn_2 = False
     _supports_flex_attn = False
+    _supports_cache_class = False
+    _supports_static_cache = False
+    _supports_quantized_cache = False
     _compatible_flash_implementations = None
     _supports_context_parallel = True
     supports_gradient_checkpointing = False
@@ -180,6 +187,7 @@ class PreTrainedModel(
     _checkpoint_conversion_mapping = {}
     is_parallelizable = False
     _tp_plan = None
+    _tp_size = None
     _pp_plan = None
 
     def __init_subclass__(cls, **kwargs):

@@ -44,13 +44,31 @@ def make_cache(model):
     return kwargs.get("past_key_values", kwargs.get("cache_params"))
 
 
+def _with_positions(model, ids, kwargs):
+    """The keywords with what v4 calls cache_position."""
+    parameters = inspect.signature(model._get_initial_cache_position).parameters
+    if "input_ids" in parameters:
+        return model._get_initial_cache_position(ids, kwargs)
+    return model._get_initial_cache_position(ids.shape[1], model.device, kwargs)
+
+
+def start_anew(cache):
+    """Several tokens are a first forward to states which know only one more token.
+
+    Such a layer of the library's has one mark of a previous state for all it keeps.
+    """
+    for layer in getattr(cache, "layers", None) or ():
+        if getattr(layer, "has_previous_state", None) is True:
+            layer.has_previous_state = False
+
+
 def own_cache(model, batch_size):
     """What v4 models that keep more than keys have generate() start with, or None."""
     if not hasattr(model, "_get_initial_cache_position"):
         return None
     ids = torch.zeros((batch_size, 1), dtype=torch.long)
     kwargs = {"use_cache": True, "attention_mask": torch.ones_like(ids)}
-    kwargs = model._get_initial_cache_position(1, model.device, kwargs)
+    kwargs = _with_positions(model, ids, kwargs)
     inputs = model.prepare_inputs_for_generation(ids, **kwargs)
     return inputs.get("past_key_values", inputs.get("cache_params"))
 
@@ -196,9 +214,7 @@ class Session:
         if prepare is not None and _accepts(model, "position_ids"):
             self.kwargs["position_ids"] = prepare(ids, self.kwargs)
         if hasattr(model, "_get_initial_cache_position"):
-            self.kwargs = model._get_initial_cache_position(
-                ids.shape[1], model.device, self.kwargs
-            )
+            self.kwargs = _with_positions(model, ids, self.kwargs)
         elif bool((mask == 1).all()):
             self.kwargs["attention_mask"] = None
         _prepare_cache(model, self.kwargs, ids.shape[0])

@@ -687,6 +687,11 @@ class fx(Namespace):
     class Proxy:
         pass
 
+    class _pytree:
+        @staticmethod
+        def register_pytree_flatten_spec(*args, **kwargs):
+            return None
+
     @staticmethod
     def wrap(function):
         return function
@@ -694,6 +699,14 @@ class fx(Namespace):
     @staticmethod
     def symbolic_trace(*args, **kwargs):
         refuse("torch.fx traces by running the model")
+
+
+class nn(Namespace):
+    class utils:
+        class parametrizations:
+            @staticmethod
+            def weight_norm(*args, **kwargs):
+                refuse("torch.nn.utils.parametrizations.weight_norm is not supported")
 
 
 class func(Namespace):

@@ -53,6 +53,8 @@ class ModelArgs(BaseModelArgs):
         }
         self.rope_parameters = {}
         for kind, rope in rope_parameters.items():
+            if not isinstance(rope, dict):
+                continue
             rope_type = rope.get("rope_type", rope.get("type", "default"))
             if rope_type not in ("default", "linear", "llama3", "yarn"):
                 raise ValueError(f"rope type {rope_type} is not supported")

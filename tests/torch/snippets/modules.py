@@ -240,3 +240,16 @@ def tied_and_loaded():
         e.weight.copy_(floats(5, 4))
         e.weight[0] = 0
     return h(floats(1, 4)), h.weight is e.weight
+
+
+@case
+def parts_that_libraries_look_for():
+    import torch.utils._pytree
+
+    assert hasattr(nn.utils.parametrizations, "weight_norm")
+    assert callable(torch.utils._pytree.register_pytree_node)
+    assert callable(torch.fx._pytree.register_pytree_flatten_spec)
+    x = floats(4)
+    assert x.data_ptr() == x.view(2, 2).data_ptr() != floats(4).data_ptr()
+    assert x.data_ptr() % 16 == 0
+    return x

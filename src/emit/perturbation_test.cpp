@@ -1,0 +1,26 @@
+#include "emit/perturbation.h"
+
+#include <gtest/gtest.h>
+
+namespace portwright::emit {
+namespace {
+
+TEST(Perturbation, ChangesSharesByTheFactorItIsGiven) {
+  const nlohmann::json config{
+      {"head_dim", 32}, {"share", 0.25}, {"eps", 1e-5}, {"scale", 4.0}};
+  EXPECT_EQ(perturbed(config).front()["share"], 0.265625);
+  const auto numbers = perturbed(config, "", 1.25).front();
+  EXPECT_EQ(numbers["share"], 0.3125);
+  EXPECT_EQ(numbers["head_dim"], 64);
+  EXPECT_EQ(numbers["scale"], 4.25);
+  EXPECT_NE(numbers["eps"], config["eps"]);
+}
+
+TEST(Perturbation, LeavesTheFieldThatIsKept) {
+  const nlohmann::json config{{"steps", 3}, {"size", 8}};
+  EXPECT_EQ(perturbed(config, "steps").front()["steps"], 3);
+  EXPECT_EQ(perturbed(config, "steps").front()["size"], 16);
+}
+
+}  // namespace
+}  // namespace portwright::emit

@@ -35,6 +35,24 @@ std::string processor_name() {
 #endif
 }
 
+/// The least limit that a control group or one above it sets.
+uint64_t limit_along(
+    const std::string& root,
+    const std::string& path,
+    const char* name) {
+  uint64_t out = UINT64_MAX;
+  for (std::filesystem::path group = path;; group = group.parent_path()) {
+    std::ifstream file(root + group.string() + "/" + name);
+    uint64_t bytes = 0;
+    if (file >> bytes && bytes > 0) {  // "max": no limit
+      out = std::min(out, bytes);
+    }
+    if (group == group.parent_path()) {
+      return out;
+    }
+  }
+}
+
 }  // namespace
 
 Machine this_machine() {
@@ -57,13 +75,22 @@ Machine this_machine() {
 
 uint64_t usable_memory() {
   uint64_t out = this_machine().memory_bytes;
-  for (const char* limit :
-       {"/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    std::ifstream file(limit);
-    uint64_t bytes = 0;
-    if (file >> bytes && bytes > 0) {  // "max": no limit
-      out = std::min(out, bytes);
+  // A line is ID:CONTROLLERS:PATH; version 2 names no controllers.
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const size_t first = line.find(':');
+    const size_t second = line.find(':', first + 1);
+    if (second == std::string::npos) {
+      continue;
+    }
+    const auto controllers = line.substr(first + 1, second - first - 1);
+    const auto path = line.substr(second + 1);
+    if (controllers.empty()) {
+      out = std::min(out, limit_along("/sys/fs/cgroup", path, "memory.max"));
+    } else if (controllers == "memory") {
+      out = std::min(
+          out,
+          limit_along("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes"));
     }
   }
   return out;

@@ -149,6 +149,7 @@ def test_a_wrong_port_is_wrong_at_the_same_place(
         assert f"the model is streamed, and this takes {words}" in skipped["reason"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
 def test_streaming_bounds_memory(large, root, tmp_path):
     """With a gigabyte the model is streamed unasked: each side then has half of its

@@ -16,6 +16,9 @@ using eval::Value;
 
 namespace {
 
+/// The base of rope, as ModelArgs reads it of both forms.
+constexpr std::string_view kBase = "self.rope_theta";
+
 /// The statements of the config's __post_init__ that give fields their values
 /// from other fields.
 class Derived {
@@ -64,6 +67,18 @@ class Derived {
       }
     }
     return out;
+  }
+
+  /// True where a field is computed from the base of rope.
+  bool reads_base(const std::set<std::string>& fields) const {
+    return std::any_of(
+        statements_.begin(), statements_.end(), [&](const auto& s) {
+          return s.text.find(kBase) != std::string::npos &&
+                 std::any_of(
+                     s.assigned.begin(), s.assigned.end(), [&](auto& name) {
+                       return name != "rope_theta" && fields.contains(name);
+                     });
+        });
   }
 
   /// "x" for the plain assignment `self.x = ...`, else "".
@@ -326,6 +341,22 @@ void require(
   guards.push_back("a config without " + name);
 }
 
+void add_lines(
+    const std::vector<std::string>& texts,
+    std::vector<std::string>& body) {
+  for (const auto& s : texts) {
+    std::string line;
+    for (char c : s + "\n") {
+      if (c == '\n') {
+        body.push_back(line);
+        line.clear();
+      } else {
+        line += c;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::string write_arguments(
@@ -339,8 +370,11 @@ std::string write_arguments(
   choices.insert(choices.begin(), context.guards.begin(), context.guards.end());
   std::set<std::string> fields = context.fields;
   const std::string computed = write_computed_fields(cls, fields);
-  const bool rope = fields.contains("rope_theta");
   const bool partial = fields.contains("partial_rotary_factor");
+  if (!context.rope_by_kind && derived.reads_base(fields)) {
+    context.fields.insert("rope_theta");
+  }
+  const bool rope = context.fields.contains("rope_theta");
   std::set<std::string> rope_fields{"rope_theta", "rope_scaling"};
   if (rope || context.rope_by_kind) {
     rope_fields.insert("partial_rotary_factor");
@@ -350,12 +384,17 @@ std::string write_arguments(
         fields, [&](const auto& name) { return rope_fields.contains(name); });
   };
   leave_rope();
-  const auto statements =
-      derived.for_fields(fields, [&](const std::string& name) {
-        return name.find('.') != std::string::npos ||
-               !config_field(cls, name).annotation.empty();
-      });
+  auto statements = derived.for_fields(fields, [&](const std::string& name) {
+    return name.find('.') != std::string::npos ||
+           !config_field(cls, name).annotation.empty();
+  });
   leave_rope();
+  // What reads the base of rope comes after it.
+  const auto late = std::stable_partition(
+      statements.begin(), statements.end(), [](const std::string& text) {
+        return text.find(kBase) == std::string::npos;
+      });
+  const std::vector<std::string> of_base(late, statements.end());
   const NestedConfigs nested(context, fields);
   // Fields in the order of the config class, then what it inherits.
   std::vector<std::string> ordered = declared_fields(cls);
@@ -404,7 +443,7 @@ std::string write_arguments(
   nested.read_them(body);
   std::vector<std::string> same;
   write_aliases(context, cls, fields, out, body, same);
-  std::vector<std::string> given(statements);
+  std::vector<std::string> given(statements.begin(), late);
   for (const auto& name : ordered) {
     const std::string text =
         read_infinities(name, config_field(cls, name).default_value);
@@ -427,17 +466,7 @@ std::string write_arguments(
             : "if self." + name + " is None:\n    self." + name + " = " +
                   by_default.text);
   }
-  for (const auto& s : given) {
-    std::string line;
-    for (char c : s + "\n") {
-      if (c == '\n') {
-        body.push_back(line);
-        line.clear();
-      } else {
-        line += c;
-      }
-    }
-  }
+  add_lines(given, body);
   body.insert(body.end(), same.begin(), same.end());
   for (const auto& name : ordered) {
     const Value& by_default = config_field(cls, name).default_value;
@@ -459,6 +488,7 @@ std::string write_arguments(
   const auto read = layer_fields_read(context);
   body.insert(body.end(), read.begin(), read.end());
   write_rope_arguments(context, configs, partial, out, body, guards);
+  add_lines(of_base, body);
   for (const Guard& g : choices) {
     body.push_back("if " + g.refused + ":");
     body.push_back("    raise ValueError(" + g.message + ")");

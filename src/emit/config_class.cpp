@@ -129,6 +129,18 @@ std::optional<std::pair<std::string, std::string>> popped(
              : std::nullopt;
 }
 
+/// x = kwargs.get("key", {}): the local, and the field, which is then empty
+/// where config.json has none.
+std::optional<std::pair<std::string, std::string>> popped_mapping(
+    const std::string& text) {
+  static const std::regex kPop(
+      R"re((\w+) = kwargs\.(?:pop|get)\(["'](\w+)["'], \{\}\)\s*)re");
+  std::smatch found;
+  return std::regex_match(text, found, kPop)
+             ? std::optional(std::pair(found[1].str(), found[2].str()))
+             : std::nullopt;
+}
+
 /// A method that a class writes in Python; null when it does not.
 const eval::Function* own_method(const eval::Class& cls, const char* name) {
   const Value* method = cls.dict.find(Symbol(name));
@@ -381,10 +393,28 @@ std::vector<ConfigStatement> config_statements(const eval::Class& cls) {
       locals.insert(*local);
       continue;
     }
+    if (const auto local = popped_mapping(statement.text)) {
+      const std::string field = "self." + local->second;
+      locals.insert({local->first, field});
+      for (const char* read : {".get", ".items", ".keys", ".values"}) {
+        locals.insert({local->first + read, field + read});
+      }
+      const std::string given =
+          "if " + field + " is None:\n    " + field + " = {}\n";
+      out.push_back(statement_of(given, {}));
+      out.back().past_super = past_super;
+      continue;
+    }
     const std::string written = statement.text;
     statement.text = in_fields(cls, *method, renamed(written, locals));
     past_super = past_super || statement.text.starts_with("super().");
     statement.past_super = past_super;
+    if (past_super) {  // which has brought the rotary parameters into one form
+      static const std::regex kBase(
+          R"re(self\.rope_parameters\[["']rope_theta["']\])re");
+      statement.text =
+          std::regex_replace(statement.text, kBase, "self.rope_theta");
+    }
     if (is_identity(statement.text)) {
       stored.insert(statement.text.substr(0, statement.text.find(' ')));
       continue;

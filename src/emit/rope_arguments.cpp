@@ -98,6 +98,13 @@ class ArgumentWriter {
          "for kind, rope in rope_parameters.items():",
          "    if not isinstance(rope, dict):",
          "        continue"});
+    if (reads_part()) {
+      add(
+          {"    if \"partial_rotary_factor\" not in rope:",
+           "        raise ValueError(\"config.json must give "
+           "partial_rotary_factor\")"});
+      guards_.push_back("a config without partial_rotary_factor");
+    }
     checks("    ");
     add({"    self.rope_parameters[kind] = " + completed("")});
   }
@@ -115,6 +122,18 @@ class ArgumentWriter {
       }
     }
     scales_ = types_ != std::set<std::string>{"default"};
+  }
+
+  /// True where the file reads a kind's part that is turned, and the source has
+  /// no other for it.
+  bool reads_part() const {
+    const auto reads = [](const std::string& line) {
+      return line.find("[\"partial_rotary_factor\"]") != std::string::npos;
+    };
+    return std::any_of(
+        context_.classes.begin(), context_.classes.end(), [&](const auto& c) {
+          return std::any_of(c.init.begin(), c.init.end(), reads);
+        });
   }
 
   void add(std::initializer_list<std::string> lines) {

@@ -1,0 +1,50 @@
+"""What config.json need not give, because the config class makes it."""
+
+import pytest
+
+LAYERS = {"full_attn_layers": [2, 4], "kda_layers": [1, 3, 5]}
+
+
+@pytest.fixture
+def both(emitted, tmp_path, root, monkeypatch):
+    """ModelArgs of a type's port, and transformers' config, of the same fields."""
+    monkeypatch.syspath_prepend(root / "python")
+    from portwright.workers.candidate import import_port
+    from transformers import AutoConfig
+
+    def read(kind, fields):
+        port = tmp_path / f"{kind}.py"
+        port.write_text(emitted(kind))
+        args = import_port(port).ModelArgs.from_dict({"model_type": kind, **fields})
+        return args, AutoConfig.for_model(kind, **fields)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"num_hidden_layers": 9},
+        {"num_hidden_layers": 5, "linear_attn_config": {**LAYERS, "head_dim": 24}},
+        {"num_hidden_layers": 9, "linear_attn_config": {"num_heads": 6}},
+        {"num_hidden_layers": 2, "layer_types": ["full_attention"] * 2},
+    ],
+)
+def test_kinds_of_layers_out_of_an_inner_mapping(both, fields):
+    args, config = both("kimi_linear", fields)
+    for name in ("layer_types", "linear_head_dim", "linear_num_heads"):
+        assert getattr(args, name) == getattr(config, name), name
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"num_hidden_layers": 3},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}},
+        {"rope_theta": 7e4},
+        {"num_hidden_layers": 2, "layer_rope_theta": [1e4, 2e4]},
+    ],
+)
+def test_bases_of_layers_out_of_the_one_base(both, fields):
+    args, config = both("granite_swa", fields)
+    assert args.layer_rope_theta == config.layer_rope_theta

@@ -97,23 +97,41 @@ base::Result<void> copy_checkpoint(const fs::path& from, const fs::path& to) {
   return {};
 }
 
-/// MODEL as a checkpoint in `folder`: copied, or made for a model type.
+/// True for a directory with weights of a kind that is read.
+bool brings_weights(const fs::path& directory) {
+  std::error_code error;
+  const fs::directory_iterator files(directory, error);
+  return std::any_of(begin(files), end(files), [](const auto& entry) {
+    const auto extension = entry.path().extension();
+    return extension == ".safetensors" || extension == ".bin";
+  });
+}
+
+/// MODEL as a checkpoint in `folder`: copied, or made for a model type or a
+/// config without weights.
 base::Result<void> bring_checkpoint(
     const PortOptions& options,
     verify::Workers& workers,
     const fs::path& folder) {
   std::error_code ignored;
-  if (fs::is_directory(options.model, ignored)) {
+  const bool local = fs::exists(options.model, ignored);
+  if (brings_weights(options.model)) {
     return copy_checkpoint(fs::absolute(options.model), folder);
   }
   const auto made = verify::synthesize(
-      workers.reference, options.model, folder, {}, workers.timeout);
+      workers.reference,
+      local ? fs::absolute(options.model).string() : options.model,
+      folder,
+      {.trust_remote_code = options.trust_remote_code},
+      workers.timeout);
   if (!made) {
     const bool hub = options.model.find('/') != std::string::npos;
     const bool world = made.error().where == verify::Trouble::Where::World;
     return base::fail(
         made.error().message,
         world ? made.error().detail
+        : local ? "the weights that a config lacks are made by transformers; "
+                  "code of its own is run with --trust-remote-code alone"
         : hub ? "without the network only local directories and model types "
                 "work"
               : "a local directory or a model type of the installed "
@@ -178,10 +196,12 @@ std::string port_name(const fs::path& checkpoint) {
   return (config ? config->value("model_type", "") : "") + ".py";
 }
 
-/// MODEL as it was named, so that the run can be repeated from there.
+/// MODEL as it was named, so that the run can be repeated from there; the
+/// checkpoint that was made where it had no weights.
 Manifest manifest_of(
     const PortOptions& options,
     const Compiled& compiled,
+    const fs::path& checkpoint,
     const fs::path& port) {
   std::error_code ignored;
   Manifest out;
@@ -191,9 +211,11 @@ Manifest manifest_of(
   out.trust_remote_code = options.trust_remote_code;
   ManifestVariant variant;
   variant.name = compiled.model_type;
-  variant.model = fs::is_directory(options.model, ignored)
-                      ? fs::absolute(options.model).lexically_normal().string()
-                      : options.model;
+  const bool local = fs::exists(options.model, ignored);
+  const fs::path lies =
+      brings_weights(options.model) ? fs::path(options.model) : checkpoint;
+  variant.model =
+      local ? fs::absolute(lies).lexically_normal().string() : options.model;
   out.variants.push_back(std::move(variant));
   return out;
 }
@@ -257,7 +279,7 @@ run_port(const PortOptions& options, const Common& common, Console& console) {
     return console.fail(installed.error());
   }
   Verification asked;
-  asked.manifest = manifest_of(options, *compiled, out / name);
+  asked.manifest = manifest_of(options, *compiled, checkpoint, out / name);
   asked.directory = out;
   asked.transformers = *transformers;
   asked.checkpoints = {{asked.manifest.variants[0].name, checkpoint}};

@@ -39,7 +39,8 @@ bool is_swap(const ModuleWriter& w, const OpNode& op) {
 
 /// Splits the channels of (B, C, L).
 bool is_split(const ModuleWriter& w, const OpNode& op) {
-  return (op.op->name == "chunk" || op.op->name == "split") &&
+  const std::string& name = op.op->name;
+  return (name == "chunk" || name == "split" || name == "tensor_split") &&
          w.rank(op.inputs[0]) == 3 && axis_of(argument(op, "dim"), 3) == 1;
 }
 

@@ -61,9 +61,12 @@ Expression ModuleWriter::own_extent(const Provenance& dim) {
     }
   }
   // A quantized matrix has other sizes; its rows stay.
-  if (context_.flows.of(dim.value_id) == lift::Flow::Parameter &&
-      (axis != 0 || !weight_owner(dim.value_id).empty())) {
-    return scalar(Value::integer(shape[axis]));
+  if (context_.flows.of(dim.value_id) == lift::Flow::Parameter) {
+    const Value extent = Value::integer(shape[axis]);
+    const Value made = told(extent.with(&dim));
+    if (made.defined() || axis != 0 || !weight_owner(dim.value_id).empty()) {
+      return scalar(made.defined() ? made : extent);
+    }
   }
   if (!data_inputs_.empty() && axis + 1 == rank) {
     const auto& x = context_.trace.info(data_inputs_.front()).shape;
@@ -77,49 +80,132 @@ Expression ModuleWriter::own_extent(const Provenance& dim) {
 }
 
 /// What an axis was made with: followed through what keeps it, to a shape that
-/// the source spells out. Undefined where none is found.
+/// the source spells out, or to the weight it comes from. Undefined where none
+/// is found.
 Value ModuleWriter::told(const Value& extent) const {
   const Provenance* dim = extent.provenance();
   if (!dim || dim->kind != Provenance::Kind::Dim) {
     return {};
   }
+  const auto rank_of = static_cast<int64_t>(rank(dim->value_id));
+  return told(
+      dim->value_id,
+      static_cast<size_t>(
+          dim->integer < 0 ? dim->integer + rank_of : dim->integer));
+}
+
+Value ModuleWriter::told(ValueId id, size_t axis) const {
   const auto& trace = context_.trace;
-  ValueId id = dim->value_id;
-  auto axis = static_cast<size_t>(
-      dim->integer < 0 ? dim->integer + static_cast<int64_t>(rank(id))
-                       : dim->integer);
-  while (const OpNode* op = trace.info(id).producer) {
-    const std::string& name = op->op->name;
-    if (name == "view" || name == "reshape") {
-      const auto& sizes = argument(*op, "shape").get<eval::Tuple>()->items;
-      if (axis >= sizes.size() || sizes[axis].as_int() == -1) {
-        return {};
-      }
-      const Value& size = sizes[axis];
-      const bool read =
-          size.provenance() && size.provenance()->kind == Provenance::Kind::Dim;
-      return read ? told(size) : size.provenance() ? size : Value();
-    }
-    if (op->inputs.empty()) {
-      return {};
-    }
-    const ValueId from = op->inputs[0];
-    if (name == "transpose") {
-      const auto a =
-          static_cast<size_t>(axis_of(argument(*op, "dim0"), rank(id)));
-      const auto b =
-          static_cast<size_t>(axis_of(argument(*op, "dim1"), rank(id)));
-      axis = axis == a ? b : axis == b ? a : axis;
-    } else if (
-        rank(from) != rank(id) ||
-        trace.info(from).shape[axis] != trace.info(id).shape[axis] ||
-        (name != "to" && name != "float" && name != "contiguous" &&
-         name != "add" && name != "mul" && name != "getitem")) {
-      return {};
-    }
-    id = from;
+  const auto extent_of = [&](ValueId v, size_t at) {
+    const auto& shape = trace.info(v).shape;
+    return at < shape.size() ? shape[at] : -1;
+  };
+  const OpNode* op = trace.info(id).producer;
+  if (!op || op->inputs.empty()) {
+    const auto created = created_sizes(id);
+    return axis < created.size() ? created[axis] : Value();
   }
-  return {};
+  const std::string& name = op->op->name;
+  const ValueId from = op->inputs[0];
+  if (name == "view" || name == "reshape") {
+    return told_by_shape(*op, axis);
+  }
+  if (name == "permute") {
+    auto dims = context_.interp.to_vector(argument(*op, "dims"));
+    if (dims.size() == 1 && !dims[0].is_int()) {
+      dims = context_.interp.to_vector(dims[0]);
+    }
+    return told(from, static_cast<size_t>(axis_of(dims[axis], rank(id))));
+  }
+  if (name == "transpose") {
+    const auto a =
+        static_cast<size_t>(axis_of(argument(*op, "dim0"), rank(id)));
+    const auto b =
+        static_cast<size_t>(axis_of(argument(*op, "dim1"), rank(id)));
+    return told(from, axis == a ? b : axis == b ? a : axis);
+  }
+  if (name == "unbind") {
+    const auto gone =
+        static_cast<size_t>(axis_of(argument(*op, "dim"), rank(from)));
+    return told(from, axis < gone ? axis : axis + 1);
+  }
+  if (name == "unflatten") {
+    return told_by_parts(*op, axis);
+  }
+  const bool product = name == "linear" || name == "matmul";
+  if (product && axis + 1 == rank(id)) {
+    const ValueId weight = op->inputs[1];
+    const size_t columns = name == "linear" ? 0 : rank(weight) - 1;
+    return told(weight, columns);
+  }
+  static const std::set<std::string_view> kKeeping{
+      "to",      "float",     "type_as",  "contiguous", "add",
+      "sub",     "mul",       "div",      "getitem",    "split",
+      "chunk",   "unbind",    "rms_norm", "layer_norm", "dropout",
+      "tensor_split"};
+  const bool keeps = product || kKeeping.contains(name);
+  return keeps && rank(from) == rank(id) &&
+                 extent_of(from, axis) == extent_of(id, axis)
+             ? told(from, axis)
+             : Value();
+}
+
+/// The same of an axis that view() or reshape() made. What it left open is what
+/// the others leave of the last axis, where that is all they divide.
+Value ModuleWriter::told_by_shape(const OpNode& op, size_t axis) const {
+  const auto& trace = context_.trace;
+  auto sizes = argument(op, "shape").get<eval::Tuple>()->items;
+  if (sizes.size() == 1 && !sizes[0].is_int()) {
+    sizes = context_.interp.to_vector(sizes[0]);
+  }
+  if (axis >= sizes.size() || !sizes[axis].is_int()) {
+    return {};
+  }
+  const Value& size = sizes[axis];
+  if (size.as_int() != -1) {
+    const Provenance* p = size.provenance();
+    return p && p->kind == Provenance::Kind::Dim ? told(size)
+           : p                                   ? size
+                                                 : Value();
+  }
+  const auto& before = trace.info(op.inputs[0]).shape;
+  const auto& after = trace.info(op.outputs[0]).shape;
+  const size_t kept = before.size() - 1;
+  if (before.empty() || after.size() <= kept || axis < kept ||
+      !std::equal(before.begin(), before.begin() + kept, after.begin())) {
+    return {};
+  }
+  sizes.erase(sizes.begin(), sizes.begin() + kept);
+  return told_by_others(op.inputs[0], kept, sizes, axis - kept);
+}
+
+/// The same of an axis of unflatten().
+Value ModuleWriter::told_by_parts(const OpNode& op, size_t axis) const {
+  const ValueId from = op.inputs[0];
+  const auto split =
+      static_cast<size_t>(axis_of(argument(op, "dim"), rank(from)));
+  const auto sizes = context_.interp.to_vector(argument(op, "sizes"));
+  if (axis < split || axis >= split + sizes.size()) {
+    return told(from, axis < split ? axis : axis + 1 - sizes.size());
+  }
+  const Value& size = sizes[axis - split];
+  return size.as_int() != -1 ? size
+                             : told_by_others(from, split, sizes, axis - split);
+}
+
+/// What is left for one of the parts that an axis is divided into.
+Value ModuleWriter::told_by_others(
+    ValueId from,
+    size_t axis,
+    const std::vector<Value>& parts,
+    size_t which) const {
+  Value rest = told(from, axis);
+  for (size_t i = 0; i < parts.size() && rest.defined(); ++i) {
+    if (i != which) {
+      rest = context_.interp.binary("//", rest, parts[i]);
+    }
+  }
+  return rest;
 }
 
 Expression ModuleWriter::size(const Value& v) {

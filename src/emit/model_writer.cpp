@@ -106,6 +106,30 @@ void note_sliding(
 
 }  // namespace
 
+namespace {
+
+/// The last mask that a layer's own operations made; 0 where they make none.
+ValueId mask_made_in(const Context& context, const Frame& frame) {
+  ValueId out = 0;
+  for (const auto& item : frame.items) {
+    if (const auto* op = std::get_if<OpNode>(&item)) {
+      for (ValueId id : op->outputs) {
+        if (context.flows.window_of(id)) {
+          out = std::max(out, id);
+        }
+      }
+    } else if (
+        const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      if (!lift::is_mask_function(**child)) {
+        out = std::max(out, mask_made_in(context, **child));
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 Masks find_masks(Context& context, const Roles& roles) {
   std::map<ValueId, std::string> kinds;
   std::function<void(const Frame&)> visit = [&](const Frame& f) {
@@ -168,6 +192,9 @@ Masks find_masks(Context& context, const Roles& roles) {
       if (context.flows.of(id) == Flow::Mask) {
         kind = kind_of(id);
       }
+    }
+    if (const ValueId made = mask_made_in(context, *layer)) {
+      kind = kind_of(made);
     }
     if (kind != "full_attention" && kind != "sliding_attention" &&
         kind != "chunked_attention") {

@@ -103,6 +103,17 @@ class ModuleWriter {
   Expression extent(const eval::Value& value);
   /// What the extent of a tensor was made with; Undefined where unknown.
   eval::Value told(const eval::Value& extent) const;
+  eval::Value told(ValueId id, size_t axis) const;
+  eval::Value told_by_shape(const OpNode& op, size_t axis) const;
+  eval::Value told_by_parts(const OpNode& op, size_t axis) const;
+  eval::Value told_by_others(
+      ValueId from,
+      size_t axis,
+      const std::vector<eval::Value>& parts,
+      size_t which) const;
+  /// What a parameter or buffer was made with, axis by axis; undefined where it
+  /// is not known, empty where nothing is.
+  std::vector<eval::Value> created_sizes(ValueId id) const;
   /// True when a value is written as its operation, here and now.
   bool is_plain(ValueId id) const {
     return !is_named(id) && uses(id) <= 1 && !attention_.owns(id) &&

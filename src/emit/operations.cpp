@@ -57,7 +57,8 @@ Expression Operations::translate(const OpNode& op) {
   return it->second(w_, op);
 }
 
-/// Into how many equal parts chunk() and split() cut, or where they begin.
+/// Into how many equal parts chunk(), split() and tensor_split() cut, or where
+/// they begin.
 std::string Operations::sections(const OpNode& op) {
   const std::string count = std::to_string(op.outputs.size());
   const auto& trace = w_.context().trace;
@@ -66,6 +67,16 @@ std::string Operations::sections(const OpNode& op) {
       std::all_of(op.outputs.begin(), op.outputs.end(), [&](ValueId id) {
         return trace.info(id).shape == first;
       });
+  if (op.op->name == "tensor_split") {
+    const Value& places = argument(op, "indices_or_sections");
+    if (!places.is_int()) {
+      std::vector<std::string> starts;
+      for (const Value& place : w_.context().interp.to_vector(places)) {
+        starts.push_back(w_.scalar(place).text);
+      }
+      return "[" + join(starts) + "]";
+    }
+  }
   if (op.op->name != "split") {
     if (!even) {
       w_.context().hole(op.span, "chunks of unequal size");
@@ -97,7 +108,7 @@ std::string Operations::sections(const OpNode& op) {
 
 std::vector<std::string> Operations::translate_many(const OpNode& op) {
   const std::string& name = op.op->name;
-  if (name == "chunk" || name == "split") {
+  if (name == "chunk" || name == "split" || name == "tensor_split") {
     const ValueId input = w_.input_of(op, 0);
     const int64_t rank = static_cast<int64_t>(w_.rank(input));
     int64_t dim = argument(op, "dim").as_int();

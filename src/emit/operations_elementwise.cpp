@@ -228,8 +228,13 @@ Expression to(Writer& w, const OpNode& op) {
   if (!name) {
     w.context().hole(op.span, "this conversion of dtypes has no translation");
   }
+  // Where the source does not run in bfloat16, counts and choices become what
+  // they are multiplied with.
   const trace::Twin* half = w.context().evaluation.half;
-  if (half && half->dtype(op.outputs[0]) == Dtype::BFloat16) {
+  const bool narrow =
+      half ? half->dtype(op.outputs[0]) == Dtype::BFloat16
+           : into == Dtype::Float32 && !torch::is_floating_point(from);
+  if (narrow) {
     return w.narrowed(w.value(from_id));
   }
   return method(w.value(from_id), "astype", {*name});

@@ -101,10 +101,10 @@ Expression norm(Writer& w, const OpNode& op) {
   if (!rms) {
     optional("bias");
   }
-  if (!given(op, "eps")) {
-    w.context().hole(op.span, "a norm without eps has no translation");
-  }
-  args.push_back(w.scalar(argument(op, "eps")).text);
+  // Without one it is that of the dtype computed in, which is float32.
+  args.push_back(
+      given(op, "eps") ? w.scalar(argument(op, "eps")).text
+                       : "mx.finfo(mx.float32).eps");
   return call(rms ? "mx.fast.rms_norm" : "mx.fast.layer_norm", std::move(args));
 }
 

@@ -9,25 +9,64 @@ using lift::Flow;
 
 namespace {
 
+/// The creation that an operation's output began as, of the same shape; null
+/// where there is none.
+const OpNode* creation(const Context& context, const OpNode* op) {
+  while (op && !op->inputs.empty()) {
+    const auto& from = context.trace.info(op->inputs[0]);
+    op = from.shape == context.trace.info(op->outputs[0]).shape ? from.producer
+                                                                : nullptr;
+  }
+  return op;
+}
+
 /// The operation of the construction that made a tensor's elements, or null.
 const OpNode* maker(const Context& context, const torch::Tensor& tensor) {
   for (const auto& info : context.trace.values) {
     const auto* other = torch::as_tensor(info.tensor);
-    if (other && info.producer && info.producer->inputs.empty() &&
-        other->shares_storage(tensor) && other->sizes == tensor.sizes) {
-      return info.producer;
+    if (other && info.producer && other->shares_storage(tensor) &&
+        other->sizes == tensor.sizes) {
+      if (const OpNode* op = creation(context, info.producer)) {
+        return op;
+      }
     }
   }
   return nullptr;
 }
 
-/// The sizes a creation was given: zeros(a, b), zeros((a, b)).
+bool is_sequence(const Value& v) {
+  return v.is(eval::Kind::Tuple) || v.is(eval::Kind::List);
+}
+
+/// How long nested lists of elements are.
+std::vector<Value> sizes_of_elements(Context& context, Value elements) {
+  std::vector<Value> out;
+  while (is_sequence(elements)) {
+    const auto items = context.interp.to_vector(elements);
+    out.push_back(Value::integer(static_cast<int64_t>(items.size())));
+    elements = items.empty() ? Value() : items.front();
+  }
+  return out;
+}
+
+/// The sizes a creation was given: zeros(a, b), zeros((a, b)), eye(a),
+/// tensor([x, y]).
 std::vector<Value> sizes_given(Context& context, const OpNode& op) {
-  for (const char* name : {"size", "input"}) {
+  const auto argument = [&](const char* name) {
     const int i = op.op->param(name);
-    if (i >= 0 &&
-        (op.args[i].is(eval::Kind::Tuple) || op.args[i].is(eval::Kind::List))) {
-      auto items = context.interp.to_vector(op.args[i]);
+    return i >= 0 ? op.args[i] : Value();
+  };
+  if (op.op->name == "tensor") {
+    return sizes_of_elements(context, argument("data"));
+  }
+  if (op.op->name == "eye") {
+    const Value columns = argument("m");
+    return {argument("n"), columns.is_int() ? columns : argument("n")};
+  }
+  for (const char* name : {"size", "input"}) {
+    const Value sizes = argument(name);
+    if (is_sequence(sizes)) {
+      auto items = context.interp.to_vector(sizes);
       if (items.size() == 1 && !items[0].is_int() && items[0].is_object()) {
         items = context.interp.to_vector(items[0]);
       }
@@ -39,18 +78,29 @@ std::vector<Value> sizes_given(Context& context, const OpNode& op) {
 
 }  // namespace
 
-std::vector<std::string> ModuleWriter::size_texts(ValueId id) {
+std::vector<Value> ModuleWriter::created_sizes(ValueId id) const {
   const auto& shape = context_.trace.info(id).shape;
-  std::vector<std::string> sizes;
   const auto* tensor = torch::as_tensor(context_.trace.info(id).tensor);
   const OpNode* made = tensor ? maker(context_, *tensor) : nullptr;
-  const auto given = made ? sizes_given(context_, *made) : std::vector<Value>{};
+  auto given = made ? sizes_given(context_, *made) : std::vector<Value>{};
+  given.resize(given.size() == shape.size() ? shape.size() : 0);
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (!given[i].is_int() || given[i].as_int() != shape[i]) {
+      given[i] = {};
+    }
+  }
+  return given;
+}
+
+std::vector<std::string> ModuleWriter::size_texts(ValueId id) {
+  const auto& shape = context_.trace.info(id).shape;
+  const auto given = created_sizes(id);
+  std::vector<std::string> sizes;
   for (size_t i = 0; i < shape.size(); ++i) {
-    const bool told = given.size() == shape.size() && given[i].is_int() &&
-                      given[i].as_int() == shape[i];
     sizes.push_back(
-        told ? context_.args_text(given[i])
-             : context_.integer_text(frame_.module, shape[i]));
+        i < given.size() && given[i].defined()
+            ? context_.args_text(given[i])
+            : context_.integer_text(frame_.module, shape[i]));
   }
   return sizes;
 }

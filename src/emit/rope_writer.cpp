@@ -89,7 +89,10 @@ class RopeFinder {
         }
       }
     }
-    return from_power(context_.trace.root);
+    if (auto maker = from_power(context_.trace.root)) {
+      return maker;
+    }
+    return from_field();
   }
 
  private:
@@ -199,6 +202,31 @@ class RopeFinder {
     if (op.op->name == "pow" || op.op->name == "rpow") {
       for (const Value& arg : op.args) {
         if (auto maker = from_base(arg)) {
+          return maker;
+        }
+      }
+    }
+    return {};
+  }
+
+  /// By a field of the config that is the base, however the source raises it to
+  /// powers: exp(-log(base) * ..), (1 / base) ** ..
+  std::optional<Maker> from_field() {
+    const auto& frequencies = rope_.rotation.frequencies;
+    if (frequencies.size() < 2) {
+      return {};
+    }
+    constexpr double kRounding = 1e-3;
+    const double base = std::pow(
+        std::abs(frequencies[1]), -static_cast<double>(frequencies.size()));
+    const Value& config = context_.evaluation.config;
+    for (const auto& [name, value] : config.object()->attrs->entries()) {
+      if (value.is_number() && !value.is_bool() &&
+          std::abs(value.as_double() - base) <= kRounding * base) {
+        // Read as the source would, it says where it comes from.
+        const Value field = context_.interp.try_getattr(config, name);
+        auto maker = field.provenance() ? from_base(field) : std::nullopt;
+        if (maker) {
           return maker;
         }
       }
@@ -482,8 +510,10 @@ void write_rope(
             "' is not the one of its rope_parameters");
   }
   const auto* provenance = dims_provenance(context.trace.root, queries->dims);
-  std::string dims = provenance ? context.args_text(provenance)
-                                : std::to_string(queries->dims);
+  Value extent = Value::integer(queries->dims);
+  extent = provenance ? extent.with(provenance) : extent;
+  const Value told = writer.told(extent);
+  std::string dims = context.args_text(told.defined() ? told : extent);
   using Form = Maker::Form;
   if (maker->form == Form::Base || maker->form == Form::Turned) {
     context.rope_fixed = true;

@@ -16,6 +16,7 @@ namespace portwright::library {
   X(capturing)         \
   X(conversions)       \
   X(docstrings)        \
+  X(einops)            \
   X(dynamic_modules)   \
   X(flash_attention)   \
   X(flex_attention)    \
@@ -92,6 +93,9 @@ const Prelude kPreludes[] = {
     {"transformers.distributed.fsdp", embedded_integrations},
     {"transformers.distributed.mixin", embedded_integrations},
     {"transformers.distributed.utils", embedded_integrations},
+    {"einops", embedded_einops, true},
+    {"einops.layers", embedded_einops, true},
+    {"einops.layers.torch", embedded_einops},
     {"huggingface_hub", embedded_hub_root, true},
     {"huggingface_hub.dataclasses", embedded_hub_dataclasses},
     {"huggingface_hub.errors", embedded_hub_errors},

@@ -251,6 +251,11 @@ class AttentionSearch {
       found.biases.push_back(op->inputs[1]);
       return scores(op->inputs[0], found, depth + 1);
     }
+    if (named(op, {"where"}) && op->inputs.size() == 2 &&
+        mask_origin(trace_, flows_, op->inputs[0])) {
+      found.biases.push_back(op->inputs[0]);
+      return scores(op->inputs[1], found, depth + 1);
+    }
     if (named(op, {"to", "type_as", "float", "dropout", "view", "reshape"})) {
       return scores(op->inputs[0], found, depth + 1);
     }

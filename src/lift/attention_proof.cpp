@@ -29,14 +29,17 @@ mx::array capped(
   return mx::matmul(mx::softmax(scores, -1, true), mx::repeat(v, repeats, 1));
 }
 
-/// 0 or the smallest number, of bfloat16 too; each query may read the first
-/// key.
-mx::array random_mask(const mx::Shape& shape, uint64_t seed) {
+/// 0 or the smallest number, of bfloat16 too.
+mx::array added_mask(const mx::array& open) {
   constexpr float kShut = -3.3895314e38f;
-  auto open = mx::random::bernoulli(0.6f, shape, mx::random::key(seed));
-  const auto first = mx::equal(mx::arange(shape.back()), mx::array(0));
-  open = mx::logical_or(open, first);
   return mx::where(open, mx::array(0.0f), mx::array(kShut));
+}
+
+/// What is open to each query: the first key, and others.
+mx::array random_mask(const mx::Shape& shape, uint64_t seed) {
+  const auto open = mx::random::bernoulli(0.6f, shape, mx::random::key(seed));
+  const auto first = mx::equal(mx::arange(shape.back()), mx::array(0));
+  return mx::logical_or(open, first);
 }
 
 /// The fused form compared with the recorded one.
@@ -58,8 +61,9 @@ class Proof {
       const ValueId origin = mask_origin(trace, flows, id);
       biases_.push_back(origin ? origin : id);
       if (origin) {
-        given_.insert_or_assign(
-            origin, random_mask(shape_of(trace, origin), 14 + id));
+        const auto open = random_mask(shape_of(trace, origin), 14 + id);
+        const bool as_it_is = trace.info(origin).dtype == torch::Dtype::Bool;
+        given_.insert_or_assign(origin, as_it_is ? open : added_mask(open));
       } else {
         give(id, 14 + id);
       }
@@ -98,6 +102,9 @@ class Proof {
     std::optional<mx::array> mask, sinks;
     for (ValueId id : biases_) {
       auto added = given.at(id);
+      if (added.dtype() == mx::bool_) {
+        added = added_mask(added);
+      }
       if (added.ndim() == 3 && added.shape(0) == q.shape(0) * q.shape(1)) {
         added = mx::unflatten(added, 0, {q.shape(0), q.shape(1)});
       }

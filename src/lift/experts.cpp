@@ -291,7 +291,8 @@ bool split_parts(
     if (op->inputs.empty() || op->inputs[0] != both) {
       continue;
     }
-    if ((op->op->name == "chunk" || op->op->name == "split") &&
+    const std::string& name = op->op->name;
+    if ((name == "chunk" || name == "split" || name == "tensor_split") &&
         op->outputs.size() == 2) {
       found.gating = Experts::Gating::Halves;
       found.gate = op->outputs[0];

@@ -13,7 +13,7 @@ namespace {
 /// Hidden scores are at most this: e to it is 0 beside any other.
 constexpr float kHidden = -1e4f;
 
-/// The frames of different modules below `frame` that keep keys.
+/// The frames of different modules below `frame` that keep anything.
 int attending_modules(const Frame& frame) {
   int out = 0;
   for (const auto& item : frame.items) {
@@ -93,7 +93,7 @@ class MadeMasks {
     }
     const auto [it, fresh] = shared_.try_emplace(frame, false);
     if (fresh) {
-      it->second = attending_modules(*frame) > 1;
+      it->second = attending_modules(*frame) > 1 || updates_keys(*frame);
     }
     return it->second;
   }

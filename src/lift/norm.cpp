@@ -1,6 +1,7 @@
 #include "lift/norm.h"
 
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -13,7 +14,8 @@ using eval::Value;
 
 namespace {
 
-/// Attributes that may be an eps: small positive floats.
+/// What may be an eps: attributes that are small positive floats, and that of
+/// float32, which torch takes where it is given none.
 std::vector<std::pair<std::string, Value>> eps_candidates(const Value& module) {
   std::vector<std::pair<std::string, Value>> out;
   if (module.object()->attrs) {
@@ -24,6 +26,7 @@ std::vector<std::pair<std::string, Value>> eps_candidates(const Value& module) {
       }
     }
   }
+  out.emplace_back("", Value::real(std::numeric_limits<float>::epsilon()));
   return out;
 }
 
@@ -137,7 +140,7 @@ lift_norm(eval::Interpreter& interp, const Value& module, int dims) {
   auto norm = memory.once<std::optional<Norm>>(
       fmt::format("norm:{}:", dims) + module_text(memory, module),
       [&] { return recognised(interp, module, dims); });
-  if (norm) {  // which knows where it came from
+  if (norm && !norm->eps_attribute.empty()) {  // which knows where it came from
     norm->eps =
         *module.object()->attrs->find(base::Symbol(norm->eps_attribute));
   }

@@ -17,7 +17,7 @@ struct Norm {
   };
   Kind kind;
   bool has_bias = false;
-  std::string eps_attribute;  // of the source's module
+  std::string eps_attribute;  // of the source's module; "" where it has none
   eval::Value eps;
   int dims = 0;
 };

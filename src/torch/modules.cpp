@@ -13,6 +13,7 @@ std::string_view embedded_nn_layers();
 std::string_view embedded_nn_activations();
 std::string_view embedded_init();
 std::string_view embedded_functional();
+std::string_view embedded_products();
 std::string_view embedded_host_arrays();
 
 using eval::Class;
@@ -26,6 +27,7 @@ using Args = std::span<Value>;
 
 /// The modules that prelude/surface.py describes as classes.
 constexpr const char* kNamespaces[] = {
+    "_C",
     "jit",
     "cuda",
     "xpu",
@@ -221,6 +223,7 @@ void add_types(Interpreter& interp, ModuleObject& module, State& state) {
 /// What Python of ours imports from C++ of ours.
 void fill_native(Interpreter& interp, ModuleObject& module, State& state) {
   install_module_base(interp, module);
+  add_forms(module, "_native", &state);
   module.set("Parameter", type_object(state.parameter_class));
   module.set("Buffer", type_object(state.buffer_class));
   module.def("refuse(message)", [](Interpreter& interp, Args a) -> Value {
@@ -274,6 +277,8 @@ void fill_torch(Interpreter& interp, ModuleObject& module, State& state) {
   for (const char* name : {"nn", "linalg", "special", "fft"}) {
     module.set(name, interp.import_module(std::string("torch.") + name));
   }
+  module.set(
+      "einsum", interp.getattr(interp.import_module("torch._products"), "einsum"));
   for (const std::string path : kNamespaces) {
     if (path.find('.') == path.npos) {
       module.set(path, interp.import_module("torch." + path));
@@ -337,6 +342,7 @@ void register_modules(Interpreter& interp, State& state) {
       "torch._native",
       [s](Interpreter& i, ModuleObject& m) { fill_native(i, m, *s); });
   interp.register_source_module("torch._surface", embedded_surface());
+  interp.register_source_module("torch._products", embedded_products());
   interp.register_source_module("torch._host_arrays", embedded_host_arrays());
   interp.register_source_module("torch._nn.module", embedded_nn_module());
   interp.register_source_module(
@@ -380,6 +386,10 @@ void register_modules(Interpreter& interp, State& state) {
           refuse_unknown(m);
         });
   }
+  interp.register_native_module(
+      "torch.nn.utils", [](Interpreter& i, ModuleObject& m) {
+        fill_namespace(i, m, "_nn_utils");
+      });
   for (const char* path : kNamespaces) {
     interp.register_native_module(
         std::string("torch.") + path, [path](Interpreter& i, ModuleObject& m) {

@@ -63,6 +63,23 @@ def _get_model_class(config, model_mapping):
     return found[0]
 
 
+def _able_to_generate(model_class):
+    """Code of a model's own may be older than GenerationMixin as a base of its own:
+    the library adds it to what generates in its own way."""
+    from transformers.generation.utils import GenerationMixin
+
+    ways = ("generate", "prepare_inputs_for_generation")
+    if issubclass(model_class, GenerationMixin) or not any(
+        hasattr(model_class, way) for way in ways
+    ):
+        return model_class
+    return type(
+        model_class.__name__,
+        (model_class, GenerationMixin),
+        {"__module__": model_class.__module__},
+    )
+
+
 class _BaseAutoModelClass:
     _model_mapping = None
 
@@ -76,7 +93,7 @@ class _BaseAutoModelClass:
         if cls.__name__ in auto_map:
             model_class = get_class_from_dynamic_module(auto_map[cls.__name__])
             model_class.register_for_auto_class(cls.__name__)
-            return model_class, config
+            return _able_to_generate(model_class), config
         if type(config) not in cls._model_mapping:
             raise ValueError(
                 f"Unrecognized configuration class {type(config)} for this kind of "

@@ -269,7 +269,7 @@ constexpr OpSpec kLinearOps[] = {
      baddbmm,
      "torch(input, batch1, batch2, *, beta=1, alpha=1); tensor; inplace"},
     {"linear(input, weight, bias=None)", linear, "F"},
-    {"einsum(equation, *operands)", einsum, "torch"},
+    {"einsum(equation, *operands)", einsum, "_native"},
     {"tensordot(a, b, dims=2)", tensordot, "torch"},
     {"outer(input, vec2)", outer_product, "torch; torch:ger; tensor"},
     {"grouped_mm(input, mat2, offs=None, bias=None, out_dtype=None)",

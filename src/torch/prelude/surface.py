@@ -278,6 +278,41 @@ def save(*args, **kwargs):
     refuse("torch.save writes files")
 
 
+class _C(Namespace):
+    """The switches of TorchScript's compiler, which change no result."""
+
+    @staticmethod
+    def _jit_set_profiling_mode(enabled):
+        return False
+
+    @staticmethod
+    def _jit_set_profiling_executor(enabled):
+        return False
+
+    @staticmethod
+    def _jit_override_can_fuse_on_cpu(enabled):
+        return None
+
+    @staticmethod
+    def _jit_override_can_fuse_on_gpu(enabled):
+        return None
+
+    @staticmethod
+    def _jit_set_texpr_fuser_enabled(enabled):
+        return None
+
+    @staticmethod
+    def _jit_set_nvfuser_enabled(enabled):
+        return False
+
+
+class _nn_utils(Namespace):
+    @staticmethod
+    def skip_init(module_class, *args, **kwargs):
+        kwargs.pop("device", None)
+        return module_class(*args, **kwargs)
+
+
 class jit(Namespace):
     @staticmethod
     def script(obj=None, *args, **kwargs):

@@ -73,6 +73,23 @@ def einsums():
         torch.einsum("ij,ij->", a[0], a[1]),
         torch.tensordot(a, b[0], dims=1),
         torch.einsum("bhd,hde->bhe", a, floats(3, 4, 5)),
+        torch.einsum("bij,jkl->bkil", a, floats(4, 2, 3)),
+        torch.einsum("bij,bkj->bik", a, floats(2, 5, 4)),
+        torch.einsum("bihd,bjhd->bhij", floats(2, 3, 4, 5), floats(2, 6, 4, 5)),
+        torch.einsum("bhij,bjhd->bihd", floats(2, 4, 3, 6), floats(2, 6, 4, 5)),
+        torch.einsum("bij,bjk,kl->bil", a, b, floats(5, 2)),
+        torch.einsum(
+            "bhij,bhjd,hde->bie",
+            *(floats(2, 2, 3, 3, seed=s) for s in (1, 2)),
+            floats(2, 3, 4),
+        ),
+        torch.einsum("bi,i->bi", a[:, 0], a[0, 0]),
+        torch.einsum("bi,j->jbi", a[:, 0], a[0, 0]),
+        torch.einsum("bij,bij->bi", a, a),
+        torch.einsum("bij,k->b", a, a[0, 0]),
+        torch.einsum("ij,bj->bi", b[0], b[:, 0]),
+        torch.einsum("bij,cij->bc", a, a),
+        torch.einsum("bij,i->bj", a[:1], a[0, :, 0]),
         torch.tensordot(a, b, dims=([2], [1])),
     )
 

@@ -1,0 +1,30 @@
+from transformers import PretrainedConfig
+
+
+class UnevenConfig(PretrainedConfig):
+    model_type = "uneven_layers"
+
+    def __init__(
+        self,
+        vocab_size=160,
+        n_embd=48,
+        heads=[2, 4, 6],
+        kv_heads=[1, 2, 2],
+        ffn=[64, 96, 128],
+        head_dim=12,
+        theta=10000.0,
+        use_cache=True,
+        num_hidden_layers=3,
+        tie_word_embeddings=False,
+        **kwargs,
+    ):
+        self.vocab_size = vocab_size
+        self.n_embd = n_embd
+        self.heads = heads
+        self.kv_heads = kv_heads
+        self.ffn = ffn
+        self.head_dim = head_dim
+        self.theta = theta
+        self.use_cache = use_cache
+        self.num_hidden_layers = num_hidden_layers
+        super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)

@@ -129,13 +129,13 @@ base::Result<void> bring_checkpoint(
     const bool world = made.error().where == verify::Trouble::Where::World;
     return base::fail(
         made.error().message,
-        world ? made.error().detail
+        world   ? made.error().detail
         : local ? "the weights that a config lacks are made by transformers; "
                   "code of its own is run with --trust-remote-code alone"
-        : hub ? "without the network only local directories and model types "
-                "work"
-              : "a local directory or a model type of the installed "
-                "transformers is meant");
+        : hub   ? "without the network only local directories and model types "
+                  "work"
+                : "a local directory or a model type of the installed "
+                  "transformers is meant");
   }
   return {};
 }

@@ -139,9 +139,21 @@ Value ModuleWriter::told(ValueId id, size_t axis) const {
     return told(weight, columns);
   }
   static const std::set<std::string_view> kKeeping{
-      "to",      "float",     "type_as",  "contiguous", "add",
-      "sub",     "mul",       "div",      "getitem",    "split",
-      "chunk",   "unbind",    "rms_norm", "layer_norm", "dropout",
+      "to",
+      "float",
+      "type_as",
+      "contiguous",
+      "add",
+      "sub",
+      "mul",
+      "div",
+      "getitem",
+      "split",
+      "chunk",
+      "unbind",
+      "rms_norm",
+      "layer_norm",
+      "dropout",
       "tensor_split"};
   const bool keeps = product || kKeeping.contains(name);
   return keeps && rank(from) == rank(id) &&

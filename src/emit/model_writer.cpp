@@ -118,8 +118,7 @@ ValueId mask_made_in(const Context& context, const Frame& frame) {
           out = std::max(out, id);
         }
       }
-    } else if (
-        const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
+    } else if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
       if (!lift::is_mask_function(**child)) {
         out = std::max(out, mask_made_in(context, **child));
       }

@@ -38,7 +38,8 @@ class IdiomSearch {
     }
     for (const OpNode* op : graph_.ops) {
       const std::string_view name = op->op->name;
-      if (name == "matmul" || name == "einsum") {  // scores written out
+      if ((name == "matmul" || name == "einsum") &&
+          !is_attended(op->inputs[0])) {  // scores written out
         find_ropes(op->inputs[0], found_.queries);
       }
       if (name == "add" || name == "baddbmm") {
@@ -49,6 +50,25 @@ class IdiomSearch {
   }
 
  private:
+  /// True for the queries of an attention that was found, scaled perhaps.
+  bool is_attended(ValueId id) const {
+    constexpr int kSteps = 4;
+    for (int step = 0; step < kSteps; ++step) {
+      for (const Attention& a : found_.attentions) {
+        if (a.queries == id) {
+          return true;
+        }
+      }
+      const auto it = graph_.producers.find(id);
+      if (it == graph_.producers.end() || !it->second.op ||
+          it->second.op->inputs.empty()) {
+        return false;
+      }
+      id = it->second.op->inputs[0];
+    }
+    return false;
+  }
+
   /// True when positions have a part in the value, within this forward.
   bool turned(ValueId id) {
     if (auto it = turned_.find(id); it != turned_.end()) {

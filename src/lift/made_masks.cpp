@@ -93,9 +93,12 @@ class MadeMasks {
     }
     const auto [it, fresh] = shared_.try_emplace(frame, false);
     if (fresh) {
-      it->second = attending_modules(*frame) > 1 || updates_keys(*frame);
+      it->second = attending_modules(*frame) > 1;
     }
-    return it->second;
+    // What a module that attends makes of a mask is not another one.
+    const auto& inputs = info.producer->inputs;
+    const bool of_mask = inputs.size() == 1 && flows_.window_of(inputs[0]);
+    return it->second || (updates_keys(*frame) && !of_mask);
   }
 
   /// Tokens of padding on the left of a row.

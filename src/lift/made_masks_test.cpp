@@ -119,6 +119,51 @@ TEST_F(MadeMasksTest, SlidesOverTheLastTokens) {
       3);
 }
 
+TEST_F(MadeMasksTest, AreMadeByEachModuleForItself) {
+  const auto library = interp_.run_source(
+      "transformers.cache_utils",
+      "cache_utils.py",
+      "class Cache:\n    def update(self, keys, values):\n"
+      "        return keys, values\n");
+  const auto source = interp_.run_source("own", "own.py", R"py(
+import torch
+from torch import nn
+
+class Attention(nn.Module):
+    def forward(self, scores, padding, cache):
+        scores, scores = cache.update(scores, scores)
+        rows = torch.arange(5, 9)[:, None]
+        keys = torch.arange(9)[None]
+        shown = ((keys <= rows) & (rows - keys < 4))[None, None]
+        shown = shown & padding[:, None, None, :].bool()
+        return scores.masked_fill(~shown, -1e30).softmax(-1)
+
+module = Attention()
+)py");
+  const Value model = interp_.getattr(Value(source), "module");
+  trace::Recorder recorder(interp_);
+  recorder.built(model);
+  const Value cache =
+      interp_.call(interp_.getattr(Value(library), "Cache"), eval::CallArgs());
+  interp_.call(
+      model,
+      {Value(torch::make_tensor(interp_, mlx::core::zeros({3, 1, 4, 9}))),
+       Value(torch::make_tensor(
+           interp_, mlx::core::ones({3, 9}, mlx::core::int64))),
+       cache});
+  const auto trace = recorder.finish();
+  const Frame& forward = *trace::first_module(trace->root);
+  Flows flows(*trace, forward.inputs.at(0), 0, forward.inputs.at(1));
+  note_made_masks(interp_, *trace, 4, flows);
+  std::vector<int64_t> windows;
+  for (ValueId id = 1; id < trace->values.size(); ++id) {
+    if (const auto window = flows.window_of(id)) {
+      windows.push_back(*window);
+    }
+  }
+  EXPECT_EQ(windows, std::vector<int64_t>{4});
+}
+
 TEST_F(MadeMasksTest, AreNoneThatForgetPaddingOrShowLaterTokens) {
   EXPECT_FALSE(window(
       "        mask = columns[None, :] <= queries[:, None]\n"

@@ -278,7 +278,8 @@ void fill_torch(Interpreter& interp, ModuleObject& module, State& state) {
     module.set(name, interp.import_module(std::string("torch.") + name));
   }
   module.set(
-      "einsum", interp.getattr(interp.import_module("torch._products"), "einsum"));
+      "einsum",
+      interp.getattr(interp.import_module("torch._products"), "einsum"));
   for (const std::string path : kNamespaces) {
     if (path.find('.') == path.npos) {
       module.set(path, interp.import_module("torch." + path));
@@ -386,10 +387,6 @@ void register_modules(Interpreter& interp, State& state) {
           refuse_unknown(m);
         });
   }
-  interp.register_native_module(
-      "torch.nn.utils", [](Interpreter& i, ModuleObject& m) {
-        fill_namespace(i, m, "_nn_utils");
-      });
   for (const char* path : kNamespaces) {
     interp.register_native_module(
         std::string("torch.") + path, [path](Interpreter& i, ModuleObject& m) {

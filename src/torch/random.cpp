@@ -100,15 +100,14 @@ void install_random_functions(eval::ModuleObject& module) {
             "requires_grad=False, pin_memory=False, generator=None)",
         [&maker](Interpreter& interp, Args a) {
           check_building(interp, std::string("torch.") + maker.name);
-          // As it was given, not as plain integers: what a size is made of tells
-          // how a port has to make it.
+          // As it was given, not as plain integers: what a size is made of
+          // tells how a port has to make it.
           const auto* sizes = a[0].get<eval::Tuple>();
           const bool one = sizes->items.size() == 1;
           const bool apart = !one || sizes->items[0].is_integral();
           const Value args[] = {
               apart ? a[0] : sizes->items[0], Value::real(maker.value), a[2]};
-          return dispatch(
-              state_of(interp), interp, *find_op("full"), args);
+          return dispatch(state_of(interp), interp, *find_op("full"), args);
         });
     module.def(
         std::string(maker.name) +

@@ -31,6 +31,7 @@ def made(reference_worker, tmp_path_factory):
     "name",
     [
         "tuple_cache",
+        "folded_axes",
         "shared_blocks",
         "guarded_imports",
         "states_and_keys",
@@ -48,8 +49,8 @@ def test_a_model_without_a_cache_equals_torch(made, agree):
 
 
 def test_an_unknown_package_is_refused_by_name(portwright, made, tmp_path):
-    folder = tmp_path / "needs_einops"
-    shutil.copytree(OWN_CODE / "needs_einops", folder)
+    folder = tmp_path / "needs_package"
+    shutil.copytree(OWN_CODE / "needs_package", folder)
     weights = made("tuple_cache") / "model.safetensors"
     shutil.copy(weights, folder)
     done = portwright(
@@ -57,7 +58,7 @@ def test_an_unknown_package_is_refused_by_name(portwright, made, tmp_path):
     )
     assert done.returncode == 3, done.stderr
     hole = json.loads(done.stdout)["holes"][0]
-    assert "einops" in hole["message"] and "modeling_folded.py" in hole["file"]
+    assert "absent_package" in hole["message"] and "modeling_folded.py" in hole["file"]
 
 
 def test_a_relative_import_of_a_missing_file_is_told(portwright, made, tmp_path):

@@ -1,8 +1,7 @@
 """einops by the shape operations that its patterns stand for."""
 
-from torch import nn
-
 import torch
+from torch import nn
 
 
 def _groups(side):

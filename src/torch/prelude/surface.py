@@ -278,39 +278,9 @@ def save(*args, **kwargs):
     refuse("torch.save writes files")
 
 
-class _C(Namespace):
-    """The switches of TorchScript's compiler, which change no result."""
-
-    @staticmethod
-    def _jit_set_profiling_mode(enabled):
-        return False
-
-    @staticmethod
-    def _jit_set_profiling_executor(enabled):
-        return False
-
-    @staticmethod
-    def _jit_override_can_fuse_on_cpu(enabled):
-        return None
-
-    @staticmethod
-    def _jit_override_can_fuse_on_gpu(enabled):
-        return None
-
-    @staticmethod
-    def _jit_set_texpr_fuser_enabled(enabled):
-        return None
-
-    @staticmethod
-    def _jit_set_nvfuser_enabled(enabled):
-        return False
-
-
-class _nn_utils(Namespace):
-    @staticmethod
-    def skip_init(module_class, *args, **kwargs):
-        kwargs.pop("device", None)
-        return module_class(*args, **kwargs)
+class _C(Namespace):  # switches of TorchScript's compiler change no result
+    _jit_set_profiling_mode = _jit_set_profiling_executor = staticmethod(bool)
+    _jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = staticmethod(bool)
 
 
 class jit(Namespace):
@@ -738,6 +708,10 @@ class fx(Namespace):
 
 class nn(Namespace):
     class utils:
+        @staticmethod
+        def skip_init(module_class, *args, device=None, **kwargs):
+            return module_class(*args, **kwargs)
+
         class parametrizations:
             @staticmethod
             def weight_norm(*args, **kwargs):

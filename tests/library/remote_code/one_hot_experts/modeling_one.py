@@ -113,8 +113,8 @@ class Body(nn.Module):
         )
         x = self.wte(ids)
         mask = build_mask(attention_mask, b, t, past, x.dtype, x.device)
-        for l in self.layers:
-            x = l(x, pos, mask, cache)
+        for layer in self.layers:
+            x = layer(x, pos, mask, cache)
         return self.norm(x)
 
 

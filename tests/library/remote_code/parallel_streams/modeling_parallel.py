@@ -113,8 +113,8 @@ class Body(nn.Module):
         )
         s = self.wte(ids).unsqueeze(2).repeat(1, 1, self.n, 1)
         mask = build_mask(attention_mask, b, t, past, s.dtype, s.device)
-        for l in self.layers:
-            s = l(s, pos, mask, cache)
+        for layer in self.layers:
+            s = layer(s, pos, mask, cache)
         return self.norm(s.mean(2))
 
 

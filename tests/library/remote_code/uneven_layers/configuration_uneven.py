@@ -8,9 +8,9 @@ class UnevenConfig(PretrainedConfig):
         self,
         vocab_size=160,
         n_embd=48,
-        heads=[2, 4, 6],
-        kv_heads=[1, 2, 2],
-        ffn=[64, 96, 128],
+        heads=None,
+        kv_heads=None,
+        ffn=None,
         head_dim=12,
         theta=10000.0,
         use_cache=True,
@@ -20,9 +20,9 @@ class UnevenConfig(PretrainedConfig):
     ):
         self.vocab_size = vocab_size
         self.n_embd = n_embd
-        self.heads = heads
-        self.kv_heads = kv_heads
-        self.ffn = ffn
+        self.heads = heads or [2, 4, 6]
+        self.kv_heads = kv_heads or [1, 2, 2]
+        self.ffn = ffn or [64, 96, 128]
         self.head_dim = head_dim
         self.theta = theta
         self.use_cache = use_cache

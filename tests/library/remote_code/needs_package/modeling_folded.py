@@ -1,4 +1,4 @@
-from einops import rearrange
+from absent_package import rearrange
 from transformers import PreTrainedModel
 
 from .configuration_folded import FoldedConfig

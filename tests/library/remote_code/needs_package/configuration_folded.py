@@ -2,4 +2,4 @@ from transformers import PretrainedConfig
 
 
 class FoldedConfig(PretrainedConfig):
-    model_type = "needs_einops"
+    model_type = "needs_package"

@@ -225,6 +225,19 @@ Expression ModuleWriter::size(const Value& v) {
       v.provenance()->kind == Provenance::Kind::Dim) {
     return own_extent(*v.provenance());
   }
+  // As many as there are tokens, where extent() would leave it to reshape.
+  const auto& e = context_.evaluation;
+  if (!constructing_ && v.as_int() == e.batch * e.length &&
+      !data_inputs_.empty()) {
+    const ValueId x = data_inputs_.front();
+    if (rank(x) == 3) {
+      needs_shape = true;
+      return {"B * L", kProduct};
+    }
+    if (context_.trace.info(x).shape.front() == v.as_int()) {
+      return {name(x) + ".shape[0]", kPrimary};
+    }
+  }
   return extent(v);
 }
 

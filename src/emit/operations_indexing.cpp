@@ -86,6 +86,41 @@ std::optional<Store> store_of(const OpNode& op, const torch::Sizes& shape) {
   return found;
 }
 
+/// What a store wrote, in the shape of its place: repeated along the axes of
+/// one element, as often as the creation of the whole says. Nothing where it
+/// does not.
+std::optional<std::string> repeated(
+    Writer& w,
+    ValueId value,
+    const torch::Sizes& place,
+    const OpNode& creation) {
+  const auto& own = w.context().trace.info(value).shape;
+  if (own.size() != place.size()) {
+    return {};
+  }
+  std::string text = w.value(value).text;
+  for (size_t axis = 0; axis < own.size(); ++axis) {
+    if (own[axis] == place[axis]) {
+      continue;
+    }
+    const int at = creation.op->param("size");
+    auto sizes = at < 0 ? std::vector<Value>{}
+                        : w.context().interp.to_vector(creation.args[at]);
+    if (sizes.size() == 1 && !sizes[0].is_int()) {
+      sizes = w.context().interp.to_vector(sizes[0]);
+    }
+    if (own[axis] != 1 || sizes.size() != own.size()) {
+      return {};
+    }
+    text =
+        call(
+            "mx.repeat",
+            {text, w.extent(sizes[axis]).text, "axis=" + std::to_string(axis)})
+            .text;
+  }
+  return text;
+}
+
 /// Stores that fill all of an empty array, side by side, concatenate.
 std::optional<Expression> joined(Writer& w, const OpNode& op) {
   const auto& trace = w.context().trace;
@@ -108,25 +143,22 @@ std::optional<Expression> joined(Writer& w, const OpNode& op) {
   int64_t end = 0;
   std::vector<std::string> texts;
   for (const auto& [lower, part] : parts) {
-    const auto& own = trace.info(part.value).shape;
-    if (lower != end || own.size() != shape.size() ||
+    if (lower != end ||
         trace.info(part.value).dtype != trace.info(op.outputs[0]).dtype) {
       return {};
     }
-    for (size_t i = 0; i < own.size(); ++i) {
-      const bool here = static_cast<int64_t>(i) == part.axis;
-      if (own[i] != (here ? part.upper - part.lower : shape[i])) {
-        return {};
-      }
+    auto place = shape;
+    place[static_cast<size_t>(part.axis)] = part.upper - part.lower;
+    const auto text = repeated(w, part.value, place, *at);
+    if (!text) {
+      return {};
     }
+    texts.push_back(*text);
     end = part.upper;
   }
   const int64_t axis = parts.begin()->second.axis;
   if (end != shape[axis]) {
     return {};
-  }
-  for (const auto& [lower, part] : parts) {
-    texts.push_back(w.value(part.value).text);
   }
   const bool last = axis + 1 == static_cast<int64_t>(shape.size());
   return call(

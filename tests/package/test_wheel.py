@@ -35,7 +35,8 @@ def sdist(tmp_path_factory):
 def wheel(sdist, tmp_path_factory, pytestconfig):
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(sdist) as tar:
-        tar.extractall(folder, filter="data")
+        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        tar.extractall(folder, **safely)
     (source,) = folder.iterdir()
     made = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", made]

@@ -8,15 +8,15 @@ import pytest
 OWN_CODE = Path(__file__).parents[1] / "library" / "remote_code"
 
 
-@pytest.mark.parametrize("name", ["complex_rotation", "parallel_streams"])
+@pytest.mark.parametrize(
+    "name", ["complex_rotation", "parallel_streams", "uneven_layers"]
+)
 def test_it_computes_what_torch_does(name, proven_with_own_code):
     proven_with_own_code(OWN_CODE / name)
 
 
-# Quantization does not reach matrices of three axes, and lists have no defaults.
-@pytest.mark.parametrize(
-    "name", ["bare_parameters", "one_hot_experts", "uneven_layers"]
-)
+# Quantization does not reach matrices of three axes.
+@pytest.mark.parametrize("name", ["bare_parameters", "one_hot_experts"])
 def test_it_computes_what_torch_does_with_reservations(name, proven_with_own_code):
     proven_with_own_code(OWN_CODE / name, verdict="warn")
 

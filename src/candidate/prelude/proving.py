@@ -87,7 +87,10 @@ def layers_path(model):
 def record_layers(model):
     """The outputs of the layers, as they come. The model is of no use then."""
     outputs = []
-    layers = model.layers
+    # Not model.layers, which may be a part of the list, and a copy.
+    layers = model
+    for name in layers_path(model).split("."):
+        layers = getattr(layers, name)
     for i, layer in enumerate(layers):
         layers[i] = _Recorded(layer, outputs)
     return outputs

@@ -50,7 +50,7 @@ def _read_config(fields):
 
     base.get_config_dict = staticmethod(get_config_dict)
     reference = (fields.get("auto_map") or {}).get("AutoConfig")
-    if reference is not None and fields.get("model_type") is None:
+    if reference is not None:  # before v5 AutoConfig would look for its files
         from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
         config = get_class_from_dynamic_module(reference).from_dict(fields)

@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(config, items):
     match = config.getoption("--match")
     if match:
         kept = [item for item in items if re.search(match, item.nodeid)]
-        config.hook.pytest_deselected([i for i in items if i not in kept])
+        config.hook.pytest_deselected(items=[i for i in items if i not in kept])
         items[:] = kept
 
 

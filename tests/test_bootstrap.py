@@ -158,3 +158,16 @@ def test_missing_packages_are_installed_or_named(checkout, bare_debian):
         assert not calls.exists()
         assert "sudo apt-get install -y " in called.stderr
         assert "libcli11-dev" in called.stderr
+
+
+def test_a_filter_chooses_tests(root):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q"]
+        + ["--match", "test_pins", "tests/repository"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    chosen = [line for line in done.stdout.splitlines() if "::" in line]
+    assert chosen and all("test_pins" in line for line in chosen)

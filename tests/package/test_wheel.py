@@ -43,7 +43,7 @@ def wheel(sdist, tmp_path_factory, pytestconfig):
     if not pytestconfig.getoption("--from-nothing"):
         binary = ROOT / "build" / "bin" / "portwright"
         command += ["--no-build-isolation"]
-        command += [f"-Ccmake.define.PORTWRIGHT_PREBUILT={binary}"]
+        command += [f"--config-settings=cmake.define.PORTWRIGHT_PREBUILT={binary}"]
     subprocess.run([*command, source], check=True, env=dict(os.environ, PATH=PATH))
     (file,) = made.glob("*.whl")
     return file

@@ -1,5 +1,7 @@
 """einops by the shape operations that its patterns stand for."""
 
+from torch._products import arranged, size_of
+
 import torch
 from torch import nn
 
@@ -78,16 +80,6 @@ def _taken_apart(tensor, left, given, sizes):
     return tensor.reshape(shape)
 
 
-def _in_order(tensor, names, wanted):
-    dims = [names.index(name) for name in wanted]
-    moved = [i for i, dim in enumerate(dims) if i != dim]
-    if not moved:
-        return tensor
-    if len(moved) == 2:
-        return tensor.transpose(moved[0], moved[1])
-    return tensor.permute(*dims)
-
-
 def _put_together(tensor, right, sizes):
     """One axis for each group."""
     if all(len(group) == 1 for group in right):
@@ -95,10 +87,8 @@ def _put_together(tensor, right, sizes):
     merged = [group for group in right if len(group) > 1]
     shape = []
     for group in right:
-        size = 1
-        for name in group:
-            size = sizes[name] if size == 1 else size * sizes[name]
-        shape.append(-1 if len(merged) == 1 and group is merged[0] else size)
+        open_size = len(merged) == 1 and group is merged[0]
+        shape.append(-1 if open_size else size_of(sizes, group))
     return tensor.reshape(shape)
 
 
@@ -114,7 +104,7 @@ def rearrange(tensor, pattern, **given):
     wanted = [name for group in right for name in group]
     if sorted(names) != sorted(wanted):
         raise ValueError(f"both sides of '{pattern}' must name the same axes")
-    out = _in_order(_taken_apart(tensor, left, given, sizes), names, wanted)
+    out = arranged(names, _taken_apart(tensor, left, given, sizes), wanted)
     return _put_together(out, right, sizes)
 
 
@@ -125,7 +115,7 @@ def repeat(tensor, pattern, **given):
     names = [name for group in left for name in group]
     wanted = [name for group in right for name in group]
     out = _taken_apart(tensor, left, given, sizes)
-    out = _in_order(out, names, [name for name in wanted if name in names])
+    out = arranged(names, out, [name for name in wanted if name in names])
     fresh = [i for i, name in enumerate(wanted) if name not in names]
     for i in fresh:
         out = out.unsqueeze(i)
@@ -146,7 +136,7 @@ def reduce(tensor, pattern, reduction, **given):
         how = {"max": "amax", "min": "amin"}.get(reduction, reduction)
         out = getattr(out, how)(dim=gone)
     kept = [name for name in names if name in wanted]
-    return _put_together(_in_order(out, kept, wanted), right, sizes)
+    return _put_together(arranged(kept, out, wanted), right, sizes)
 
 
 def einsum(*operands_and_pattern):

@@ -27,7 +27,7 @@ def einsum(equation, *operands):
         last = i == len(operands) - 1
         wanted = output if last else None
         term, value = _pair(term, value, terms[i], operands[i], needed, wanted)
-    return _arranged(*_summed(term, value, output), output)
+    return arranged(*_summed(term, value, output), output)
 
 
 def _is_broadcast(operands, terms, letter):
@@ -48,11 +48,12 @@ def _summed(term, value, needed):
     return "".join(letter for letter in term if letter in needed), value
 
 
-def _arranged(term, value, order):
-    if term == order:
-        return value
+def arranged(term, value, order):
+    """Axes by their names in another order."""
     dims = [term.index(letter) for letter in order]
     moved = [i for i, dim in enumerate(dims) if i != dim]
+    if not moved:
+        return value
     if len(moved) == 2:
         return value.transpose(moved[0], moved[1])
     return value.permute(*dims)
@@ -77,14 +78,14 @@ def _pair(left, a, right, b, needed, output):
     sizes = {letter: a.shape[left.index(letter)] for letter in left}
     sizes.update({letter: b.shape[right.index(letter)] for letter in right})
     inner = [letter for letter in right if letter in inner]
-    a = _arranged(left, a, "".join(batch + rows + inner))
+    a = arranged(left, a, "".join(batch + rows + inner))
     b = _columns_last(right, b, batch, inner, columns)
     lead = [sizes[letter] for letter in batch]
     if many_rows or len(inner) > 1:
-        kept = [_size(sizes, rows)] if many_rows else [sizes[r] for r in rows]
-        a = a.reshape(*lead, *kept, _size(sizes, inner))
+        kept = [size_of(sizes, rows)] if many_rows else [sizes[r] for r in rows]
+        a = a.reshape(*lead, *kept, size_of(sizes, inner))
     if len(columns) != 1 or len(inner) > 1:
-        b = b.reshape(*lead, _size(sizes, inner), _size(sizes, columns))
+        b = b.reshape(*lead, size_of(sizes, inner), size_of(sizes, columns))
     value = a @ b
     term = "".join(batch + rows + columns)
     if many_rows or len(columns) != 1:
@@ -97,12 +98,13 @@ def _columns_last(term, value, batch, inner, columns):
     has it."""
     order = "".join(batch + inner + columns)
     if term == order or len(inner) != 1 or len(columns) != 1:
-        return _arranged(term, value, order)
-    rows_first = _arranged(term, value, "".join(batch + columns + inner))
+        return arranged(term, value, order)
+    rows_first = arranged(term, value, "".join(batch + columns + inner))
     return rows_first.transpose(-1, -2)
 
 
-def _size(sizes, letters):
+def size_of(sizes, letters):
+    """How many elements these axes have together."""
     out = 1
     for letter in letters:
         out = sizes[letter] if out == 1 else out * sizes[letter]
@@ -115,7 +117,7 @@ def _outer(left, a, right, b, order):
 
 
 def _spread(term, value, order):
-    value = _arranged(term, value, "".join(c for c in order if c in term))
+    value = arranged(term, value, "".join(c for c in order if c in term))
     for i, letter in enumerate(order):
         if letter not in term:
             value = value.unsqueeze(i)

@@ -1,37 +1,12 @@
 """Every token goes through every expert, weighed by one-hot sums."""
 
-import math
-
 import torch.nn.functional as F
-from transformers import GenerationMixin, PreTrainedModel
-from transformers.cache_utils import Cache, DynamicCache
-from transformers.modeling_outputs import (
-    BaseModelOutputWithPast,
-    CausalLMOutputWithPast,
-)
 
 import torch
 from torch import nn
 
 from .configuration_one import OneHotConfig
-
-
-def build_mask(attention_mask, batch, queries, past, dtype, device):
-    total = past + queries
-    rows = torch.arange(past, total, device=device)[:, None]
-    cols = torch.arange(total, device=device)[None, :]
-    allowed = (cols <= rows)[None, None].expand(batch, 1, queries, total)
-    if attention_mask is not None:
-        allowed = allowed & attention_mask[:, None, None, :total].bool()
-    return allowed
-
-
-def positions_of(attention_mask, past, queries, device):
-    if attention_mask is None:
-        return torch.arange(past, past + queries, device=device)[None]
-    pos = attention_mask.long().cumsum(-1) - 1
-    pos = pos.masked_fill(attention_mask == 0, 0)
-    return pos[:, -queries:]
+from .decoding import DecodingModel, build_mask, positions_of
 
 
 def rope(x, pos, theta):
@@ -118,41 +93,6 @@ class Body(nn.Module):
         return self.norm(x)
 
 
-class OneHotForCausalLM(PreTrainedModel, GenerationMixin):
+class OneHotForCausalLM(DecodingModel):
     config_class = OneHotConfig
-    base_model_prefix = "transformer"
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.transformer = Body(config)
-        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
-        self.post_init()
-
-    def get_input_embeddings(self):
-        return self.transformer.wte
-
-    def get_output_embeddings(self):
-        return self.lm_head
-
-    def forward(
-        self,
-        input_ids=None,
-        attention_mask=None,
-        position_ids=None,
-        past_key_values=None,
-        use_cache=None,
-        **kwargs,
-    ):
-        if use_cache is None:
-            use_cache = self.config.use_cache
-        if use_cache and past_key_values is None:
-            past_key_values = DynamicCache()
-        h = self.transformer(
-            input_ids,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            cache=past_key_values,
-        )
-        return CausalLMOutputWithPast(
-            logits=self.lm_head(h), past_key_values=past_key_values
-        )
+    body_class = Body

@@ -12,6 +12,7 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -159,6 +160,8 @@ def main():
     import mlx.core as mx
 
     task = json.loads(sys.argv[1])
+    if not Path(task["checkpoint"]).exists():  # of this machine, not the port
+        sys.exit(f"no {task['checkpoint']} on {socket.gethostname()}")
     backend = task["backend"].removesuffix("-ring")  # jaccl-ring is a way of jaccl's
     group = mx.distributed.init(backend=backend, strict=True)
     with tempfile.TemporaryDirectory(prefix="portwright-") as name:

@@ -3,10 +3,10 @@
     portwright sweep -o DIR && python bench/compare_speed.py DIR/ports [--document]
 
 For each type that has both, one process loads the same checkpoint into both and lets
-them take turns: a prefill of 128 tokens, and 16 cached steps, in float32. Twice: the
-tiny checkpoint of `portwright synth`, where what mlx_lm does around the kernels
+them take turns: prefills of 128 tokens, and cached steps one by one, in float32. Twice:
+the tiny checkpoint of `portwright synth`, where what mlx_lm does around the kernels
 decides, and one that is eight times as wide, where the kernels do. A ratio is the
-median over the turns of their time by ours: above 1, the port is faster. The last line
+median over the pairs of their time by ours: above 1, the port is faster. The last line
 is the load that the machine had; with --document the table goes to docs/speed.md.
 """
 
@@ -60,30 +60,38 @@ class Side:
         self.model = Candidate(path, port).model
         self.cache = lambda: make_prompt_cache(self.model)
 
-    def turn(self):
-        """Seconds of a prefill, and of the steps after it."""
-        mx = self.mx
-        cache = self.cache()
-        ids = mx.arange(PREFILL)[None] % 200
-        mx.eval(ids)
+    def prefill(self):
+        """Seconds of a prefill, whose cache is kept for the steps."""
+        self.kept = self.cache()
+        return self.seconds(self.mx.arange(PREFILL)[None] % 200)
+
+    def step(self, token):
+        return self.seconds(self.mx.array([[token]]))
+
+    def seconds(self, ids):
+        self.mx.eval(ids)
         start = time.perf_counter()
-        mx.eval(self.model(ids, cache=cache))
-        middle = time.perf_counter()
-        for step in range(STEPS):
-            mx.eval(self.model(mx.array([[step]]), cache=cache))
-        return middle - start, time.perf_counter() - middle
+        self.mx.eval(self.model(ids, cache=self.kept))
+        return time.perf_counter() - start
 
 
 def ratios(path, port):
-    """Of prefill and steps."""
+    """Of prefill and steps; each is taken in turns, so that both see the same machine."""
     ours, theirs = Side(path, port), Side(path, None)
-    ours.turn(), theirs.turn()
-    out = []
-    for turn in range(TURNS):
+    prefills, steps = [], []
+    for turn in range(TURNS + 1):
         order = (ours, theirs) if turn % 2 else (theirs, ours)
-        spent = {side: side.turn() for side in order}
-        out.append([b / a for a, b in zip(spent[ours], spent[theirs])])
-    return [statistics.median(column) for column in zip(*out)]
+        prefills.append({side: side.prefill() for side in order})
+        steps += [
+            {side: side.step(token) for side in (order, order[::-1])[token % 2]}
+            for token in range(STEPS)
+        ]
+    # The first turn compiles and allocates.
+    measured = prefills[1:], steps[STEPS:]
+    return [
+        statistics.median(pair[theirs] / pair[ours] for pair in pairs)
+        for pairs in measured
+    ]
 
 
 def one(name, port):
@@ -145,7 +153,8 @@ def document(rows):
         "Made by `python bench/compare_speed.py DIR/ports --document`: the same "
         "checkpoint in both files, taking turns in one process, float32 on a CPU.\n"
         "A ratio is their time by ours, the median of "
-        f"{TURNS} turns: above 1, the port is faster.\n\n"
+        f"{TURNS} prefills of {PREFILL} tokens and {TURNS * STEPS} cached steps: "
+        "above 1, the port is faster.\n\n"
     )
     text += "\n".join(table(rows)) + "\n"
     if lacking:

@@ -54,6 +54,7 @@ class Comparison {
     source_failed = true;
     mx::array out = value_or_throw(library::forward(interp_, source_, ids));
     source_failed = false;
+    mx::async_eval(out);
     return out;
   }
   Value parts(const std::vector<mx::array>& ids);
@@ -112,11 +113,12 @@ void Comparison::judge(
   Pending check{name, std::nullopt, std::move(given)};
   if (got.shape() == wanted.shape()) {
     check.error = relative_error(got, wanted);
+    mx::async_eval(*check.error);
   }
   pending_.push_back(std::move(check));
 }
 
-/// Computes all at once: each synchronisation costs more than a check.
+/// Waits once, for all: each synchronisation costs more than a check.
 void Comparison::settle() {
   std::vector<mx::array> errors;
   for (const Pending& p : pending_) {

@@ -164,7 +164,9 @@ void RopeConfig::find_names() {
        it != std::sregex_iterator();
        ++it) {
     const std::string name = (*it)[1];
-    if (name != "rope_parameters" && name != "rope_scaling" &&
+    const Value* own = cls->lookup(base::Symbol(name));
+    const bool number = !own || own->is_number() || own->is_none();
+    if (number && name != "rope_parameters" && name != "rope_scaling" &&
         name != "rope_type" &&
         std::find(names_.begin(), names_.end(), name) == names_.end()) {
       names_.push_back(name);

@@ -51,6 +51,11 @@ Found find_module(Interpreter::State& state, const std::string& name) {
   return {};
 }
 
+/// As diagnostics name it.
+std::string path_of(const Found& found, const std::string& module) {
+  return found.source ? "<portwright>/" + module : found.file;
+}
+
 std::string read_file(Interpreter& interp, const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
@@ -124,13 +129,17 @@ void Interpreter::register_package(std::string name, std::string directory) {
 }
 
 void parse_ahead(Interpreter& interp, const std::vector<std::string>& modules) {
-  std::vector<std::string> paths;
+  std::vector<ParsedFiles::Ahead> files;
   for (const std::string& name : modules) {
-    if (auto found = find_module(interp.state(), name); !found.file.empty()) {
-      paths.push_back(std::move(found.file));
+    const Found found = find_module(interp.state(), name);
+    if (found && !(found.source && found.source->body)) {
+      files.push_back({path_of(found, name), {}});
+      if (found.source) {
+        files.back().text = found.source->text;
+      }
     }
   }
-  ParsedFiles::instance().parse_ahead(paths);
+  ParsedFiles::instance().parse_ahead(files);
 }
 
 bool Interpreter::can_import(std::string_view name) {
@@ -161,7 +170,7 @@ Ref<ModuleObject> Interpreter::import_module(std::string_view name) {
     found.source->body(*this, *module);
     return module;
   }
-  const std::string path = found.source ? "<portwright>/" + key : found.file;
+  const std::string path = path_of(found, key);
   auto module = new_module(key, path, found.is_package);
   state_->modules[key] = module;
   try {

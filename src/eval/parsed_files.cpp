@@ -41,12 +41,12 @@ void ParsedFiles::keep(
   }
 }
 
-void ParsedFiles::parse_ahead(const std::vector<std::string>& paths) {
+void ParsedFiles::parse_ahead(const std::vector<Ahead>& files) {
   std::unique_lock lock(mutex_);
   const bool idle = ahead_.empty() && under_way_.empty();
-  for (const std::string& path : paths) {
-    if (!asked_.contains(path)) {
-      ahead_.push_back(path);
+  for (const Ahead& file : files) {
+    if (!asked_.contains(file.path)) {
+      ahead_.push_back(file);
     }
   }
   if (!idle || ahead_.empty()) {
@@ -62,7 +62,7 @@ void ParsedFiles::parse_ahead(const std::vector<std::string>& paths) {
 void ParsedFiles::run() {
   std::unique_lock lock(mutex_);
   while (!ahead_.empty()) {
-    const std::string path = std::move(ahead_.front());
+    const auto [path, given] = std::move(ahead_.front());
     ahead_.pop_front();
     if (!asked_.insert(path).second) {
       continue;
@@ -70,7 +70,8 @@ void ParsedFiles::run() {
     under_way_ = path;
     lock.unlock();
     std::optional<syntax::Tree> tree;
-    auto text = base::read_file(path);
+    auto text = given ? base::Result<std::string>(std::string(*given))
+                      : base::read_file(path);
     if (text) {
       auto parsed = syntax::parse_module(path, *text);
       if (parsed.diagnostics.empty()) {

@@ -29,9 +29,14 @@ class ParsedFiles {
       const std::string& text);
   void keep(std::string path, std::string text, const syntax::Tree& tree);
 
+  struct Ahead {
+    std::string path;
+    std::optional<std::string_view> text;  // else the file's
+  };
+
   /// Parses files on a thread of its own, in this order, while others work.
   /// One that cannot be read or parsed is left to who asks for it.
-  void parse_ahead(const std::vector<std::string>& paths);
+  void parse_ahead(const std::vector<Ahead>& files);
 
  private:
   void run();
@@ -44,12 +49,12 @@ class ParsedFiles {
   std::condition_variable parsed_;
   std::unordered_map<std::string, File> files_;
   std::unordered_set<std::string> asked_;
-  std::deque<std::string> ahead_;
+  std::deque<Ahead> ahead_;
   std::string under_way_;
   std::thread thread_;
 };
 
-/// Parses modules that will be imported, where they lie in files.
+/// Parses modules that will be imported.
 void parse_ahead(Interpreter& interp, const std::vector<std::string>& modules);
 
 }  // namespace portwright::eval

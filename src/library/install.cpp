@@ -151,12 +151,31 @@ void read_ahead(eval::Interpreter& interp) {
        "transformers.generation.configuration_utils",
        "transformers.models.auto.auto_mappings",
        "transformers.models.auto.modeling_auto",
+       "torch._surface",
+       "torch._nn.module",
+       "torch._nn.layers",
+       "transformers.utils.generic",
+       "transformers.modeling_utils",
+       "transformers.activations",
        "transformers.generation.utils",
        "transformers.cache_utils",
        "transformers.masking_utils",
        "transformers.modeling_outputs",
+       "portwright.running",
        "transformers.conversion_mapping",
-       "transformers.core_model_loading"});
+       "transformers.core_model_loading",
+       "portwright.conversions",
+       "mlx_lm.models.base",
+       "mlx.nn.layers.base",
+       "mlx_lm.models.cache",
+       "mlx_lm.models.rope_utils",
+       "mlx_lm.models.activations",
+       "mlx.nn.layers.positional_encoding",
+       "mlx.nn.layers.normalization",
+       "mlx.nn.layers.activations",
+       "mlx.utils",
+       "portwright.source_weights",
+       "portwright.proving"});
 }
 
 void register_checkpoint_code(

@@ -286,6 +286,23 @@ mx::array move_block(const mx::array& x, int count, int at, bool back) {
 
 }  // namespace
 
+namespace {
+
+/// The lowest and the highest of int64 values. Those at hand are looked at
+/// where they lie: what is being computed for others need not come to its end.
+std::pair<int64_t, int64_t> extremes(const mx::array& values) {
+  if (values.is_available() && values.flags().row_contiguous) {
+    const auto* data = values.data<int64_t>();
+    const auto [low, high] = std::minmax_element(data, data + values.size());
+    return {*low, *high};
+  }
+  mx::array both = mx::stack({mx::min(values, false), mx::max(values, false)});
+  mx::eval(both);
+  return {both.data<int64_t>()[0], both.data<int64_t>()[1]};
+}
+
+}  // namespace
+
 mx::array checked_index(
     const Call& call,
     const mx::array& index,
@@ -295,11 +312,7 @@ mx::array checked_index(
   if (index.size() == 0) {
     return wide;
   }
-  const mx::array bounds =
-      mx::stack({mx::min(wide, false), mx::max(wide, false)});
-  mx::array seen = bounds;
-  mx::eval(seen);
-  const int64_t low = seen.data<int64_t>()[0], high = seen.data<int64_t>()[1];
+  const auto [low, high] = extremes(wide);
   if (high >= size || low < (allow_negative ? -size : 0)) {
     call.raise(
         "IndexError",

@@ -43,7 +43,7 @@ def _drawn(module, leaf, tensor, values):
     if isinstance(module, nn.Embedding):
         return values * EMBEDDING_STD
     if tensor.dim() <= 1 or tensor.numel() == max(tensor.shape):
-        start = tensor if bool(tensor.isfinite().all()) else torch.zeros_like(tensor)
+        start = torch.where(tensor.isfinite().all(), tensor, torch.zeros_like(tensor))
         small = leaf.endswith("bias") and not bool(start.abs().max() > 1.0)
         return start + values * (BIAS_STD if small else NORM_STD)
     if isinstance(module, nn.Linear) or not _is_structured(tensor):

@@ -34,70 +34,72 @@ def _kind(value):
     return type(value).__name__
 
 
-def _check_union(name, value, arguments):
+# What follows tells why a value does not fit, or None: most of a union's options do
+# not, and exceptions for them would be much of what a config costs.
+
+
+def _union_fault(name, value, arguments):
     reasons = []
     for option in arguments:
-        try:
-            type_validator(name, value, option)
-            return
-        except TypeError as error:
-            reasons.append(str(error))
-    raise TypeError(
+        reason = _fault(name, value, option)
+        if reason is None:
+            return None
+        reasons.append(reason)
+    return (
         f"Field '{name}' with value {value!r} doesn't match any type in {arguments}. "
         f"Errors: {'; '.join(reasons)}"
     )
 
 
-def _check_literal(name, value, arguments):
+def _literal_fault(name, value, arguments):
     # True is 1 to Python, but not here
     same = [a for a in arguments if isinstance(a, bool) == isinstance(value, bool)]
     if value not in same:
-        raise TypeError(f"Field '{name}' expected one of {arguments}, got {value}")
+        return f"Field '{name}' expected one of {arguments}, got {value}"
 
 
-def _check_items(name, value, kind, noun, arguments):
+def _items_fault(name, value, kind, noun, arguments):
     if not isinstance(value, kind):
-        raise TypeError(f"Field '{name}' expected {noun}, got {_kind(value)}")
+        return f"Field '{name}' expected {noun}, got {_kind(value)}"
     if not arguments:
-        return
+        return None
     for i, item in enumerate(value):
-        try:
-            type_validator(f"{name}[{i}]", item, arguments[0])
-        except TypeError as error:
-            raise TypeError(f"Invalid item at index {i} in '{name}'") from error
+        if _fault(f"{name}[{i}]", item, arguments[0]) is not None:
+            return f"Invalid item at index {i} in '{name}'"
 
 
-def _check_tuple(name, value, arguments):
+def _tuple_fault(name, value, arguments):
     if len(arguments) == 2 and arguments[1] is ...:
-        _check_items(name, value, tuple, "a tuple", arguments)
-        return
-    _check_items(name, value, tuple, "a tuple", ())
-    if not arguments:
-        return
+        return _items_fault(name, value, tuple, "a tuple", arguments)
+    fault = _items_fault(name, value, tuple, "a tuple", ())
+    if fault is not None or not arguments:
+        return fault
     if len(arguments) != len(value):
-        raise TypeError(
+        return (
             f"Field '{name}' expected a tuple of length {len(arguments)}, "
             f"got {len(value)}"
         )
     for i, item in enumerate(value):
-        type_validator(f"{name}[{i}]", item, arguments[i])
+        fault = _fault(f"{name}[{i}]", item, arguments[i])
+        if fault is not None:
+            return fault
 
 
-def _check_dict(name, value, arguments):
-    _check_items(name, value, dict, "a dict", ())
-    if not arguments:
-        return
+def _dict_fault(name, value, arguments):
+    fault = _items_fault(name, value, dict, "a dict", ())
+    if fault is not None or not arguments:
+        return fault
     for key, item in value.items():
-        try:
-            type_validator(f"{name}.key", key, arguments[0])
-            type_validator(f"{name}[{key!r}]", item, arguments[1])
-        except TypeError as error:
-            raise TypeError(f"Invalid key or value in dict '{name}'") from error
+        if (
+            _fault(f"{name}.key", key, arguments[0]) is not None
+            or _fault(f"{name}[{key!r}]", item, arguments[1]) is not None
+        ):
+            return f"Invalid key or value in dict '{name}'"
 
 
-def _check_class(name, value, cls):
+def _class_fault(name, value, cls):
     if not isinstance(value, cls) or (cls is int and isinstance(value, bool)):
-        raise TypeError(
+        return (
             f"Field '{name}' expected {cls.__name__}, got {_kind(value)} "
             f"(value: {value!r})"
         )
@@ -177,36 +179,41 @@ def _parse_annotation(text):
     return typing.Any
 
 
-def type_validator(name, value, expected):
-    """Raises TypeError unless `value` is what the annotation says."""
+def _fault(name, value, expected):
     if isinstance(expected, str):
         expected = _annotation(expected)
     if expected is typing.Any or isinstance(expected, typing.TypeVar):
-        return
+        return None
     if expected is None:
         if value is not None:
-            raise TypeError(f"Field '{name}' expected None, got {_kind(value)}")
-        return
+            return f"Field '{name}' expected None, got {_kind(value)}"
+        return None
     origin = typing.get_origin(expected)
+    if origin is None and isinstance(expected, type):
+        return _class_fault(name, value, expected)
     arguments = typing.get_args(expected)
     if origin is typing.Union or origin is types.UnionType:
-        _check_union(name, value, arguments)
-    elif origin is typing.Literal:
-        _check_literal(name, value, arguments)
-    elif origin is list:
-        _check_items(name, value, list, "a list", arguments)
-    elif origin is set:
-        _check_items(name, value, set, "a set", arguments)
-    elif origin is collections.abc.Sequence:
-        _check_items(name, value, (list, tuple, str), "a Sequence", arguments)
-    elif origin is tuple:
-        _check_tuple(name, value, arguments)
-    elif origin is dict:
-        _check_dict(name, value, arguments)
-    elif isinstance(expected, type):
-        _check_class(name, value, expected)
-    else:
-        raise TypeError(f"Unsupported type for field '{name}': {expected}")
+        return _union_fault(name, value, arguments)
+    if origin is typing.Literal:
+        return _literal_fault(name, value, arguments)
+    if origin is list:
+        return _items_fault(name, value, list, "a list", arguments)
+    if origin is set:
+        return _items_fault(name, value, set, "a set", arguments)
+    if origin is collections.abc.Sequence:
+        return _items_fault(name, value, (list, tuple, str), "a Sequence", arguments)
+    if origin is tuple:
+        return _tuple_fault(name, value, arguments)
+    if origin is dict:
+        return _dict_fault(name, value, arguments)
+    return f"Unsupported type for field '{name}': {expected}"
+
+
+def type_validator(name, value, expected):
+    """Raises TypeError unless `value` is what the annotation says."""
+    fault = _fault(name, value, expected)
+    if fault is not None:
+        raise TypeError(fault)
 
 
 def _plain_types(expected):
@@ -234,7 +241,8 @@ def _validators(f):
 
 
 def _check_fields_on_assignment(cls):
-    assign = cls.__setattr__
+    # A base class's own would check everything again.
+    assign = getattr(cls.__setattr__, "_assign", cls.__setattr__)
 
     def __setattr__(self, name, value):
         # Not of self: configs look up their attributes in Python.
@@ -247,6 +255,7 @@ def _check_fields_on_assignment(cls):
                 ) from error
         assign(self, name, value)
 
+    __setattr__._assign = assign
     cls.__validators__ = {f.name: _validators(f) for f in fields(cls)}
     cls.__setattr__ = __setattr__
 

@@ -28,6 +28,14 @@ def _decode_special_floats(value):
 
 
 _loaded = {}
+_read = {}
+_given = set()  # base classes that ask `_read` for a config's fields
+
+
+def _get_config_dict(name, **kwargs):
+    for key in ("_from_auto", "name_or_path", "revision", "_commit_hash"):
+        kwargs.pop(key, None)
+    return _read["fields"], kwargs
 
 
 def load_config(fields, text):
@@ -42,13 +50,11 @@ def _read_config(fields):
     base = _config_base()
     decode = getattr(base, "_decode_special_floats", _decode_special_floats)
     fields = decode(fields)
-
-    def get_config_dict(name, **kwargs):
-        for key in ("_from_auto", "name_or_path", "revision", "_commit_hash"):
-            kwargs.pop(key, None)
-        return fields, kwargs
-
-    base.get_config_dict = staticmethod(get_config_dict)
+    # Once: a class that changes has the evaluator look up all attributes anew.
+    if base not in _given:
+        base.get_config_dict = staticmethod(_get_config_dict)
+        _given.add(base)
+    _read["fields"] = fields
     reference = (fields.get("auto_map") or {}).get("AutoConfig")
     if reference is not None:  # before v5 AutoConfig would look for its files
         from transformers.dynamic_module_utils import get_class_from_dynamic_module

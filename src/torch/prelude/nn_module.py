@@ -119,16 +119,17 @@ class Module(ModuleBase):
     def named_modules(self, memo=None, prefix="", remove_duplicate=True):
         if memo is None:
             memo = set()
-        if id(self) in memo:
-            return
-        if remove_duplicate:
-            memo.add(id(self))
-        yield prefix, self
-        for name, module in self._modules.items():
-            if module is not None:
-                below = prefix + "." + name if prefix else name
-                for item in module.named_modules(memo, below, remove_duplicate):
-                    yield item
+        waiting = [(prefix, self)]
+        while waiting:
+            path, module = waiting.pop()
+            if id(module) in memo:
+                continue
+            if remove_duplicate:
+                memo.add(id(module))
+            yield path, module
+            for name, inner in reversed(module._modules.items()):
+                if inner is not None:
+                    waiting.append((path + "." + name if path else name, inner))
 
     def modules(self):
         for _, module in self.named_modules():
@@ -136,8 +137,10 @@ class Module(ModuleBase):
 
     def _named_members(self, kind, prefix, recurse, remove_duplicate):
         seen = set()
-        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-        for path, module in modules if recurse else [(prefix, self)]:
+        modules = [(prefix, self)]
+        if recurse:
+            modules = self.named_modules(None, prefix, remove_duplicate)
+        for path, module in modules:
             for name, tensor in getattr(module, kind).items():
                 if tensor is None or (remove_duplicate and id(tensor) in seen):
                     continue

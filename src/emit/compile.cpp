@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "emit/appended_keys.h"
 #include "emit/built_weights.h"
 #include "emit/choices.h"
 #include "emit/exploration.h"
@@ -271,7 +272,11 @@ std::unique_ptr<trace::Trace> record_model(
   for (ValueId* id : {&e.ids, &e.positions, &e.mask}) {
     *id = as_given(recorded, *id);
   }
-  const auto whole = kept.changes(1);
+  const auto appended = take_appended_keys(interp, recorded, e);
+  auto whole = kept.changes(1);
+  std::erase_if(whole, [&](const auto& change) {
+    return appended.contains(change.after);
+  });
   const auto given = give_to_layers(interp, recorded, whole, e.ids);
   const auto changes = before_copies(recorded, given);
   if (normalise_states(interp, recorded, changes, e.ids)) {

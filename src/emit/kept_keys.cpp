@@ -1,6 +1,7 @@
 #include "emit/kept_keys.h"
 
 #include "emit/model_writer.h"
+#include "emit/trace_editor.h"
 #include "lift/proof.h"
 #include "torch/torch.h"
 #include "trace/replay.h"
@@ -60,38 +61,23 @@ class KeyKeeper {
   bool is_by_heads(ValueId id) const;
   ValueId heads_of(ValueId id) const;
 
-  ValueId define(ValueId like, const mx::array& array);
-  OpNode
-  operation(const char* name, ValueId input, const std::vector<Value>& more);
   OpNode turned(ValueId id);
   ValueId
   again(ValueId id, ValueId from, ValueId to, std::vector<trace::Item>& made);
   std::unique_ptr<Frame>
-  call(const char* module, const char* name, Frame& parent, const OpNode& at);
-  std::unique_ptr<Frame>
   update(ValueId keys, ValueId values, Frame& parent, const OpNode& at);
   ValueId mask(const CausalAttention& a);
-  void insert(
-      Frame& frame,
-      const trace::Item& before,
-      std::vector<trace::Item> added);
   void keep(const CausalAttention& a);
 
   const OpNode* producer(ValueId id) const {
     return trace_.info(id).producer;
-  }
-  Value tensor(ValueId id) const {
-    return trace_.info(id).tensor;
-  }
-  mx::array array(ValueId id) const {
-    return torch::array_of(*torch::as_tensor(tensor(id)));
   }
 
   eval::Interpreter& interp_;
   Trace& trace_;
   const Evaluation& evaluation_;
   ValueId mask_ = 0;
-  int64_t caches_ = 0;
+  TraceEditor editor_{interp_, trace_};
 };
 
 std::optional<CausalAttention> KeyKeeper::next(const Frame& module) const {
@@ -235,44 +221,17 @@ ValueId KeyKeeper::heads_of(ValueId id) const {
   return found;
 }
 
-/// A value of the dtype and the names of another.
-ValueId KeyKeeper::define(ValueId like, const mx::array& array) {
-  trace::ValueInfo info = trace_.info(like);
-  info.tensor = Value(torch::make_tensor(interp_, array, info.dtype));
-  info.shape.assign(array.shape().begin(), array.shape().end());
-  info.parameter.clear();
-  info.producer = nullptr;
-  trace_.values.push_back(std::move(info));
-  return static_cast<ValueId>(trace_.values.size() - 1);
-}
-
-OpNode KeyKeeper::operation(
-    const char* name,
-    ValueId input,
-    const std::vector<Value>& more) {
-  OpNode out;
-  out.op = torch::find_op(name);
-  out.args = {tensor(input)};
-  out.args.insert(out.args.end(), more.begin(), more.end());
-  out.inputs = {input};
-  const Value made = torch::run_op(interp_, *out.op, out.args);
-  out.outputs = {define(input, torch::array_of(*torch::as_tensor(made)))};
-  out.result = tensor(out.outputs[0]);
-  if (const OpNode* before = producer(input)) {
-    out.span = before->span;
-  }
-  return out;
-}
-
 /// Keys (B, H, S, D) of those that are made (B, H, D, S).
 OpNode KeyKeeper::turned(ValueId id) {
   const OpNode* op = producer(id);
   if (!named(op, {"permute"})) {
-    return operation("transpose", id, {Value::integer(-2), Value::integer(-1)});
+    return editor_.operation(
+        "transpose", id, {Value::integer(-2), Value::integer(-1)});
   }
   std::vector<Value> dims = op->args[1].get<eval::Tuple>()->items;
   std::swap(dims.at(2), dims.at(3));
-  return operation("permute", op->inputs[0], {eval::tuple(std::move(dims))});
+  return editor_.operation(
+      "permute", op->inputs[0], {eval::tuple(std::move(dims))});
 }
 
 /// What the source made of `from`, made of `to`.
@@ -286,34 +245,12 @@ ValueId KeyKeeper::again(
   }
   OpNode copy = *producer(id);
   const ValueId input = again(copy.inputs[0], from, to, made);
-  copy.args[0] = tensor(input);
+  copy.args[0] = editor_.tensor(input);
   copy.inputs = {input};
-  copy.outputs = {define(id, array(id))};
-  copy.result = tensor(copy.outputs[0]);
+  copy.outputs = {editor_.define(id, editor_.array(id))};
+  copy.result = editor_.tensor(copy.outputs[0]);
   const ValueId out = copy.outputs[0];
   made.emplace_back(std::move(copy));
-  return out;
-}
-
-/// A call of the library's, by the name of a function or "Class.method".
-std::unique_ptr<Frame> KeyKeeper::call(
-    const char* module,
-    const char* name,
-    Frame& parent,
-    const OpNode& at) {
-  Value function(interp_.import_module(module));
-  const std::string path = name;
-  for (size_t from = 0; from < path.size();) {
-    const size_t dot = std::min(path.find('.', from), path.size());
-    const std::string part = path.substr(from, dot - from);
-    function = interp_.getattr(function, part.c_str());
-    from = dot + 1;
-  }
-  auto out = std::make_unique<Frame>();
-  out->function = eval::Ref<eval::Function>(function.get<eval::Function>());
-  out->args.resize(out->function->code->signature.params.size());
-  out->parent = &parent;
-  out->call = at.span;
   return out;
 }
 
@@ -322,19 +259,17 @@ std::unique_ptr<Frame> KeyKeeper::update(
     ValueId values,
     Frame& parent,
     const OpNode& at) {
-  auto out = call("transformers.cache_utils", "Cache.update", parent, at);
-  const Value layer = Value::integer(caches_++);
-  std::vector<Value> args{Value::none(), tensor(keys), tensor(values), layer};
-  std::move(args.begin(), args.end(), out->args.begin());
-  out->inputs = {keys, values};
+  auto out = editor_.update(keys, values, parent, at.span);
   for (ValueId id : out->inputs) {
-    const auto& item = out->items.emplace_back(operation("clone", id, {}));
+    const auto& item =
+        out->items.emplace_back(editor_.operation("clone", id, {}));
     const auto& op = std::get<OpNode>(item);
     out->outputs.push_back(op.outputs[0]);
     trace_.values[op.outputs[0]].producer = &op;
     trace_.values[op.outputs[0]].frame = out.get();
   }
-  out->result = eval::tuple({tensor(out->outputs[0]), tensor(out->outputs[1])});
+  out->result = eval::tuple(
+      {editor_.tensor(out->outputs[0]), editor_.tensor(out->outputs[1])});
   return out;
 }
 
@@ -344,17 +279,17 @@ ValueId KeyKeeper::mask(const CausalAttention& a) {
   if (mask_) {
     return mask_;
   }
-  auto frame = call(
+  auto frame = editor_.call(
       "transformers.masking_utils",
       "create_causal_mask",
       trace_.root,
-      *a.scores);
+      a.scores->span);
   constexpr float kShut = -3.3895314e38f;  // of bfloat16 too
   const int length = static_cast<int>(evaluation_.length);
   const int batch = static_cast<int>(evaluation_.batch);
   const auto open = mx::tri(length, length, 0, mx::bool_);
   const auto numbers = mx::where(open, mx::array(0.0f), mx::array(kShut));
-  mask_ = define(
+  mask_ = editor_.define(
       a.bare,
       mx::astype(
           mx::broadcast_to(numbers, {batch, 1, length, length}),
@@ -362,37 +297,11 @@ ValueId KeyKeeper::mask(const CausalAttention& a) {
   trace_.values[mask_].names = {base::Symbol("mask")};
   trace_.values[mask_].frame = frame.get();
   frame->outputs = {mask_};
-  frame->result = tensor(mask_);
+  frame->result = editor_.tensor(mask_);
   std::vector<trace::Item> items;
   items.emplace_back(std::move(frame));
-  insert(trace_.root, trace_.root.items.front(), std::move(items));
+  editor_.insert(trace_.root, trace_.root.items.front(), std::move(items));
   return mask_;
-}
-
-/// Puts items before another; operations keep being found by what they make.
-void KeyKeeper::insert(
-    Frame& frame,
-    const trace::Item& before,
-    std::vector<trace::Item> added) {
-  std::deque<trace::Item> items;
-  std::set<const OpNode*> moved{nullptr};
-  for (trace::Item& item : frame.items) {
-    if (&item == &before) {
-      std::move(added.begin(), added.end(), std::back_inserter(items));
-    }
-    moved.insert(std::get_if<OpNode>(&item));
-    items.push_back(std::move(item));
-  }
-  frame.items = std::move(items);
-  for (const trace::Item& item : frame.items) {
-    const auto* op = std::get_if<OpNode>(&item);
-    for (ValueId id : op ? op->outputs : std::vector<ValueId>{}) {
-      if (moved.contains(producer(id))) {
-        trace_.values[id].producer = op;
-        trace_.values[id].frame = &frame;
-      }
-    }
-  }
 }
 
 /// The frame in which an operation stands, and as which of its items.
@@ -430,7 +339,7 @@ void KeyKeeper::keep(const CausalAttention& a) {
   const ValueId all_keys = kept->outputs[0], all_values = kept->outputs[1];
   items.emplace_back(std::move(kept));
   if (turns) {
-    items.emplace_back(operation(
+    items.emplace_back(editor_.operation(
         "transpose", all_keys, {Value::integer(-2), Value::integer(-1)}));
     scores.inputs[1] = std::get<OpNode>(items.back()).outputs[0];
   } else {
@@ -438,16 +347,17 @@ void KeyKeeper::keep(const CausalAttention& a) {
   }
   product.inputs[second] =
       again(product.inputs[second], values, all_values, items);
-  scores.args[1] = tensor(scores.inputs[1]);
-  product.args[second] = tensor(product.inputs[second]);
+  scores.args[1] = editor_.tensor(scores.inputs[1]);
+  product.args[second] = editor_.tensor(product.inputs[second]);
   OpNode& hiding = mine(*a.hiding);
   if (fused) {
-    hiding.args[hiding.op->param("attn_mask")] = tensor(all);
+    hiding.args[hiding.op->param("attn_mask")] = editor_.tensor(all);
     hiding.args[hiding.op->param("is_causal")] = Value::boolean(false);
     hiding.inputs.push_back(all);
   } else {
     hiding.op = torch::find_op("add");
-    hiding.args = {tensor(a.bare), tensor(all), Value::integer(1)};
+    hiding.args = {
+        editor_.tensor(a.bare), editor_.tensor(all), Value::integer(1)};
     hiding.inputs = {a.bare, all};
   }
   for (Frame* f = frame; f; f = f->parent) {
@@ -457,7 +367,7 @@ void KeyKeeper::keep(const CausalAttention& a) {
       f->inputs.push_back(all);
     }
   }
-  insert(*frame, *at, std::move(items));
+  editor_.insert(*frame, *at, std::move(items));
 }
 
 }  // namespace

@@ -225,67 +225,15 @@ std::vector<Change> before_copies(
   return changes;
 }
 
-namespace {
-
-/// torch.cat([before, new], dim=-2) of keys or values; the new ones.
-ValueId appended(const Trace& trace, const Change& change) {
-  const OpNode* cat = trace.info(change.after).producer;
-  if (!change.own || !change.before || !cat || cat->op->name != "cat" ||
-      cat->inputs.size() != 2 || cat->inputs[0] != change.before) {
-    return 0;
-  }
-  const Value& dim = cat->args[static_cast<size_t>(cat->op->param("dim"))];
-  const auto rank = static_cast<int64_t>(trace.info(change.after).shape.size());
-  return rank == 4 && dim.is_int() && (dim.as_int() + rank) % rank == rank - 2
-             ? cat->inputs[1]
-             : 0;
-}
-
-/// What appends to a cache of the model's own, and answers all that is in it,
-/// is what the library's does to keys and values.
-std::set<ValueId> take_keys(
-    eval::Interpreter& interp,
-    Trace& trace,
-    const std::vector<Change>& changes) {
-  std::map<const Frame*, std::vector<const Change*>> calls;
-  for (const Change& change : changes) {
-    const Frame* call = trace.info(change.after).frame;
-    const auto has = [](const std::vector<ValueId>& ids, ValueId id) {
-      return std::find(ids.begin(), ids.end(), id) != ids.end();
-    };
-    const ValueId added = appended(trace, change);
-    if (added && call && call->function && !call->is_module() &&
-        has(call->inputs, added) && has(call->outputs, change.after)) {
-      calls[call].push_back(&change);
-    }
-  }
-  std::set<ValueId> out;
-  const Value library(interp.import_module(kCaches));
-  for (const auto& [call, kept] : calls) {
-    if (kept.size() == 2 && call->outputs.size() == 2) {
-      const Value update =
-          interp.getattr(interp.getattr(library, "Cache"), "update");
-      const_cast<Frame*>(call)->function =
-          eval::Ref<eval::Function>(update.get<eval::Function>());
-      out.insert({kept[0]->after, kept[1]->after});
-    }
-  }
-  return out;
-}
-
-}  // namespace
-
 bool normalise_states(
     eval::Interpreter& interp,
     Trace& trace,
     const std::vector<Change>& changes,
     ValueId ids) {
-  const std::set<ValueId> keys = take_keys(interp, trace, changes);
   const lift::Flows flows(trace, ids, 0, 0);
   for (const Change& change : changes) {
     Frame* module = change.own ? keeper_of(trace, change) : nullptr;
-    if (!module || keys.contains(change.after) ||
-        flows.of(change.after) != lift::Flow::Data) {
+    if (!module || flows.of(change.after) != lift::Flow::Data) {
       continue;
     }
     if (change.before) {

@@ -40,13 +40,6 @@ std::map<ValueId, std::vector<Read>> find_reads(const Trace& trace) {
   return out;
 }
 
-bool stands_in(const Frame* frame, const Frame& outer) {
-  while (frame && frame != &outer) {
-    frame = frame->parent;
-  }
-  return frame;
-}
-
 /// x[:, :, index] of one layer.
 struct LayerSlot {
   size_t axis;
@@ -313,6 +306,15 @@ void take_out(
   std::erase_if(ids, [&](ValueId id) { return values.contains(id); });
 }
 
+}  // namespace
+
+bool stands_in(const Frame* frame, const Frame& outer) {
+  while (frame && frame != &outer) {
+    frame = frame->parent;
+  }
+  return frame;
+}
+
 void take_out(
     eval::Interpreter& interp,
     Frame& frame,
@@ -324,8 +326,6 @@ void take_out(
   take_out(interp, args, frame.inputs, values);
   take_out(interp, {&frame.result, 1}, frame.outputs, values);
 }
-
-}  // namespace
 
 Frame* keeper_of(const Trace& trace, const Change& change) {
   return StateFinder(trace).keeper(change);

@@ -10,6 +10,9 @@ namespace portwright::emit {
 /// none.
 Frame* keeper_of(const Trace& trace, const KeptStates::Change& change);
 
+/// True for a call inside another, or for that one itself.
+bool stands_in(const Frame* frame, const Frame& outer);
+
 /// What a caller keeps for its layers becomes theirs, as if they kept it
 /// themselves: what it copies into a cache of its own, and each layer's slice
 /// of one tensor, x[:, :, i]. What the caller does for that is in the trace no
@@ -27,6 +30,12 @@ std::vector<KeptStates::Change> give_to_layers(
 std::vector<KeptStates::Change> layer_states(
     const Trace& trace,
     const std::vector<KeptStates::Change>& changes);
+
+/// Takes values out of what a call was given and what it answered.
+void take_out(
+    eval::Interpreter& interp,
+    Frame& frame,
+    const std::set<ValueId>& values);
 
 /// Takes the root's items past the first `items` out of a trace, which made the
 /// values from `first` on.

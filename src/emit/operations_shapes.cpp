@@ -1,3 +1,5 @@
+#include <regex>
+
 #include "emit/operation_rules.h"
 
 namespace portwright::emit {
@@ -96,14 +98,37 @@ Expression unflatten(Writer& w, const OpNode& op) {
        tuple_text(sizes)});
 }
 
+/// The axes of x in an order; one way after another is one way, or none.
+Expression in_order(const Expression& x, const std::vector<size_t>& order) {
+  static const std::regex kBefore(R"((.+)\.transpose\((\d(?:, \d)*)\))");
+  std::smatch before;
+  std::vector<size_t> axes = order;
+  std::string of = x.at(kPrimary);
+  if (x.precedence == kPrimary && std::regex_match(x.text, before, kBefore)) {
+    const std::string digits = before[2];
+    for (size_t& axis : axes) {
+      axis = static_cast<size_t>(digits.at(3 * axis) - '0');
+    }
+    of = before[1];
+    if (std::is_sorted(axes.begin(), axes.end())) {
+      return {of, kPrimary};
+    }
+  }
+  std::vector<std::string> texts;
+  for (size_t axis : axes) {
+    texts.push_back(std::to_string(axis));
+  }
+  return {of + ".transpose(" + join(texts) + ")", kPrimary};
+}
+
 Expression transposed(Writer& w, const OpNode& op, int64_t a, int64_t b) {
   const ValueId id = w.input_of(op, 0);
   const size_t rank = w.rank(id);
   const Expression x = w.operand_value(op, 0);
   if (rank == 4) {
-    std::vector<std::string> order{"0", "1", "2", "3"};
+    std::vector<size_t> order{0, 1, 2, 3};
     std::swap(order[a], order[b]);
-    return method(x, "transpose", order);
+    return in_order(x, order);
   }
   auto text = [&](int64_t axis) {
     const auto from_end = axis - static_cast<int64_t>(rank);
@@ -132,11 +157,11 @@ Expression matrix_transpose(Writer& w, const OpNode& op) {
 
 Expression permute(Writer& w, const OpNode& op) {
   const size_t rank = w.rank(w.input_of(op, 0));
-  std::vector<std::string> order;
+  std::vector<size_t> order;
   for (const Value& v : argument(op, "dims").get<eval::Tuple>()->items) {
-    order.push_back(std::to_string(axis_of(v, rank)));
+    order.push_back(static_cast<size_t>(axis_of(v, rank)));
   }
-  return method(input(w, op), "transpose", order);
+  return in_order(input(w, op), order);
 }
 
 Expression movedim(Writer& w, const OpNode& op) {

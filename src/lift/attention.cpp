@@ -21,6 +21,9 @@ double Attention::scale_value() const {
 
 namespace {
 
+/// The smallest number of float16, about the largest that hides a score.
+constexpr double kOutOfReach = -65504;
+
 /// In-place forms count as their functional ones.
 bool named(const OpNode* op, std::initializer_list<std::string_view> names) {
   if (!op) {
@@ -256,10 +259,26 @@ class AttentionSearch {
       found.biases.push_back(op->inputs[0]);
       return scores(op->inputs[1], found, depth + 1);
     }
-    if (named(op, {"to", "type_as", "float", "dropout", "view", "reshape"})) {
+    if (named(op, {"to", "type_as", "float", "dropout", "view", "reshape"}) ||
+        only_bounds_hidden(*op)) {
       return scores(op->inputs[0], found, depth + 1);
     }
     return false;
+  }
+
+  /// max(scores, m) of an m that no key's score that is read comes near.
+  bool only_bounds_hidden(const OpNode& op) const {
+    std::optional<Value> bound;
+    if (named(&op, {"max", "maximum"}) && op.inputs.size() == 2) {
+      bound = made_number(interp_, trace_, op.inputs[1]);
+    } else if (named(&op, {"clamp", "clamp_min"}) && op.inputs.size() == 1) {
+      const int max = op.op->param("max");
+      const Value& min = op.args[op.op->param("min")];
+      if (min.is_number() && (max < 0 || op.args[max].is_none())) {
+        bound = min;
+      }
+    }
+    return bound && bound->as_double() <= kOutOfReach;
   }
 
   /// scores * factor, or cap * tanh(scores / cap).

@@ -82,15 +82,12 @@ class MadeMasks {
         info.shape != torch::Sizes{mask[0], 1, length_, mask[1]}) {
       return false;
     }
-    const Frame* frame = info.frame;
-    for (const Frame* f = frame; f; f = f->parent) {
+    for (const Frame* f = info.frame; f; f = f->parent) {
       if (is_mask_function(*f)) {
         return false;
       }
     }
-    while (frame->parent && !frame->is_module()) {
-      frame = frame->parent;
-    }
+    const Frame* frame = module_of(info.frame);
     const auto [it, fresh] = shared_.try_emplace(frame, false);
     if (fresh) {
       it->second = attending_modules(*frame) > 1;
@@ -99,6 +96,16 @@ class MadeMasks {
     const auto& inputs = info.producer->inputs;
     const bool of_mask = inputs.size() == 1 && flows_.window_of(inputs[0]);
     return it->second || (updates_keys(*frame) && !of_mask);
+  }
+
+  /// One that holds no parameters is a part of the module around it.
+  const Frame* module_of(const Frame* frame) {
+    const bool fresh = modules_.try_emplace(frame, frame).second;
+    if (fresh && frame->parent &&
+        (!frame->is_module() || parameter_count(trace_, frame->path) == 0)) {
+      modules_[frame] = module_of(frame->parent);
+    }
+    return modules_[frame];
   }
 
   /// Tokens of padding on the left of a row.
@@ -182,6 +189,7 @@ class MadeMasks {
   int64_t length_;
   const Flows& flows_;
   std::map<const Frame*, bool> shared_;
+  std::map<const Frame*, const Frame*> modules_;
 };
 
 }  // namespace

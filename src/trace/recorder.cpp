@@ -316,6 +316,11 @@ void Recorder::on_op(
     stored.outputs.push_back(
         same_object && !op.in_place ? t->value_id : define(*t, &stored));
   }
+  if (op.name == "squeeze_" || op.name == "unsqueeze_") {
+    // Nothing was written: the tensor has another shape from now on.
+    stored.op = torch::find_op(op.name.substr(0, op.name.size() - 1));
+    return;
+  }
   if (op.in_place && torch::as_tensor(stored.args[0])) {
     store_through(*torch::as_tensor(stored.args[0]), stored.span);
   }

@@ -22,7 +22,7 @@ def style(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["complex_rotation", "parallel_streams", "uneven_layers"]
+    "name", ["complex_rotation", "parallel_streams", "turned_keys", "uneven_layers"]
 )
 def test_it_computes_what_torch_does(name, style, proven_with_own_code):
     proven_with_own_code(style(name))
@@ -42,6 +42,20 @@ def test_attention_is_fused_whatever_it_is_written_with(style, emitted_from):
     assert "scaled_dot_product_attention(" in text
     assert "einsum" not in text
     assert "traditional=True" in text
+
+
+def test_pairs_that_a_caller_keeps_become_a_cache(style, emitted_from):
+    text = emitted_from(style("turned_keys"))
+    assert "keys, values = cache.update_and_fetch(keys, values)" in text
+    # Laid out for the cache once, and not for the source's own as well.
+    assert "values.reshape(B, L, self.heads, self.width).transpose(0, 2, 1, 3)" in text
+    assert "scaled_dot_product_attention(" in text
+
+
+def test_what_bounds_hidden_scores_alone_is_no_part_of_attention(style, emitted_from):
+    text = emitted_from(style("tuple_cache"))
+    assert "scaled_dot_product_attention(" in text
+    assert "mx.maximum" not in text
 
 
 def test_sizes_of_bare_weights_are_fields(style, emitted_from):

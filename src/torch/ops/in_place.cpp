@@ -59,23 +59,27 @@ Value setitem(Call& call) {
   return call.args[0];
 }
 
-/// Same elements under another shape, the tensor itself.
-Value squeeze_in_place(Call& call) {
+/// Same elements under another shape, the tensor itself: whoever watches knows
+/// it by the value it was.
+Value become(Call& call, const char* shaped) {
   Tensor& self = call.self();
   const Value args[] = {call.args[0], call.args[1]};
-  Call inner(call.interp, call.state, *find_op("squeeze"), args);
+  Call inner(call.interp, call.state, *find_op(shaped), args);
   const Value view = inner.op.body(inner);
+  const auto id = self.value_id;
+  const auto version = self.value_version;
   self.rebind(*as_tensor(view));
+  self.value_id = id;
+  self.value_version = version;
   return call.args[0];
 }
 
+Value squeeze_in_place(Call& call) {
+  return become(call, "squeeze");
+}
+
 Value unsqueeze_in_place(Call& call) {
-  Tensor& self = call.self();
-  const Value args[] = {call.args[0], call.args[1]};
-  Call inner(call.interp, call.state, *find_op("unsqueeze"), args);
-  const Value view = inner.op.body(inner);
-  self.rebind(*as_tensor(view));
-  return call.args[0];
+  return become(call, "unsqueeze");
 }
 
 constexpr OpSpec kInPlaceOps[] = {

@@ -1,5 +1,7 @@
 """Ports known to be right pass; with one bug planted, verify fails and says where."""
 
+import re
+
 import pytest
 
 from .conftest import check_of
@@ -133,6 +135,49 @@ def test_float32_inside_a_bfloat16_model_is_found(checkpoint, plant, verify):
     found = check_of(results, "dtype")
     assert found["status"] == "fail"
     assert (found["place"]["layer"], found["place"]["module"]) == (0, "self_attn")
+
+
+@pytest.mark.parametrize(
+    "old, new, what, line, module",
+    [
+        (
+            r"(self\.post_attention_layernorm)\(h\)",
+            r"\1((h + 8) - 8)",
+            r"what model\.layers\.\d\.post_attention_layernorm is given errs",
+            "r = self.mlp(self.post_attention_layernorm((h + 8) - 8))",
+            None,
+        ),
+        (
+            r"out = h \+ r",
+            "out = ((h + 8) - 8) + r",
+            r"what model\.layers\.\d makes of its modules' answers errs",
+            "def __call__(",
+            None,
+        ),
+        (
+            r"self\.o_proj\(output\)",
+            "self.o_proj((output + 8) - 8)",
+            r"what model\.layers\.\d\.self_attn\.o_proj is given errs",
+            "return self.o_proj((output + 8) - 8)",
+            "self_attn",
+        ),
+    ],
+    ids=["before-a-norm", "in-a-residual", "before-a-projection"],
+)
+def test_roundings_between_modules_are_found(
+    old, new, what, line, module, checkpoint, plant, verify
+):
+    """Within the noise in float32, and right in every module that is called."""
+    port = plant("qwen3", (old, new))
+    results = verify(checkpoint("qwen3"), port, ["logits", "bfloat16"])
+    assert check_of(results, "logits")["status"] == "pass"
+    found = check_of(results, "bfloat16")
+    assert found["status"] in ("warn", "fail")
+    assert re.search(what, found["reason"])
+    place = found["place"]
+    assert place["module"] == module
+    lines = port.read_text().splitlines()
+    assert lines[place["port_line"] - 1].strip() == line
 
 
 def test_sanitize_that_runs_twice_is_found(checkpoint, plant, verify):

@@ -49,6 +49,20 @@ def _replace_first(args, kwargs, array, mx):
     return args, kwargs
 
 
+def _replace_answer(result, array, mx):
+    """A module's result with its first array replaced, where the shapes allow."""
+    if isinstance(result, mx.array):
+        fits = _fits(result, array)
+        return array.reshape(result.shape).astype(result.dtype) if fits else result
+    if isinstance(result, (tuple, list)):
+        parts = list(result)
+        for i, part in enumerate(parts):
+            if isinstance(part, mx.array):
+                parts[i] = _replace_answer(part, array, mx)
+                return type(result)(parts) if type(result) in (tuple, list) else result
+    return result
+
+
 def _replace_mask(cls, args, kwargs, allowed, mx):
     """args and kwargs with the argument `mask` saying what is `allowed`, in the
     form that it has."""
@@ -78,7 +92,8 @@ def _stacked(module, mx):
 class Instrument:
     """Records `in:PATH`, `out:PATH` and, of modules that are told which experts
     to use, `routes:PATH` and their number `experts:PATH`; a repeated call adds
-    `#2`, `#3`."""
+    `#2`, `#3`. Injected are `in:PATH`, `mask:PATH`, and `out:PATH` after the module's
+    own has been recorded."""
 
     entered = None  # the one that records now
 
@@ -145,6 +160,9 @@ class Instrument:
             result = cls.__call__(module, *args, **kwargs)
             watch._store("out:" + key, first_array(result, mx))
             watch._store_choice(key, result)
+            answer = watch.inject.get(f"{watch.prefix}out:{key}")
+            if answer is not None:
+                result = _replace_answer(result, answer, mx)
             return result
 
         return type(

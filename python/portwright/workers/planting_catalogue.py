@@ -79,6 +79,14 @@ def norm_dropped(node, scope):
         yield f"dropped-norm-{made}", node, f"({scope.source(node.args[0])})"
 
 
+def rounded_between(node, scope):
+    """Harmless in float32; a dtype with few digits keeps little of the value."""
+    made = called_own(node)
+    if scope.is_call and made and "Norm" in scope.made.get(made, "") and node.args:
+        given = node.args[0]
+        yield f"rounded-before-{made}", given, f"({scope.source(given)} + 8) - 8"
+
+
 def gate_and_up(node, scope):
     if not scope.is_call:
         return
@@ -304,6 +312,7 @@ PATTERNS = [
     rope_dropped,
     norm_offset,
     norm_dropped,
+    rounded_between,
     gate_and_up,
     activation,
     softcap,

@@ -144,6 +144,50 @@ class Feed:
             handle.remove()
 
 
+class Answer:
+    """Has modules, while it is entered, answer what they did in another run; what
+    they made themselves is in `tensors` as `out:PATH`."""
+
+    def __init__(self, model, answers, torch):
+        self.torch = torch
+        self.tensors = {}
+        self._handles = [
+            module.register_forward_hook(self._hook(path, answers[path].float()))
+            for path, module in model.named_modules()
+            if path in answers
+        ]
+
+    def _hook(self, path, given):
+        calls = {"n": 0}
+
+        def replaced(value):
+            fits = value.shape == given.shape and value.is_floating_point()
+            return given if fits else value
+
+        def after(module, args, output):
+            calls["n"] += 1
+            whole = self.torch.is_tensor(output)
+            parts = [output] if whole else output
+            if calls["n"] > 1 or not isinstance(parts, (tuple, list)):
+                return None
+            at = next((i for i, p in enumerate(parts) if self.torch.is_tensor(p)), None)
+            if at is None or replaced(parts[at]) is parts[at]:
+                return None
+            self.tensors["out:" + path] = parts[at].detach().clone()
+            if whole:
+                return given
+            return type(output)([*parts[:at], given, *parts[at + 1 :]])
+
+        return after
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for handle in self._handles:
+            handle.remove()
+
+
 class Reference:
     """One loaded model and the ways the battery runs it."""
 
@@ -278,14 +322,41 @@ class Reference:
         logits = torch.stack(result.logits, dim=1)
         return {"logits": logits.contiguous(), **record.tensors}, record.order
 
+    def _widened(self, low):
+        """The weights of `low`, rounded as they are, in float32."""
+        import copy
+
+        exact = Reference.__new__(Reference)
+        exact.torch, exact.model = self.torch, copy.deepcopy(self.model)
+        rounded = {k: v.float() for k, v in low.model.state_dict().items()}
+        exact.model.load_state_dict(rounded)
+        return exact
+
+    def between(self, folder, ids, low, paths):
+        """What lies between modules, in float32: of those in `paths` each answers
+        what it did in bfloat16, as `low_precision` left it in the file `low` before.
+
+        Returns ({"in:PATH", "out:PATH"}, order): what modules were given and made,
+        `out` of those alone whose answer was another's.
+        """
+        from safetensors.torch import load_file
+
+        torch = self.torch
+        tensors = load_file(low)
+        answers = {p: tensors[f"low:{p}"] for p in paths if f"low:{p}" in tensors}
+        exact = self._widened(Reference(folder, "bfloat16", self.trusted))
+        with Answer(exact.model, answers, torch) as answer:
+            seen, order = exact.forward(ids, None, ".*", self._low_needs_cache)
+        given = {k: v for k, v in seen.items() if k.startswith("in:")}
+        given = {k: v for k, v in given.items() if v.is_floating_point()}
+        return {**given, **answer.tensors}, order
+
     def low_precision(self, folder, ids):
         """Each module in bfloat16, and in float32 on the same inputs and weights.
 
         Returns ({"in:PATH", "low:PATH", "exact:PATH", "logits"}, order), what is
         low in its own dtype.
         """
-        import copy
-
         torch = self.torch
         low = Reference(folder, "bfloat16", self.trusted)
         use_cache = False
@@ -295,10 +366,8 @@ class Reference:
             # Only its cache may know the dtype of a recurrence's first states.
             use_cache = True
             tensors, order = low.forward(ids, capture=".*", use_cache=True)
-        exact = Reference.__new__(Reference)
-        exact.torch, exact.model = torch, copy.deepcopy(self.model)
-        rounded = {k: v.float() for k, v in low.model.state_dict().items()}
-        exact.model.load_state_dict(rounded)
+        self._low_needs_cache = use_cache
+        exact = self._widened(low)
         with Feed(exact.model, tensors, torch):
             fed, _ = exact.forward(ids, capture=".*", use_cache=use_cache)
         out = {"logits": tensors["logits"]}

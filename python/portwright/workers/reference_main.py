@@ -127,6 +127,9 @@ class Service:
     def low_precision(self, model, folder, ids, out):
         return self._write(*self._model(model).low_precision(folder, ids), out)
 
+    def between(self, model, folder, ids, low, paths, out):
+        return self._write(*self._model(model).between(folder, ids, low, paths), out)
+
     def shutdown(self):
         return "bye"
 

@@ -1,6 +1,7 @@
 """Models that do not fit: streamed weights give the same verdict and numbers, within
 bounds, and leave nothing behind."""
 
+import contextlib
 import json
 import os
 import resource
@@ -172,6 +173,61 @@ def test_streaming_bounds_memory(large, root, tmp_path):
     memory = streamed["memory"]
     assert memory["streamed"] and memory["there_bytes"] == 1e9
     assert "Memory: both sides" in (tmp_path / "streamed" / "report.md").read_text()
+
+
+@pytest.fixture
+def limited(tmp_path):
+    """Puts a limit of memory on what `sh -c` is given: a control group of the kernel,
+    of version 1 or 2. Its end is to be read from `killed`."""
+    groups = Path("/sys/fs/cgroup")
+    version_1 = (groups / "memory").is_dir()
+    group = groups / ("memory" if version_1 else "") / f"portwright-{os.getpid()}"
+    names = ("memory.limit_in_bytes" if version_1 else "memory.max", "cgroup.procs")
+    try:
+        group.mkdir()
+        limit = group / names[0]
+        limit.write_text(limit.read_text().strip())  # as root, and if it is there
+    except OSError as error:
+        if group.is_dir():
+            group.rmdir()
+        pytest.skip(f"no control group of memory can be made here: {error}")
+
+    def run(size, *command):
+        limit.write_text(str(size))
+        enter = f'echo $$ > {group / names[1]} && exec "$@"'
+        done = subprocess.run(
+            ["sh", "-c", enter, "sh", *map(str, command)],
+            env={**os.environ, "PORTWRIGHT_NO_BUILD": "1"},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        told = group / ("memory.oom_control" if version_1 else "memory.events")
+        counts = dict(line.split() for line in told.read_text().splitlines())
+        return done, int(counts["oom_kill"])
+
+    yield run
+    for _ in range(100):
+        with contextlib.suppress(OSError):
+            group.rmdir()
+            return
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_streaming_stays_below_the_limit_of_a_control_group(
+    large, root, limited, tmp_path
+):
+    """The limit is seen, and the kernel kills nobody; held whole, somebody."""
+    command = (root / "portwright", "verify", large, "--checks", "weights,logits")
+    done, killed = limited(750_000_000, *command, "--json", "-o", tmp_path / "streamed")
+    assert (done.returncode, killed) == (0, 0), done.stderr
+    assert "0.7 GB are there: weights are streamed" in done.stderr
+    assert json.loads(done.stdout)["verdict"] == "pass"
+    whole = (*command, "--memory", 4, "-o", tmp_path / "whole")
+    done, killed = limited(750_000_000, *whole)
+    assert done.returncode == 4 and killed
+    assert "worker died" in done.stderr
 
 
 def test_what_does_not_fit_and_may_not_be_streamed(large, portwright, tmp_path):

@@ -1,10 +1,22 @@
 """Loads a transformers model whose weights lie on disk, not in memory."""
 
 import contextlib
+import ctypes
 import os
 
 from .protocol import WorkerError
 from .scratch import Scratch
+
+
+_M_MMAP_THRESHOLD = -3  # malloc.h of glibc
+
+
+def return_what_is_freed():
+    """Has malloc take large blocks from the system, and give them back: glibc would
+    keep those of the first tensors for later ones, and soon all of them."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 @contextlib.contextmanager
@@ -24,6 +36,7 @@ def weights_on_disk(folder, torch):
             "core_model_loading.set_param_for_module: its weights cannot be streamed",
         ) from error
     scratch = Scratch(folder, torch)
+    return_what_is_freed()
 
     def put_on_disk(model, name, value, *args, **kwargs):
         is_parameter = isinstance(value, torch.nn.Parameter)

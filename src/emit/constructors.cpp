@@ -1,3 +1,4 @@
+#include "emit/latents.h"
 #include "emit/module_writer.h"
 #include "emit/operations.h"
 #include "lift/affine.h"
@@ -272,6 +273,11 @@ std::string constructor_of(
     return *affine;
   }
   ClassText text = ModuleWriter(context, frame).write(outputs);
+  if (const auto latent = keep_latents(text)) {
+    context.needs_mask_array = true;
+    context.imports.insert("mla:MultiLinear");
+    add_unknown(context.latents, *latent);
+  }
   std::string made = text.name + "(args" + kIndexMark;
   for (const auto& size : size_parameters(context, module, text)) {
     made += ", " + size;

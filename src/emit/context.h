@@ -77,6 +77,13 @@ struct ExpertWeights {
   lift::Experts experts;
 };
 
+/// A layer that made keys and values of latents: nn.Linear(rank,
+/// heads * (nope + values)), sizes in terms of ModelArgs.
+struct Latent {
+  std::string layer, heads, rank, nope, values;
+  bool operator==(const Latent&) const = default;
+};
+
 /// A choice of the source that the file has made for good: a statement of
 /// ModelArgs.__post_init__ refuses every config that would choose otherwise.
 struct Guard {
@@ -123,6 +130,7 @@ class Context {
   /// In order of first need; before they are merged, one for each instance.
   std::vector<ClassText> classes;
   std::vector<ExpertWeights> experts;
+  std::vector<Latent> latents;
   std::set<std::string> convolutions;  // attributes that hold one
   std::string layers_path;             // "model.layers"
   std::vector<Carried> carried;

@@ -4,6 +4,7 @@
 #include "emit/activations.h"
 #include "emit/gaps.h"
 #include "emit/guards.h"
+#include "emit/latents.h"
 #include "emit/mask_functions.h"
 #include "emit/matrices.h"
 #include "emit/model_writer.h"
@@ -139,6 +140,9 @@ void gather(const std::vector<Context*>& drafts) {
         draft->convolutions.begin(), draft->convolutions.end());
     for (const Guard& guard : draft->guards) {
       add_guard(all.guards, guard);
+    }
+    for (const Latent& latent : draft->latents) {
+      add_unknown(all.latents, latent);
     }
     for (const auto& experts : draft->experts) {
       const bool known = std::any_of(

@@ -4,6 +4,7 @@
 #include "emit/emit.h"
 #include "emit/expert_weights.h"
 #include "emit/expression.h"
+#include "emit/latents.h"
 #include "emit/own_elements.h"
 #include "emit/shared_weights.h"
 
@@ -242,7 +243,7 @@ std::string write_sanitize(Context& context, const std::string& moves) {
             ".weight\") and v.shape[-1] != 1 else v for k, v in "
             "weights.items()}\n";
   }
-  body += moves;
+  body += moves + latent_code(context.latents);
   if (const auto unread = unread_buffers(context); !unread.empty()) {
     body += "    unread = " + tuple_of(unread) +
             "\n    weights = {k: v for k, v in weights.items() if not "

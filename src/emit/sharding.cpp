@@ -237,6 +237,12 @@ class Method {
     };
     const char* sharding =
         layer.style == Style::Columns ? "all-to-sharded" : "sharded-to-all";
+    if (layer.style == Style::Heads) {
+      // Quantized, it has scales and biases by head too.
+      out.push_back(path + ".apply(lambda w: mx.split(w, N)[group.rank()])");
+      counts_ = true;
+      return out;
+    }
     std::string summed = layer.style == Style::Rows ? path : "";
     if (layer.style == Style::Experts) {
       in_place(path + ".gate_proj", "all-to-sharded");

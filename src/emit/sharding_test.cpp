@@ -69,6 +69,44 @@ std::string method(std::vector<ClassText> classes) {
   return write_sharding(classes, "model.layers").method;
 }
 
+TEST(Sharding, MatricesByHeadGoByHeads) {
+  const ClassText attention = made(
+      "Attention",
+      {"self.head_dim = args.head_dim",
+       "self.scale = args.head_dim**-0.5",
+       "self.q = nn.Linear(args.dim, args.heads * args.head_dim, bias=False)",
+       "self.kv = nn.Linear(args.dim, args.rank, bias=False)",
+       "self.embed_q = MultiLinear(args.head_dim, args.rank, args.heads)",
+       "self.unembed_out = MultiLinear(args.rank, args.v, args.heads)",
+       "self.o = nn.Linear(args.heads * args.v, args.dim, bias=False)"},
+      {"B, L, _ = x.shape",
+       "q = self.q(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)",
+       "kv = self.kv(x).reshape(B, 1, L, self.rank)",
+       "if cache is not None:",
+       "    kv, _ = cache.update_and_fetch(kv, kv)",
+       "if L == 1:",
+       "    h = scaled_dot_product_attention(self.embed_q(q), kv, kv, "
+       "cache=cache, scale=self.scale, mask=mask)",
+       "    h = self.unembed_out(h)",
+       "else:",
+       "    h = scaled_dot_product_attention(q, self.embed_q(kv, "
+       "transpose=False), self.unembed_out(kv), cache=cache, "
+       "scale=self.scale, mask=mask)",
+       "return self.o(h.transpose(0, 2, 1, 3).reshape(B, L, -1))"},
+      {"x: mx.array",
+       "mask: Optional[mx.array] = None",
+       "cache: Optional[Any] = None"});
+  const std::string text = method(model(attention, kMlp));
+  for (const char* line :
+       {"layer.attn.embed_q.apply(lambda w: mx.split(w, N)[group.rank()])",
+        "layer.attn.unembed_out.apply(lambda w: mx.split(w, N)[group.rank()])",
+        "layer.attn.q = shard_linear(layer.attn.q, \"all-to-sharded\"",
+        "layer.attn.o = shard_linear(layer.attn.o, \"sharded-to-all\""}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("layer.attn.kv")));  // what all heads read
+}
+
 TEST(Sharding, SplitsByHeadsAndByColumns) {
   const std::string text = method(model(kAttention, kMlp));
   for (const char* line :

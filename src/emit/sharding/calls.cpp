@@ -133,14 +133,20 @@ Spread Reading::call_function(
     return joined(all);
   }
   if (function == "scaled_dot_product_attention" && args.size() >= 3) {
+    std::vector<Spread> apart;
     for (size_t i = 0; i < all.size(); ++i) {
-      const bool fits = i < 3 ? all[i].kind == Kind::Split && all[i].axis == -3
-                              : all[i].kind == Kind::Free;
-      if (!fits) {
+      const bool by_head = all[i].kind == Kind::Split && all[i].axis == -3;
+      const bool shared = i == 0  ? false
+                          : i < 3 ? all[i].one_head
+                                  : all[i].kind == Kind::Free;
+      if (!by_head && !shared) {
         conflict(all);
       }
+      if (by_head) {
+        apart.push_back(all[i]);
+      }
     }
-    Spread out = joined({args[0], args[1], args[2]});
+    Spread out = joined(apart);
     out.rank = 4;
     return out;
   }
@@ -197,7 +203,13 @@ Spread Reading::call_method(const ast::Call& call, Scope& scope) {
     for (const Spread& s : args) {
       needs_whole(s);
     }
-    return v.kind == Kind::Several ? kWhole : v;
+    Spread out = v.kind == Kind::Several ? kWhole : v;
+    if (method == "reshape") {
+      out.one_head = args.size() == 4 && integer(*call.args[1]) == 1;
+    } else {
+      out.one_head = v.one_head && (method == "swapaxes" || method == "astype");
+    }
+    return out;
   }
   if (method == "astype") {
     return v;

@@ -134,6 +134,7 @@ void Reading::run_if(const ast::Conditional& s, Scope& scope) {
       }
     } else {
       it->second.makers.insert(spread.makers.begin(), spread.makers.end());
+      it->second.one_head = it->second.one_head && spread.one_head;
     }
   }
   if (when.answer && scope.answer && !(*when.answer == *scope.answer)) {

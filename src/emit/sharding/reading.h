@@ -78,6 +78,8 @@ class Reading {
   void add(const std::string& path, Splits::Layer layer);
   Spread
   linear(const std::string& path, const Spread& x, bool bias, bool in_place);
+  /// A MultiLinear layer, of which each machine has some heads' matrices.
+  Spread by_head(const std::string& path, const Spread& x);
   Spread
   experts(const std::string& path, bool bias, const std::vector<Spread>& all);
 

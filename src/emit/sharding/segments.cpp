@@ -183,6 +183,9 @@ Spread Reading::call_module(
     needs_whole(args[1]);
     return linear(path, args[0], made.bias, true);
   }
+  if (maker == "MultiLinear" && !args.empty()) {
+    return by_head(path, args[0]);
+  }
   if (maker == "SwitchGLU") {
     return experts(path, made.bias, all);
   }
@@ -190,7 +193,10 @@ Spread Reading::call_module(
     return this->call(*inner, path + ".", args, keywords);
   }
   if (std::none_of(all.begin(), all.end(), is_split)) {
-    return kWhole;
+    Spread out = kWhole;
+    out.one_head = !args.empty() && args[0].one_head &&
+                   (is_norm(maker) || is_rope(makers));
+    return out;
   }
   if (maker == "ACTIVATIONS") {
     return joined(all);
@@ -237,6 +243,25 @@ Spread Reading::linear(
   }
   add(path, {Splits::Style::Columns, "", false, bias});
   return {Kind::Split, -1, 3, {path}, true, {}};
+}
+
+Spread Reading::by_head(const std::string& path, const Spread& x) {
+  const bool apart = x.kind == Kind::Split && x.axis == -3;
+  if (held_.contains(path)) {
+    needs_whole(x);
+    return kWhole;
+  }
+  if (!apart && !x.one_head) {
+    Conflict all{{path}};
+    collect_makers(x, all.makers);
+    throw all;
+  }
+  if (!splits_.layers.contains(path)) {
+    add(path, {Splits::Style::Heads, "", false, false});
+  }
+  Spread out{Kind::Split, -3, 4, x.makers, false, {}};
+  out.makers.insert(path);
+  return out;
 }
 
 Spread Reading::experts(

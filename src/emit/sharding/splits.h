@@ -13,7 +13,7 @@ namespace portwright::emit::sharding {
 /// How the layers below one module are split over machines, by their paths
 /// below it: "q_proj", "shared_experts.up_proj".
 struct Splits {
-  enum class Style : uint8_t { Columns, Rows, Experts };
+  enum class Style : uint8_t { Columns, Rows, Heads, Experts };
   struct Layer {
     Style style = Style::Columns;
     std::string segments;   // Python over `self`, "" for one

@@ -66,6 +66,9 @@ Spread operation(ast::BinaryOperator op, const Spread& a, const Spread& b) {
     if (a.kind == Kind::Split && a.axis <= -3 && a == b) {
       return joined({a, b});
     }
+    if (a.kind == Kind::Split && a.axis == -3 && b.one_head) {
+      return a;
+    }
     conflict({a, b});
   }
   const bool parts = a.kind == Kind::Part && b.kind == Kind::Part;

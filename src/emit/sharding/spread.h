@@ -25,6 +25,7 @@ struct Spread {
   std::set<std::string> makers;  // linear layers it comes from
   bool columns = false;          // as the linear layers made it
   std::vector<Spread> items;
+  bool one_head = false;  // (B, 1, S, D): what all heads read
 
   bool operator==(const Spread& o) const {
     return kind == o.kind && axis == o.axis && items == o.items;
@@ -36,7 +37,7 @@ struct Conflict {
   std::set<std::string> makers;
 };
 
-inline const Spread kWhole{Spread::Kind::Whole, 0, 0, {}, false, {}};
+inline const Spread kWhole{.kind = Spread::Kind::Whole};
 
 /// True where a machine has not all of it.
 bool is_split(const Spread& s);

@@ -7,7 +7,6 @@ import os
 from .protocol import WorkerError
 from .scratch import Scratch
 
-
 _M_MMAP_THRESHOLD = -3  # malloc.h of glibc
 
 

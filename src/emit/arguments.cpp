@@ -7,6 +7,7 @@
 #include "emit/expression.h"
 #include "emit/guards.h"
 #include "emit/layer_fields.h"
+#include "emit/layer_windows.h"
 #include "emit/naming.h"
 #include "emit/rope_arguments.h"
 
@@ -369,7 +370,11 @@ std::string write_arguments(
   auto choices = find_guards(drafts, assured_fields(context, cls, derived));
   choices.insert(choices.begin(), context.guards.begin(), context.guards.end());
   std::set<std::string> fields = context.fields;
-  const std::string computed = write_computed_fields(cls, fields);
+  const std::string computed =
+      write_computed_fields(cls, fields) + layer_types_property(context);
+  if (!context.kinds_text.empty()) {
+    fields.erase("layer_types");
+  }
   const bool partial = fields.contains("partial_rotary_factor");
   if (!context.rope_by_kind && derived.reads_base(fields)) {
     context.fields.insert("rope_theta");

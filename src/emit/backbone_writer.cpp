@@ -2,6 +2,7 @@
 #include "emit/gaps.h"
 #include "emit/layer_caches.h"
 #include "emit/layer_loop.h"
+#include "emit/layer_windows.h"
 #include "emit/operation_rules.h"
 #include "emit/stacks.h"
 
@@ -134,13 +135,11 @@ void write_chunked_masks(
   w.statement("        masks[kind] = create_chunked_mask(h, c, "
               "self.attention_chunk_size)");
   if (masks.any_sliding) {
-    context.fields.insert("sliding_window");
-    w.initialise("sliding_window", "args.sliding_window");
+    const std::string window = keep_window(w);
     w.statement("    elif kind == \"sliding_attention\":");
     w.statement(
-        "        masks[kind] = create_attention_mask(h, c, "
-        "window_size=self.sliding_window" +
-        as_array + ")");
+        "        masks[kind] = create_attention_mask(h, c, window_size=" +
+        window + as_array + ")");
   }
   w.statement("    else:");
   w.statement(
@@ -166,11 +165,10 @@ void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
         ")");
     return;
   }
-  w.initialise("sliding_window", "args.sliding_window");
+  const std::string window = keep_window(w);
   if (!masks.any_full || masks.window_or_none) {
     w.statement(
-        "mask = create_attention_mask(h, cache[0], "
-        "window_size=self.sliding_window" +
+        "mask = create_attention_mask(h, cache[0], window_size=" + window +
         as_array + ")");
     return;
   }
@@ -181,8 +179,9 @@ void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
   if (!masks.index.empty()) {
     w.statement("        c = c[0] if isinstance(c, CacheList) else c");
   }
-  w.statement("        window_size = self.sliding_window if kind == "
-              "\"sliding_attention\" else None");
+  w.statement(
+      "        window_size = " + window +
+      " if kind == \"sliding_attention\" else None");
   w.statement(
       "        masks[kind] = create_attention_mask(h, c, "
       "window_size=window_size" +

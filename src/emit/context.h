@@ -150,6 +150,11 @@ class Context {
   std::set<std::string> layer_kinds;
   /// Where the tests stand that the drafts of the file decide differently.
   std::set<uint32_t> open_tests;
+  /// The window of keys that slide, in terms of ModelArgs.
+  std::string window = "args.sliding_window";
+  /// Where the config does not name the kinds of layers, which of them slide:
+  /// what ModelArgs.layer_types is a list of.
+  std::string kinds_text;
   /// Kinds of masks that any draft of the file reads.
   std::set<std::string> mask_kinds;
   /// What layer_types calls the layers that keep states in any draft, and how

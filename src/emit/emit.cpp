@@ -214,6 +214,8 @@ void take_shared(const Context& from, Context& to) {
   to.recurrent_states = from.recurrent_states;
   to.uncached_kinds = from.uncached_kinds;
   to.shares_like = from.shares_like;
+  to.kinds_text = from.kinds_text;
+  to.window = from.window;
   to.both_kind = from.both_kind;
   to.both_slides = from.both_slides;
   to.open_tests = from.open_tests;

@@ -162,7 +162,15 @@ std::optional<Recording> record_other_numbers(
     const std::string& kept,
     double share) {
   const auto wanted = decisions(predicates, base.evaluation);
-  for (const json& config : perturbed(base.evaluation.json, kept, share)) {
+  std::set<std::string> by_layer;
+  for (const auto& [index, outcome] : wanted) {
+    const Reads& reads = predicates.at(index).reads;
+    if (reads.loop) {
+      by_layer.insert(reads.fields.begin(), reads.fields.end());
+    }
+  }
+  for (const json& config :
+       perturbed(base.evaluation.json, kept, share, by_layer)) {
     auto recording = record(interp, config);
     if (!recording) {
       continue;

@@ -40,6 +40,33 @@ std::optional<Expression> ModuleWriter::of_shapes(const Provenance* p) {
   return Expression{text, kTernary};
 }
 
+/// The text of a scalar in terms of ModelArgs, extents in it by what made them;
+/// "" where that is not found.
+std::string ModuleWriter::told_text(const Provenance* p) const {
+  if (!reads_shape(p)) {
+    return context_.args_text(p);
+  }
+  if (p->kind == Provenance::Kind::Dim) {
+    const Value made = told(Value::integer(0).with(p));
+    const Provenance* of = made.defined() ? made.provenance() : nullptr;
+    return of && of != p ? told_text(of) : "";
+  }
+  bool found = true;
+  const std::string text = eval::to_string(
+      p, [&](const Provenance& part) -> std::optional<std::string> {
+        if (part.kind == Provenance::Kind::Dim) {
+          const std::string made = told_text(&part);
+          found = found && !made.empty();
+          return made.find(' ') == std::string::npos ? made : "(" + made + ")";
+        }
+        if (part.kind == Provenance::Kind::Constant || reads_shape(&part)) {
+          return {};
+        }
+        return context_.args_text(&part);
+      });
+  return found ? text : "";
+}
+
 /// The extent of one axis of a tensor, by what it is or read from its shape.
 Expression ModuleWriter::own_extent(const Provenance& dim) {
   const auto& e = context_.evaluation;
@@ -129,8 +156,14 @@ Value ModuleWriter::told(ValueId id, size_t axis) const {
         static_cast<size_t>(axis_of(argument(*op, "dim"), rank(from)));
     return told(from, axis < gone ? axis : axis + 1);
   }
+  if (name == "split" || name == "chunk") {
+    return told_by_split(*op, id, axis);
+  }
   if (name == "unflatten") {
     return told_by_parts(*op, axis);
+  }
+  if (name == "embedding" && axis + 1 == rank(id)) {
+    return told(op->inputs[1], 1);
   }
   const bool product = name == "linear" || name == "matmul";
   if (product && axis + 1 == rank(id)) {
@@ -148,8 +181,6 @@ Value ModuleWriter::told(ValueId id, size_t axis) const {
       "mul",
       "div",
       "getitem",
-      "split",
-      "chunk",
       "unbind",
       "rms_norm",
       "layer_norm",
@@ -189,6 +220,32 @@ Value ModuleWriter::told_by_shape(const OpNode& op, size_t axis) const {
   }
   sizes.erase(sizes.begin(), sizes.begin() + kept);
   return told_by_others(op.inputs[0], kept, sizes, axis - kept);
+}
+
+/// The same of a part that split() or chunk() cuts out.
+Value ModuleWriter::told_by_split(const OpNode& op, ValueId id, size_t axis)
+    const {
+  const ValueId from = op.inputs[0];
+  if (static_cast<size_t>(axis_of(argument(op, "dim"), rank(from))) != axis) {
+    return told(from, axis);
+  }
+  if (op.op->name == "chunk") {
+    const Value whole = told(from, axis);
+    return whole.defined()
+               ? context_.interp.binary("//", whole, argument(op, "chunks"))
+               : whole;
+  }
+  Value size = op.args[1];
+  if (!size.is_int()) {
+    const auto sizes = context_.interp.to_vector(size);
+    const auto at = std::find(op.outputs.begin(), op.outputs.end(), id) -
+                    op.outputs.begin();
+    size = static_cast<size_t>(at) < sizes.size() ? sizes[at] : Value();
+  }
+  const Provenance* p = size.defined() ? size.provenance() : nullptr;
+  return p && p->kind == Provenance::Kind::Dim ? told(size)
+         : p                                   ? size
+                                               : Value();
 }
 
 /// The same of an axis of unflatten().

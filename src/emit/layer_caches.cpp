@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "emit/layer_windows.h"
 #include "lift/step.h"
 
 namespace portwright::emit {
@@ -30,7 +31,7 @@ int argument_index(const Frame& call, std::string_view name) {
 
 std::string attention_mask(const Context& context, bool sliding) {
   return std::string("create_attention_mask(h, c") +
-         (sliding ? ", window_size=self.sliding_window" : "") +
+         (sliding ? ", window_size=self." + window_name(context) : "") +
          (context.needs_mask_array ? ", return_array=True)" : ")");
 }
 
@@ -190,10 +191,7 @@ void write_masks_of_both(
   const std::string as_array =
       context.needs_mask_array ? ", return_array=True" : "";
   w.context().imports.insert("base:create_attention_mask");
-  if (masks.some_both(true)) {
-    w.initialise("sliding_window", "args.sliding_window");
-    w.context().fields.insert("sliding_window");
-  }
+  const std::string window = masks.some_both(true) ? keep_window(w) : "";
   if (masks.mixed()) {
     w.initialise("layer_types", "args.layer_types");
     w.context().fields.insert("layer_types");
@@ -201,8 +199,8 @@ void write_masks_of_both(
     w.statement("for kind, c in zip(self.layer_types, cache):");
     w.statement("    if kind not in masks:");
     w.statement(
-        "        window_size = self.sliding_window if " + masks.sliding_test() +
-        " else None");
+        "        window_size = " + (window.empty() ? "None" : window) + " if " +
+        masks.sliding_test() + " else None");
     w.statement(
         "        masks[kind] = create_attention_mask(h, c[1], "
         "window_size=window_size" +
@@ -210,8 +208,8 @@ void write_masks_of_both(
   } else {
     w.statement(
         "mask = create_attention_mask(h, " + masks.first_cache() +
-        (masks.some_both(true) ? ", window_size=self.sliding_window" : "") +
-        as_array + ")");
+        (masks.some_both(true) ? ", window_size=" + window : "") + as_array +
+        ")");
   }
   w.statement("ssm_mask = create_ssm_mask(h, cache[0][0])");
 }
@@ -249,8 +247,7 @@ void write_recurrent_masks(
     return;
   }
   if (masks.any_sliding) {
-    w.initialise("sliding_window", "args.sliding_window");
-    w.context().fields.insert("sliding_window");
+    keep_window(w);
   }
   w.statement("masks = {}");
   std::string kinds = "self.layer_types";
@@ -281,9 +278,7 @@ std::string sharing_caches(Context& context, const Masks& masks) {
   const std::string start = "def make_cache(self):\n    return [\n";
   std::string made = "KVCache()";
   if (masks.any_sliding) {
-    context.fields.insert("sliding_window");
-    context.imports.insert("cache:RotatingKVCache");
-    made = "RotatingKVCache(max_size=self.args.sliding_window)";
+    made = rotating_cache(context);
   }
   if (masks.any_full || masks.any_chunked || !masks.any_sliding) {
     context.imports.insert("cache:KVCache");
@@ -310,13 +305,9 @@ std::string caches_of_both(
     const std::string& arrays) {
   context.imports.insert("cache:CacheList");
   const std::string rotating =
-      "RotatingKVCache(max_size=self.args.sliding_window)";
+      masks.some_both(true) ? rotating_cache(context) : "";
   if (masks.some_both(false)) {
     context.imports.insert("cache:KVCache");
-  }
-  if (masks.some_both(true)) {
-    context.fields.insert("sliding_window");
-    context.imports.insert("cache:RotatingKVCache");
   }
   if (!masks.some_both(true) || !masks.some_both(false)) {
     return "def make_cache(self):\n    return [CacheList(" + arrays + ", " +
@@ -364,10 +355,7 @@ std::string recurrent_caches(Context& context, const Masks& masks) {
   }
   std::string last = "KVCache()";
   if (masks.any_sliding) {
-    context.fields.insert("sliding_window");
-    context.imports.insert("cache:RotatingKVCache");
-    const std::string rotating =
-        "RotatingKVCache(max_size=self.args.sliding_window)";
+    const std::string rotating = rotating_cache(context);
     last = masks.any_full
                ? rotating + " if kind == \"sliding_attention\" else KVCache()"
                : rotating;

@@ -1,6 +1,7 @@
 #include "emit/model_writer.h"
 #include "emit/gaps.h"
 #include "emit/layer_caches.h"
+#include "emit/layer_windows.h"
 #include "emit/stacks.h"
 
 #include <functional>
@@ -73,10 +74,9 @@ std::string indexed_caches(Context& context, const Masks& masks) {
     return start + indexed + " else KVCache()\n" +
            "        for layer in self.layers\n    ]\n";
   }
-  context.imports.insert("cache:RotatingKVCache");
-  context.fields.insert({"layer_types", "sliding_window"});
-  return start + indexed +
-         "\n        else RotatingKVCache(max_size=self.args.sliding_window)\n"
+  context.fields.insert("layer_types");
+  return start + indexed + "\n        else " + rotating_cache(context) +
+         "\n"
          "        if kind == \"sliding_attention\"\n"
          "        else KVCache()\n"
          "        for layer, kind in zip(self.layers, "
@@ -159,15 +159,24 @@ Masks find_masks(Context& context, const Roles& roles) {
   // A mask may be inverted or converted on the way: it is of the same kind.
   const Value window =
       context.interp.try_getattr(context.evaluation.config, "sliding_window");
+  std::string windows;  // those of masks that the source makes, all the same
   std::function<std::string(ValueId)> kind_of = [&](ValueId id) -> std::string {
     if (const auto it = kinds.find(id); it != kinds.end()) {
       return it->second;
     }
     if (const auto made = context.flows.window_of(id)) {
-      return *made == 0 ? "full_attention"
-             : window.is_int() && window.as_int() == *made
-                 ? "sliding_attention"
-                 : "window of " + std::to_string(*made);
+      if (*made == 0) {
+        return "full_attention";
+      }
+      const bool usual = window.is_int() && window.as_int() == *made;
+      const std::string text =
+          usual ? "args.sliding_window" : window_text(context, id, *made);
+      const bool same = windows.empty() || windows == text;
+      if (text.empty() || !same) {
+        return "window of " + std::to_string(*made);
+      }
+      context.window = windows = text;
+      return "sliding_attention";
     }
     const OpNode* op = context.trace.info(id).producer;
     return op && op->inputs.size() == 1 ? kind_of(op->inputs.front())
@@ -226,6 +235,10 @@ Masks find_masks(Context& context, const Roles& roles) {
     out.kinds.push_back(kind);
   }
   find_index(context, roles, out);
+  if (out.mixed() && out.recurrent.empty() && !out.any_chunked &&
+      !names_layer_kinds(context)) {
+    context.kinds_text = kinds_text(context, roles, out);
+  }
   if (!out.both_kind.empty() && (out.any_full || out.any_sliding)) {
     context.hole(
         roles.backbone->call, "layers keep states, keys, and both of them");
@@ -280,13 +293,11 @@ void write_make_cache(ClassText& model, const Masks& masks, Context& context) {
   if (!masks.any_sliding) {
     return;
   }
-  context.fields.insert("sliding_window");
-  context.imports.insert("cache:RotatingKVCache");
+  const std::string rotating = rotating_cache(context);
   if (!masks.any_full && !masks.any_chunked) {
     model.methods.push_back(
-        "def make_cache(self):\n"
-        "    return [RotatingKVCache(max_size=self.args.sliding_window) for _ "
-        "in self.layers]\n");
+        "def make_cache(self):\n    return [" + rotating +
+        " for _ in self.layers]\n");
     return;
   }
   context.fields.insert("layer_types");
@@ -294,7 +305,9 @@ void write_make_cache(ClassText& model, const Masks& masks, Context& context) {
   model.methods.push_back(
       "def make_cache(self):\n"
       "    return [\n"
-      "        RotatingKVCache(max_size=self.args.sliding_window)\n"
+      "        " +
+      rotating +
+      "\n"
       "        if kind == \"sliding_attention\"\n"
       "        else KVCache()\n"
       "        for kind in self.args.layer_types\n"
@@ -417,9 +430,12 @@ namespace {
 /// Adds the kinds that other drafts read, where one text serves them as well:
 /// the config names each layer's kind, or None is the window of no window.
 void widen(Context& context, Masks& masks) {
-  if (names_layer_kinds(context)) {
-    context.layer_kinds.insert(masks.kinds.begin(), masks.kinds.end());
-    if (!masks.mixed()) {  // whatever the config calls them
+  const bool named = names_layer_kinds(context);
+  if (named || !context.kinds_text.empty()) {
+    if (named) {
+      context.layer_kinds.insert(masks.kinds.begin(), masks.kinds.end());
+    }
+    if (named && !masks.mixed()) {  // whatever the config calls them
       const Value kinds =
           context.interp.getattr(context.evaluation.config, "layer_types");
       for (const Value& kind : kinds.get<eval::List>()->items) {
@@ -448,8 +464,8 @@ void widen(Context& context, Masks& masks) {
     masks.uncached = context.uncached_kinds;
     return;
   }
-  const Value window =
-      context.interp.try_getattr(context.evaluation.config, "sliding_window");
+  const Value window = context.interp.try_getattr(
+      context.evaluation.config, window_name(context));
   masks.window_or_none = masks.any_full && !masks.any_sliding &&
                          window.is_none() &&
                          context.mask_kinds.contains("sliding_attention");
@@ -464,6 +480,7 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
   std::string both_kind;
   std::map<std::string, bool> both_slides;
   SharedKeys shared;
+  std::string kinds_text, window;
   for (Context* draft : drafts) {
     try {
       const Roles roles = find_roles(*draft);
@@ -480,6 +497,12 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
       both_kind = both_kind.empty() ? masks.both_kind : both_kind;
       both_slides.insert(masks.both_slides.begin(), masks.both_slides.end());
       uncached.insert(masks.uncached.begin(), masks.uncached.end());
+      if (!draft->kinds_text.empty()) {
+        kinds_text = draft->kinds_text;
+      }
+      if (masks.any_sliding) {
+        window = draft->window;
+      }
     } catch (const Hole&) {
       continue;  // it will not be written
     }
@@ -492,6 +515,8 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
     draft->both_slides = both_slides;
     draft->uncached_kinds = uncached;
     draft->shares_like = shared;
+    draft->kinds_text = kinds_text;
+    draft->window = window.empty() ? draft->window : window;
   }
 }
 

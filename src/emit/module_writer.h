@@ -104,7 +104,9 @@ class ModuleWriter {
   /// What the extent of a tensor was made with; Undefined where unknown.
   eval::Value told(const eval::Value& extent) const;
   eval::Value told(ValueId id, size_t axis) const;
+  std::string told_text(const eval::Provenance* provenance) const;
   eval::Value told_by_shape(const OpNode& op, size_t axis) const;
+  eval::Value told_by_split(const OpNode& op, ValueId id, size_t axis) const;
   eval::Value told_by_parts(const OpNode& op, size_t axis) const;
   eval::Value told_by_others(
       ValueId from,

@@ -22,6 +22,7 @@ bool is_index(const std::string& field) {
 struct Extent {
   bool sizes, fractions;
   double share;
+  std::set<std::string> steady = {};  // integers that stay
 };
 
 json changed(const json& config, Extent extent) {
@@ -34,7 +35,9 @@ json changed(const json& config, Extent extent) {
       if (!fraction || extent.fractions) {
         value = v * (fraction ? extent.share : 1.0625);
       }
-    } else if (value.is_number_integer() && extent.sizes && !is_index(field)) {
+    } else if (
+        value.is_number_integer() && extent.sizes && !is_index(field) &&
+        !extent.steady.contains(field)) {
       value = value.get<int64_t>() * 2;
     } else if (value.is_object() && field != "quantization_config") {
       value = changed(value, {false, extent.fractions, extent.share});
@@ -45,11 +48,16 @@ json changed(const json& config, Extent extent) {
 
 }  // namespace
 
-std::vector<json>
-perturbed(const json& config, const std::string& kept, double share) {
+std::vector<json> perturbed(
+    const json& config,
+    const std::string& kept,
+    double share,
+    const std::set<std::string>& decided) {
   std::vector<json> out{
       changed(config, {true, true, share}),
       changed(config, {true, false, share}),
+      changed(config, {true, true, share, decided}),
+      changed(config, {true, false, share, decided}),
       changed(config, {false, false, share})};
   for (json& numbers : out) {
     if (!kept.empty()) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,11 +11,13 @@ namespace portwright::emit {
 /// Configs of the same structure as `config` in other numbers: every size and
 /// multiplier changed, sizes by the same factor so that they still divide each
 /// other; the boldest first. Some may not be valid. The field `kept`, if any,
-/// stays as it is. Fractions of one are multiplied by `share`: what is rotated
-/// in pairs is not understood where they leave an odd extent.
+/// stays as it is; integers of the fields in `decided`, by which the source
+/// tells layers apart, do in some. Fractions of one are multiplied by `share`:
+/// what is rotated in pairs is not understood where they leave an odd extent.
 std::vector<nlohmann::json> perturbed(
     const nlohmann::json& config,
     const std::string& kept = "",
-    double share = 1.0625);
+    double share = 1.0625,
+    const std::set<std::string>& decided = {});
 
 }  // namespace portwright::emit

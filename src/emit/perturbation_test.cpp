@@ -16,6 +16,16 @@ TEST(Perturbation, ChangesSharesByTheFactorItIsGiven) {
   EXPECT_NE(numbers["eps"], config["eps"]);
 }
 
+TEST(Perturbation, ChangesSizesWhereWhatTellsLayersApartMustStay) {
+  const nlohmann::json config{{"far_every", 3}, {"size", 8}};
+  const auto numbers = perturbed(config, "", 1.25, {"far_every"});
+  EXPECT_EQ(numbers.front()["far_every"], 6);
+  EXPECT_TRUE(
+      std::any_of(numbers.begin(), numbers.end(), [](const auto& other) {
+        return other["far_every"] == 3 && other["size"] == 16;
+      }));
+}
+
 TEST(Perturbation, LeavesTheFieldThatIsKept) {
   const nlohmann::json config{{"steps", 3}, {"size", 8}};
   EXPECT_EQ(perturbed(config, "steps").front()["steps"], 3);

@@ -38,6 +38,30 @@ const eval::Provenance* dims_provenance(const Frame& frame, int64_t dims) {
   return nullptr;
 }
 
+/// How many dimensions are rotated, in terms of ModelArgs.
+std::string dims_text(
+    ModuleWriter& writer,
+    const lift::Rope& rope,
+    const eval::Provenance* provenance) {
+  Context& context = writer.context();
+  if (const auto told = provenance ? writer.told_text(provenance) : "";
+      !told.empty()) {
+    return told;
+  }
+  // Where the source spells no number, all that the heads have.
+  const auto& shape = context.trace.info(rope.input).shape;
+  if (shape.back() == rope.dims) {
+    const Value told = writer.told(rope.input, shape.size() - 1);
+    const auto text = told.defined() && told.provenance()
+                          ? writer.told_text(told.provenance())
+                          : "";
+    if (!text.empty()) {
+      return text;
+    }
+  }
+  return context.args_text(Value::integer(rope.dims));
+}
+
 int64_t layer_of(const Context& context, const Frame& frame) {
   const std::string prefix = context.layers_path + ".";
   return frame.path.starts_with(prefix)
@@ -510,10 +534,7 @@ void write_rope(
             "' is not the one of its rope_parameters");
   }
   const auto* provenance = dims_provenance(context.trace.root, queries->dims);
-  Value extent = Value::integer(queries->dims);
-  extent = provenance ? extent.with(provenance) : extent;
-  const Value told = writer.told(extent);
-  std::string dims = context.args_text(told.defined() ? told : extent);
+  std::string dims = dims_text(writer, *queries, provenance);
   using Form = Maker::Form;
   if (maker->form == Form::Base || maker->form == Form::Turned) {
     context.rope_fixed = true;

@@ -22,7 +22,14 @@ def style(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["complex_rotation", "parallel_streams", "turned_keys", "uneven_layers"]
+    "name",
+    [
+        "complex_rotation",
+        "near_and_far",
+        "parallel_streams",
+        "turned_keys",
+        "uneven_layers",
+    ],
 )
 def test_it_computes_what_torch_does(name, style, proven_with_own_code):
     proven_with_own_code(style(name))
@@ -56,6 +63,47 @@ def test_what_bounds_hidden_scores_alone_is_no_part_of_attention(style, emitted_
     text = emitted_from(style("tuple_cache"))
     assert "scaled_dot_product_attention(" in text
     assert "mx.maximum" not in text
+
+
+def test_windows_are_called_what_the_source_calls_them(style, emitted_from):
+    text = emitted_from(style("near_and_far"))
+    assert "near_window: int = 6" in text
+    assert "sliding_window" not in text
+    assert "RotatingKVCache(max_size=self.args.near_window)" in text
+
+
+def test_layers_are_told_apart_by_their_numbers_as_in_the_source(style, emitted_from):
+    text = " ".join(emitted_from(style("near_and_far")).split())
+    assert (
+        '"full_attention" if (layer_idx + 1) % self.far_every == 0 '
+        'else "sliding_attention"' in text
+    )
+    assert "for layer_idx in range(self.n_layer)" in text
+
+
+def test_what_is_rotated_is_followed_to_what_made_it(style, emitted_from):
+    # The source leaves the width of a head to view().
+    text = emitted_from(style("near_and_far"))
+    assert "args.n_embd // args.n_head, base=args.base" in text
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    ["number % 2 == 1", "number in c.far_layers", "c.n_layer - number <= c.far_every"],
+)
+def test_any_condition_on_the_number_tells_layers_apart(kinds, style, emitted_from):
+    folder = style("near_and_far")
+    own = folder / "modeling_near.py"
+    own.write_text(own.read_text().replace("(number + 1) % c.far_every == 0", kinds))
+    config = folder / "configuration_near.py"
+    config.write_text(
+        config.read_text().replace(
+            "self.base = base", "self.base = base\n        self.far_layers = [1, 4]"
+        )
+    )
+    text = emitted_from(folder)
+    condition = kinds.replace("number", "layer_idx").replace("c.", "self.")
+    assert condition in " ".join(text.split())
 
 
 def test_sizes_of_bare_weights_are_fields(style, emitted_from):

@@ -1,0 +1,169 @@
+#include "emit/layer_windows.h"
+
+#include <fmt/format.h>
+
+#include "emit/backbone_parts.h"
+#include "emit/flags.h"
+#include "emit/guards.h"
+#include "emit/variants.h"
+
+namespace portwright::emit {
+
+using eval::Provenance;
+using eval::Value;
+
+namespace {
+
+constexpr std::string_view kArgsPrefix = "args.";
+
+/// Of a number that a condition chose, what it is where it was chosen.
+const Provenance* chosen(const Provenance* p) {
+  while (p && p->kind == Provenance::Kind::Conditional &&
+         (!p->left || !p->right)) {
+    p = p->left ? p->left : p->right;
+  }
+  return p;
+}
+
+void collect_numbers(const Value& v, std::vector<Value>& out) {
+  if (v.is(eval::Kind::Tuple)) {
+    for (const Value& item : v.get<eval::Tuple>()->items) {
+      collect_numbers(item, out);
+    }
+  } else if (v.is_int() && !v.is_bool()) {
+    const Reads reads = reads_of(chosen(v.provenance()));
+    if (reads.plain && !reads.fields.empty() && !reads.loop) {
+      out.push_back(v);
+    }
+  }
+}
+
+/// What a value was computed with that follows from the config.
+std::vector<Value> numbers_behind(const Trace& trace, ValueId id) {
+  std::vector<Value> out;
+  std::set<ValueId> seen;
+  std::vector<ValueId> pending{id};
+  while (!pending.empty()) {
+    const ValueId next = pending.back();
+    pending.pop_back();
+    const OpNode* op = trace.info(next).producer;
+    if (!op || !seen.insert(next).second) {
+      continue;
+    }
+    for (const Value& arg : op->args) {
+      collect_numbers(arg, out);
+    }
+    pending.insert(pending.end(), op->inputs.begin(), op->inputs.end());
+  }
+  return out;
+}
+
+std::string of_self(std::string text) {
+  for (size_t at = 0; (at = text.find(kArgsPrefix, at)) != std::string::npos;) {
+    text.replace(at, kArgsPrefix.size(), "self.");
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string window_text(Context& context, ValueId mask, int64_t window) {
+  const auto numbers = numbers_behind(context.trace, mask);
+  // `distance < n`, or `distance <= n` of a window of one more.
+  for (const int64_t more : {0, 1, -1}) {
+    for (const Value& number : numbers) {
+      if (std::abs(number.as_int()) + more == window) {
+        const Provenance* p = chosen(number.provenance());
+        if (number.as_int() < 0 && p->kind == Provenance::Kind::Unary) {
+          p = p->left;
+        } else if (number.as_int() < 0) {
+          continue;
+        }
+        const std::string text = context.args_text(p);
+        return more == 0 ? text : more > 0 ? text + " + 1" : text + " - 1";
+      }
+    }
+  }
+  return "";
+}
+
+std::string window_name(const Context& context) {
+  const std::string& text = context.window;
+  const bool plain =
+      text.starts_with(kArgsPrefix) &&
+      text.find_first_of(" .([", kArgsPrefix.size()) == std::string::npos;
+  return plain ? text.substr(kArgsPrefix.size()) : "window";
+}
+
+std::string keep_window(ModuleWriter& w) {
+  const std::string name = window_name(w.context());
+  w.initialise(name, w.context().window);
+  if (w.context().window == "args.sliding_window") {
+    w.context().fields.insert("sliding_window");
+  }
+  return "self." + name;
+}
+
+std::string rotating_cache(Context& context) {
+  context.imports.insert("cache:RotatingKVCache");
+  std::string text = context.window;
+  if (text == "args.sliding_window") {
+    context.fields.insert("sliding_window");
+  }
+  for (size_t at = 0; (at = text.find(kArgsPrefix, at)) != std::string::npos;
+       at += kArgsPrefix.size() + 5) {
+    text.insert(at, "self.");
+  }
+  return "RotatingKVCache(max_size=" + text + ")";
+}
+
+std::string
+kinds_text(Context& context, const Roles& roles, const Masks& masks) {
+  Predicates predicates(context.interp);
+  std::set<int> tried;
+  for (const auto& branch : all_branches(context.evaluation)) {
+    const int index = predicates.index_of(branch.condition);
+    if (index < 0 || !predicates.at(index).reads.loop ||
+        !tried.insert(index).second) {
+      continue;
+    }
+    std::set<bool> slide_if;  // outcomes; both where it does not tell
+    for (size_t i = 0; i < masks.kinds.size(); ++i) {
+      const Truth truth = predicates.truth(
+          index, context.evaluation.config, static_cast<int64_t>(i));
+      const bool slides = masks.kinds[i] == "sliding_attention";
+      if (truth == Truth::Unknown) {
+        slide_if = {false, true};
+      } else {
+        slide_if.insert((truth == Truth::True) == slides);
+      }
+    }
+    if (slide_if.size() == 1) {
+      ArgsConditions conditions(context, predicates, "self.");
+      bool slides = *slide_if.begin();
+      std::string text = conditions.text(index, true);
+      if (text.starts_with("not ") && negated(text) == text.substr(4)) {
+        text = text.substr(4);
+        slides = !slides;
+      }
+      return fmt::format(
+          "\"{}\" if {} else \"{}\"\n"
+          "            for layer_idx in range({})",
+          slides ? "sliding_attention" : "full_attention",
+          text,
+          slides ? "full_attention" : "sliding_attention",
+          of_self(layer_count(context, roles)));
+    }
+  }
+  return "";
+}
+
+std::string layer_types_property(const Context& context) {
+  return context.kinds_text.empty()
+             ? ""
+             : "\n    @property\n    def layer_types(self):\n        return [\n"
+               "            " +
+                   context.kinds_text + "\n        ]\n";
+}
+
+}  // namespace portwright::emit

@@ -1,5 +1,7 @@
 #include "emit/guards.h"
 
+#include "emit/variants.h"
+
 #include "emit/config_class.h"
 #include "emit/configs.h"
 #include "emit/expression.h"
@@ -89,7 +91,7 @@ class GuardFinder {
       const std::vector<Context*>& drafts,
       const std::set<std::string>& assured)
       : drafts_(drafts), context_(*drafts.front()), assured_(assured) {
-    file_ = context_.evaluation.model.object()->cls->span.file;
+    file_ = own_file(context_.evaluation);
   }
 
   std::vector<Guard> run() {

@@ -10,11 +10,16 @@ namespace portwright::emit {
 using eval::Value;
 using trace::Branch;
 
-namespace {
-
 const base::SourceFile* own_file(const Evaluation& evaluation) {
-  return evaluation.model.object()->cls->span.file;
+  for (const eval::Class* cls : evaluation.model.object()->cls->mro) {
+    if (cls->span.file) {
+      return cls->span.file;
+    }
+  }
+  return nullptr;
 }
+
+namespace {
 
 /// What attention's function itself calls repeats grouped keys, which the
 /// fused form covers.

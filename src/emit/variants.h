@@ -4,6 +4,10 @@
 
 namespace portwright::emit {
 
+/// The file of the model's own source: of its class, or of the first base of
+/// one that the library puts together while it runs.
+const base::SourceFile* own_file(const Evaluation& evaluation);
+
 /// The conditions with provenance decided in the model's own source, by a
 /// module and what it calls itself; `branches` in the order of evaluation.
 std::vector<trace::Branch> branches_of(

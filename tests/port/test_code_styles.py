@@ -121,3 +121,18 @@ def test_numbers_by_layer_are_read_from_lists(style, emitted_from):
 def test_a_norm_without_eps_has_that_of_float32(style, emitted_from):
     text = emitted_from(style("parallel_streams"))
     assert "eps=1.1920928955078125e-07" in text
+
+
+def test_a_class_that_generate_completes_has_its_own_source(style, emitted_from):
+    # Before GenerationMixin was a base of its own, code named PreTrainedModel alone.
+    folder = style("near_and_far")
+    shared = folder / "decoding.py"
+    text = shared.read_text()
+    assert "(PreTrainedModel, GenerationMixin)" in text
+    text = text.replace("(PreTrainedModel, GenerationMixin)", "(PreTrainedModel)")
+    text += """
+    def prepare_inputs_for_generation(self, input_ids, **kwargs):
+        return {"input_ids": input_ids, **kwargs}
+"""
+    shared.write_text(text)
+    assert "(layer_idx + 1) % self.far_every == 0" in emitted_from(folder)

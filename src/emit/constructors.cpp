@@ -1,3 +1,4 @@
+#include "emit/group_choice.h"
 #include "emit/latents.h"
 #include "emit/module_writer.h"
 #include "emit/operations.h"
@@ -273,6 +274,7 @@ std::string constructor_of(
     return *affine;
   }
   ClassText text = ModuleWriter(context, frame).write(outputs);
+  write_to_other_groups(text);
   if (const auto latent = keep_latents(text)) {
     context.needs_mask_array = true;
     context.imports.insert("mla:MultiLinear");

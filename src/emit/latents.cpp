@@ -4,8 +4,8 @@
 #include <set>
 
 #include "emit/config_text.h"
-#include "emit/expression.h"
 #include "emit/sharding/makers.h"
+#include "emit/statements.h"
 
 namespace portwright::emit {
 
@@ -16,78 +16,11 @@ using sharding::spelling;
 
 namespace {
 
-using Lines = std::vector<std::string>;
 constexpr const char* kFused = "scaled_dot_product_attention";
-
-/// A line that assigns: its indentation, targets and value.
-struct Assignment {
-  std::string indent;
-  std::vector<std::string> targets;
-  ast::ParseResult parsed;
-  const ast::Expr* value = nullptr;
-};
-
-std::optional<Assignment> assignment(const std::string& line) {
-  const size_t at = line.find_first_not_of(' ');
-  if (at == std::string::npos || line.find(" = ") == std::string::npos ||
-      line.ends_with(":")) {
-    return {};
-  }
-  Assignment out{
-      line.substr(0, at), {}, ast::parse_module("", line.substr(at)), nullptr};
-  if (!out.parsed.diagnostics.empty() || out.parsed.tree.body.size() != 1 ||
-      out.parsed.tree.body.front()->kind != ast::StmtKind::Assign) {
-    return {};
-  }
-  const auto& made = ast::as<ast::Assign>(*out.parsed.tree.body.front());
-  if (made.targets.size() != 1) {
-    return {};
-  }
-  const ast::Expr& target = *made.targets.front();
-  if (target.kind == ExprKind::Tuple) {
-    for (const ast::Expr* e : ast::as<ast::Sequence>(target).elts) {
-      out.targets.push_back(spelling(*e));
-    }
-  } else {
-    out.targets.push_back(spelling(target));
-  }
-  out.value = made.value;
-  return out;
-}
-
-const ast::Call* call_of(const ast::Expr& e, std::string_view function) {
-  if (e.kind != ExprKind::Call) {
-    return nullptr;
-  }
-  const auto& call = ast::as<ast::Call>(e);
-  return spelling(*call.func) == function ? &call : nullptr;
-}
-
-/// The object of a method's call with these arguments; null for others.
-const ast::Expr* object_of(
-    const ast::Expr& e,
-    std::string_view method,
-    const std::vector<std::string>& arguments) {
-  if (e.kind != ExprKind::Call) {
-    return nullptr;
-  }
-  const auto& call = ast::as<ast::Call>(e);
-  if (call.func->kind != ExprKind::Attribute || !call.keywords.empty() ||
-      call.args.size() != arguments.size()) {
-    return nullptr;
-  }
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    if (!arguments[i].empty() && spelling(*call.args[i]) != arguments[i]) {
-      return nullptr;
-    }
-  }
-  const auto& attribute = ast::as<ast::Attribute>(*call.func);
-  return attribute.attr.str() == method ? attribute.value : nullptr;
-}
 
 /// The two halves of mx.concatenate([a, b], axis=-1).
 std::vector<std::string> halves(const ast::Expr& e) {
-  const ast::Call* call = call_of(e, "mx.concatenate");
+  const ast::Call* call = call_to(e, "mx.concatenate");
   const ast::Expr* axis = call ? sharding::keyword(*call, "axis") : nullptr;
   if (!axis || spelling(*axis) != "-1" || call->args.size() != 1 ||
       call->args[0]->kind != ExprKind::List) {
@@ -98,16 +31,6 @@ std::vector<std::string> halves(const ast::Expr& e) {
     out.push_back(spelling(*item));
   }
   return out.size() == 2 ? out : std::vector<std::string>();
-}
-
-size_t mentions(const Lines& lines, const std::string& name) {
-  size_t count = 0;
-  for (const std::string& line : lines) {
-    for (const Name& n : names_in(line)) {
-      count += n.text == name || n.text.starts_with(name + ".");
-    }
-  }
-  return count;
 }
 
 /// A fused attention over the keys.
@@ -220,7 +143,7 @@ class LatentReading {
 
   /// keys, values = mx.split(x, [nope], axis=-1)
   bool find_parts(const Assignment& a) {
-    const ast::Call* call = call_of(*a.value, "mx.split");
+    const ast::Call* call = call_to(*a.value, "mx.split");
     const ast::Expr* axis = call ? sharding::keyword(*call, "axis") : nullptr;
     if (!axis || spelling(*axis) != "-1" || a.targets.size() != 2 ||
         call->args.size() != 2 || spelling(*call->args[0]) != both_ ||
@@ -236,7 +159,7 @@ class LatentReading {
 
   /// spread = mx.broadcast_to(r, (r.shape[0], keys.shape[1], ...))
   bool find_rotated(const Assignment& a) {
-    const ast::Call* call = call_of(*a.value, "mx.broadcast_to");
+    const ast::Call* call = call_to(*a.value, "mx.broadcast_to");
     if (!call || call->args.size() != 2 || a.targets.size() != 1) {
       return false;
     }
@@ -252,7 +175,7 @@ class LatentReading {
   }
 
   bool find_fused(const Assignment& a, size_t i) {
-    const ast::Call* call = call_of(*a.value, kFused);
+    const ast::Call* call = call_to(*a.value, kFused);
     if (!call || call->args.size() != 3 || a.targets.size() != 1 ||
         spread_.empty() ||
         halves(*call->args[1]) != std::vector<std::string>{keys_, spread_} ||
@@ -296,17 +219,17 @@ class LatentReading {
   /// Nothing else reads what is not made any more.
   bool only_there() {
     const size_t calls = fused.size();
-    if (mentions(text_.call, both_) != 2 ||
-        mentions(text_.call, keys_) != 2 + calls ||
-        mentions(text_.call, values_) != 1 + calls ||
-        mentions(text_.call, spread_) != 1 + calls ||
-        mentions(text_.call, "self." + layer) != 1) {
+    if (count_of(text_.call, both_) != 2 ||
+        count_of(text_.call, keys_) != 2 + calls ||
+        count_of(text_.call, values_) != 1 + calls ||
+        count_of(text_.call, spread_) != 1 + calls ||
+        count_of(text_.call, "self." + layer) != 1) {
       return false;
     }
     for (const std::string& name : joined_dead_) {
       // Its dtype, for the sinks, is that of each part.
-      if (mentions(text_.call, name) ==
-          1 + calls + mentions(text_.call, name + ".dtype")) {
+      if (count_of(text_.call, name) ==
+          1 + calls + count_of(text_.call, name + ".dtype")) {
         dead.insert(joined_at_.at(name));
       }
     }
@@ -324,7 +247,7 @@ class LatentReading {
     const auto made_by =
         it == fields_.end() ? std::nullopt : assignment("x = " + it->second);
     const ast::Call* call =
-        made_by ? call_of(*made_by->value, "nn.Linear") : nullptr;
+        made_by ? call_to(*made_by->value, "nn.Linear") : nullptr;
     const ast::Expr* bias = call ? sharding::keyword(*call, "bias") : nullptr;
     if (!bias || spelling(*bias) != "False" || call->args.size() != 2 ||
         call->args[1]->kind != ExprKind::BinOp ||
@@ -358,13 +281,6 @@ class LatentReading {
   std::map<std::string, size_t> joined_at_;
   std::set<std::string> joined_dead_;
 };
-
-std::string unused_name(const Lines& lines, std::string name) {
-  while (mentions(lines, name)) {
-    name += "2";
-  }
-  return name;
-}
 
 Lines absorbed(const LatentReading& found, const Fused& f, const Lines& all) {
   Lines out;
@@ -423,8 +339,8 @@ Lines absorbed(const LatentReading& found, const Fused& f, const Lines& all) {
 std::optional<Latent> keep_latents(ClassText& text) {
   LatentReading found(text);
   auto out = found.run();
-  if (!out || mentions(text.init, "self.embed_q") ||
-      mentions(text.init, "self.unembed_out")) {
+  if (!out || count_of(text.init, "self.embed_q") ||
+      count_of(text.init, "self.unembed_out")) {
     return {};
   }
   Lines call;
@@ -454,7 +370,7 @@ std::optional<Latent> keep_latents(ClassText& text) {
           "self.unembed_out = MultiLinear(" + out->rank + ", " + out->values +
           ", " + out->heads + ")");
     } else if (
-        !target.starts_with("self.") || mentions(text.call, target) ||
+        !target.starts_with("self.") || count_of(text.call, target) ||
         !sharding::is_scalar(makers, target.substr(5))) {
       init.push_back(line);
     }

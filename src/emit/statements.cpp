@@ -1,0 +1,86 @@
+#include "emit/statements.h"
+
+#include "emit/config_text.h"
+#include "emit/sharding/makers.h"
+
+namespace portwright::emit {
+
+namespace ast = syntax;
+using ast::ExprKind;
+using sharding::spelling;
+
+std::optional<Assignment> assignment(const std::string& line) {
+  const size_t at = line.find_first_not_of(' ');
+  if (at == std::string::npos || line.find(" = ") == std::string::npos ||
+      line.ends_with(":")) {
+    return {};
+  }
+  Assignment out{
+      line.substr(0, at), {}, ast::parse_module("", line.substr(at)), nullptr};
+  if (!out.parsed.diagnostics.empty() || out.parsed.tree.body.size() != 1 ||
+      out.parsed.tree.body.front()->kind != ast::StmtKind::Assign) {
+    return {};
+  }
+  const auto& made = ast::as<ast::Assign>(*out.parsed.tree.body.front());
+  if (made.targets.size() != 1) {
+    return {};
+  }
+  const ast::Expr& target = *made.targets.front();
+  if (target.kind == ExprKind::Tuple) {
+    for (const ast::Expr* e : ast::as<ast::Sequence>(target).elts) {
+      out.targets.push_back(spelling(*e));
+    }
+  } else {
+    out.targets.push_back(spelling(target));
+  }
+  out.value = made.value;
+  return out;
+}
+
+const ast::Call* call_to(const ast::Expr& e, std::string_view function) {
+  if (e.kind != ExprKind::Call) {
+    return nullptr;
+  }
+  const auto& call = ast::as<ast::Call>(e);
+  return spelling(*call.func) == function ? &call : nullptr;
+}
+
+const ast::Expr* object_of(
+    const ast::Expr& e,
+    std::string_view method,
+    const std::vector<std::string>& arguments) {
+  if (e.kind != ExprKind::Call) {
+    return nullptr;
+  }
+  const auto& call = ast::as<ast::Call>(e);
+  if (call.func->kind != ExprKind::Attribute || !call.keywords.empty() ||
+      call.args.size() != arguments.size()) {
+    return nullptr;
+  }
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (!arguments[i].empty() && spelling(*call.args[i]) != arguments[i]) {
+      return nullptr;
+    }
+  }
+  const auto& attribute = ast::as<ast::Attribute>(*call.func);
+  return attribute.attr.str() == method ? attribute.value : nullptr;
+}
+
+size_t count_of(const Lines& lines, const std::string& name) {
+  size_t count = 0;
+  for (const std::string& line : lines) {
+    for (const Name& n : names_in(line)) {
+      count += n.text == name || n.text.starts_with(name + ".");
+    }
+  }
+  return count;
+}
+
+std::string unused_name(const Lines& lines, std::string name) {
+  while (count_of(lines, name)) {
+    name += "2";
+  }
+  return name;
+}
+
+}  // namespace portwright::emit

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "syntax/parser.h"
+
+namespace portwright::emit {
+
+/// The statements of an emitted function, each on a line with its indentation.
+using Lines = std::vector<std::string>;
+
+/// A line that assigns: its indentation, targets and value.
+struct Assignment {
+  std::string indent;
+  std::vector<std::string> targets;
+  syntax::ParseResult parsed;
+  const syntax::Expr* value = nullptr;
+};
+
+/// None where the line is another statement.
+std::optional<Assignment> assignment(const std::string& line);
+
+/// A call of that function; null for others.
+const syntax::Call* call_to(const syntax::Expr& e, std::string_view function);
+
+/// The object of a method's call with these arguments, where "" is any; null
+/// for others.
+const syntax::Expr* object_of(
+    const syntax::Expr& e,
+    std::string_view method,
+    const std::vector<std::string>& arguments);
+
+/// How often a name is read or made, its attributes included.
+size_t count_of(const Lines& lines, const std::string& name);
+
+/// The name, or one like it that no line has.
+std::string unused_name(const Lines& lines, std::string name);
+
+}  // namespace portwright::emit

@@ -24,7 +24,12 @@ Written by `portwright audit -o DIR && python bench/audit_page.py DIR`.
 
 
 def cell(text):
-    text = " ".join(text.split()).replace("|", "/").replace("<", "&lt;")
+    text = (
+        " ".join(text.split())
+        .replace("\\|", "|")
+        .replace("|", "/")
+        .replace("<", "&lt;")
+    )
     return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
 
 

@@ -65,6 +65,13 @@ bool cache_is_wrong(
   return false;
 }
 
+/// The first line at or after `from` that calls what makes a mask, else the
+/// first that speaks of one.
+std::optional<int> line_of_mask(const std::string& file, int from) {
+  const auto made = line_with(file, "_mask(", from);
+  return made ? made : line_with(file, "mask", from);
+}
+
 }  // namespace
 
 void name_mask(Session& session, Place& place) {
@@ -77,8 +84,14 @@ void name_mask(Session& session, Place& place) {
   place.port_file = model.port_file;
   place.made_line.reset();
   if (model.port_line) {
-    const auto line = line_with(model.port_file, "mask", *model.port_line);
+    const auto line = line_of_mask(model.port_file, *model.port_line);
     place.port_line = line ? line : model.port_line;
+  }
+  if (model.source_line) {
+    const auto line = line_of_mask(model.source_file, *model.source_line);
+    place.source_file = model.source_file;
+    place.source_line = line ? line : model.source_line;
+    place.is_source_exact = line.has_value();
   }
 }
 

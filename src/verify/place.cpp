@@ -151,6 +151,9 @@ Place place_at(Session& session, const std::string& path) {
 }
 
 void name_source_line(const Session& session, Place& place) {
+  if (place.is_source_exact) {
+    return;
+  }
   const auto& map = session.subject().source_map;
   if (const auto it = map.find(place.port_line.value_or(0)); it != map.end()) {
     std::tie(place.source_file, place.source_line) = it->second;

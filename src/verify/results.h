@@ -31,6 +31,8 @@ struct Place {
   std::optional<int> made_line;
   std::string source_file;
   std::optional<int> source_line;
+  /// That line is the one, and a map of the port's lines knows no better.
+  bool is_source_exact = false;
 };
 
 /// Relative errors along one axis, for plots: layers, positions or steps.

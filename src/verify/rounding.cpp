@@ -11,6 +11,8 @@ namespace {
 constexpr double kOneRounding = 1.2e-3;
 // Weights that are rounded on one side only cost some thousandths.
 constexpr double kSomethingElse = 0.05;
+// Of the error in bfloat16: what the port errs in float32 is no rounding.
+constexpr double kAlready = 0.8;
 
 double norm(const float* values, size_t count) {
   double sum = 0;
@@ -58,7 +60,11 @@ std::optional<Rounding> judge_rounding(
   }
   const auto error = typical_error(*of.ours, *of.exact);
   const auto theirs = typical_error(*of.low, *of.exact);
-  if (!error || !theirs) {
+  const auto apart = typical_error(*of.wide, *of.exact);
+  if (!error || !theirs || !apart) {
+    return std::nullopt;
+  }
+  if (*apart > kAlready * *error) {
     return std::nullopt;
   }
   return Rounding{*error / std::max(*theirs, kOneRounding), *error, path};

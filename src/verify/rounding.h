@@ -27,7 +27,7 @@ struct Quartet {
 };
 
 /// Nothing where the runs hold other things, as a router's scores and its
-/// logits.
+/// logits, or where the port errs as much in float32.
 std::optional<Rounding> judge_rounding(
     const Quartet& of,
     const std::string& path);

@@ -49,7 +49,9 @@ def pytest_generate_tests(metafunc):
     if "fix" in metafunc.fixturenames:
         every = metafunc.config.getoption("--all-types")
         fixes = [f for f in FIXES if every or f["type"] in SAMPLE]
-        metafunc.parametrize("fix", fixes, ids=[f"{f['type']}" for f in fixes])
+        metafunc.parametrize(
+            "fix", fixes, ids=[f"{f['type']}-{f['form']}" for f in fixes]
+        )
 
 
 def test_named_line_is_the_cause(fix, bench, tmp_path):

@@ -186,7 +186,8 @@ Expression AttentionWriter::additive_mask() {
   return {additive_mask_, kPrimary};
 }
 
-/// (H, 1, S): slopes times the places of the keys.
+/// (H, 1, S): slopes times the places of the keys. Where the source measures
+/// distances, (B, H, L, S): those nearby stay small, and exact in bfloat16.
 Expression AttentionWriter::key_bias(const lift::KeyBias& bias) {
   const auto keys = key_length();
   const auto& frame = *w_.graph().frame;
@@ -196,7 +197,13 @@ Expression AttentionWriter::key_bias(const lift::KeyBias& bias) {
   }
   const std::string slopes =
       w_.computed_in_init("_slopes", bias.slopes, "reshape(-1, 1, 1)");
-  return infix({slopes, kPrimary}, "*", call("mx.arange", {keys->text}));
+  Expression places = call("mx.arange", {keys->text});
+  if (bias.by_distance) {
+    const Expression queries = positions();
+    places = infix(
+        places, "-", {queries.at(kPrimary) + "[:, None, :, None]", kPrimary});
+  }
+  return infix({slopes, kPrimary}, "*", places);
 }
 
 /// (1, L), or (B, L) where the rows of a batch are offset differently.

@@ -1,5 +1,6 @@
 #include "emit/module_writer.h"
 #include "emit/operation_rules.h"
+#include "emit/predicates.h"
 
 namespace portwright::emit {
 
@@ -300,6 +301,11 @@ Expression ModuleWriter::size(const Value& v) {
 
 Expression ModuleWriter::extent(const Value& v) {
   if (constructing_) {
+    return scalar(v);
+  }
+  // Computed from the config, it may equal one of them by chance.
+  if (const Reads reads = reads_of(v.provenance());
+      reads.plain && !reads.fields.empty()) {
     return scalar(v);
   }
   const auto& e = context_.evaluation;

@@ -18,21 +18,30 @@ std::vector<float> elements(const mx::array& a) {
   return {flat.data<float>(), flat.data<float>() + flat.size()};
 }
 
-/// The slope of each row, when all rows are straight lines.
+/// The slope of each row, when all rows are straight lines up to the query
+/// itself, which is the last key or, of several queries, one of the last; all
+/// queries of a head have one slope. Later keys are for a mask to hide.
 std::vector<float> slopes_of(const mx::array& bias) {
-  const int keys = bias.shape(-1);
+  const int keys = bias.shape(-1), queries = bias.shape(-2);
   const auto all = elements(bias);
   std::vector<float> out;
-  for (size_t row = 0; row < all.size(); row += keys) {
-    const float slope = (all[row + keys - 1] - all[row]) / (keys - 1);
-    for (int k = 0; k < keys; ++k) {
-      const float expected = all[row] + slope * k;
-      if (!(std::abs(all[row + k] - expected) <=
-            1e-5f * (1 + std::abs(slope)) * static_cast<float>(keys))) {
+  for (size_t row = 0; row * keys < all.size(); ++row) {
+    const float* at = &all[row * keys];
+    const int query = static_cast<int>(row) % queries;
+    const int last = keys - queries + query;
+    const float slope = (at[last] - at[0]) / static_cast<float>(last);
+    const float tolerance =
+        1e-5f * (1 + std::abs(slope)) * static_cast<float>(keys);
+    for (int k = 0; k <= last; ++k) {
+      if (!(std::abs(at[k] - at[0] - slope * k) <= tolerance)) {
         return {};
       }
     }
-    out.push_back(slope);
+    if (query == 0) {
+      out.push_back(slope);
+    } else if (!(std::abs(slope - out.back()) <= tolerance)) {
+      return {};
+    }
   }
   return out;
 }
@@ -72,10 +81,10 @@ std::optional<KeyBias> lift_key_bias(
   const ValueId mask = flows.mask();
   const auto& shape = trace.info(output).shape;
   const Flow flow = flows.of(output);
-  if (!mask || shape.size() < 3 || shape[shape.size() - 2] != 1 ||
-      shape.back() != trace.info(mask).shape.back() || shape.back() < 3 ||
-      flow == Flow::Data || flow == Flow::Parameter ||
-      whole_mask(trace, flows, output)) {
+  if (!mask || shape.size() < 3 ||
+      shape.back() != trace.info(mask).shape.back() ||
+      shape.back() < shape[shape.size() - 2] + 2 || flow == Flow::Data ||
+      flow == Flow::Parameter || whole_mask(trace, flows, output)) {
     return {};
   }
   trace::Replay replay(interp, trace);
@@ -84,6 +93,9 @@ std::optional<KeyBias> lift_key_bias(
   const auto batch =
       static_cast<std::ptrdiff_t>(trace.info(mask).shape.front());
   const auto rows = std::ssize(slopes);
+  if (std::none_of(slopes.begin(), slopes.end(), [](float s) { return s; })) {
+    return {};
+  }
   for (const std::ptrdiff_t heads : {rows, rows % batch ? 0 : rows / batch}) {
     // The rows of a batch are alike.
     const bool repeats =
@@ -94,7 +106,7 @@ std::optional<KeyBias> lift_key_bias(
                       trace, flows, {slopes.begin(), slopes.begin() + heads})
                 : 0;
     if (made) {
-      return KeyBias{output, made};
+      return KeyBias{output, made, shape[shape.size() - 2] > 1};
     }
   }
   return {};

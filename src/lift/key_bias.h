@@ -11,8 +11,11 @@ namespace portwright::lift {
 /// A bias on scores that grows with the key's place, by a slope for each head
 /// (ALiBi). What it adds for a query is of no matter to softmax.
 struct KeyBias {
-  ValueId output = 0;  // (.., S); (H, 1, S) or (B H, 1, S) without other axes
+  /// (.., S); (H, 1, S) or (B H, 1, S) without other axes; of several queries
+  /// by their distance from each key, (.., L, S).
+  ValueId output = 0;
   ValueId slopes = 0;  // H numbers that the model computes from its config
+  bool by_distance = false;
 };
 
 /// Finds whether a value of neither data nor weights is such a bias over all

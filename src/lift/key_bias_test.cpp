@@ -58,6 +58,7 @@ TEST_F(KeyBiasTest, CountsKeysByTheMask) {
       lift("        places = (mask.cumsum(-1) - 1) * mask\n"
            "        bias = slopes[:, None, None] * places[:, None, None, :]\n");
   ASSERT_TRUE(bias);
+  EXPECT_FALSE(bias->by_distance);
   EXPECT_EQ(trace_->info(bias->slopes).shape, (torch::Sizes{3}));
 }
 
@@ -65,6 +66,23 @@ TEST_F(KeyBiasTest, CountsKeysFromTheLastOne) {
   EXPECT_TRUE(lift(
       "        places = torch.arange(1 - mask.shape[-1], 1)\n"
       "        bias = places.view(1, 1, 1, -1) * slopes.view(1, 3, 1, 1)\n"));
+}
+
+TEST_F(KeyBiasTest, MeasuresDistancesFromEachQuery) {
+  const std::string distance = "        places = torch.arange(mask.shape[-1])\n"
+                               "        back = places[2:, None] - places\n";
+  const std::string bias = "        bias = -slopes[:, None, None] * ";
+  const auto found = lift(distance + bias + "back.clamp(min=0)\n");
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->by_distance);
+  EXPECT_FALSE(lift(distance + bias + "back.abs() ** 2\n"));
+  EXPECT_FALSE(lift(distance + bias + "(back * back[:, :1])\n"));
+}
+
+TEST_F(KeyBiasTest, NothingIsNoBias) {
+  EXPECT_FALSE(lift("        none = torch.zeros(3)\n"
+                    "        bias = none[:, None, None] * slopes.sum()\n"
+                    "        bias = bias.expand(3, 1, 5)\n"));
 }
 
 TEST_F(KeyBiasTest, ACurveIsNoSuchBias) {

@@ -25,6 +25,7 @@ def style(tmp_path):
     "name",
     [
         "complex_rotation",
+        "distance_bias",
         "near_and_far",
         "parallel_streams",
         "turned_keys",
@@ -104,6 +105,14 @@ def test_any_condition_on_the_number_tells_layers_apart(kinds, style, emitted_fr
     text = emitted_from(folder)
     condition = kinds.replace("number", "layer_idx").replace("c.", "self.")
     assert condition in " ".join(text.split())
+
+
+def test_distances_that_a_module_measures_are_a_bias_by_key(style, emitted_from):
+    text = " ".join(emitted_from(style("distance_bias")).split())
+    assert "scaled_dot_product_attention(" in text
+    assert "mx.arange(keys.shape[2]) - positions[:, None, :, None]" in text
+    # As many as there are rows in what was recorded, by chance.
+    assert "mx.arange(1, args.n_head + 1)" in text
 
 
 def test_sizes_of_bare_weights_are_fields(style, emitted_from):

@@ -61,7 +61,7 @@ std::string pane(
       classes += " guilty";
     }
     rows += fmt::format(
-        "<div id=\"{}{}\"{}{}><a>{}</a>{}</div>",
+        "<div id=\"{}{}\"{}{}><a>{}</a><code>{}</code></div>",
         id,
         number,
         classes.empty() ? "" : fmt::format(" class=\"{}\"", classes),

@@ -98,6 +98,7 @@ pre.trace { margin: 6px 0 0; white-space: pre-wrap; overflow-wrap: anywhere;
 .lines div { display: flex; white-space: pre; line-height: 1.5; }
 .lines div > a { flex: 0 0 46px; text-align: right; padding-right: 12px;
   color: var(--skip); user-select: none; text-decoration: none; }
+.lines code { flex: none; font: inherit; }
 .lines .linked { cursor: pointer; } .lines .linked > a { color: var(--blue); }
 .lines .lit { background: var(--band); }
 .lines .guilty { background: var(--fail-ground); }
@@ -115,6 +116,8 @@ footer { color: var(--soft); font-size: 12.5px; margin-top: 40px; }
   .lines { height: auto; overflow: visible; white-space: pre-wrap; }
   .card, .tile { break-inside: avoid; } .panes { break-inside: auto; }
   .lines div { white-space: pre-wrap; font-size: 9px; }
+  .lines code { flex: 1; min-width: 0; overflow-wrap: anywhere; }
+  h2, h2 + p, thead { break-after: avoid; } tr { break-inside: avoid; }
   input { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

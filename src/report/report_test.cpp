@@ -95,6 +95,19 @@ TEST(Html, MarksPythonUp) {
   EXPECT_EQ(highlight("'\\"), "<span class=\"s\">'\\</span>");
 }
 
+TEST(Html, KeepsTheSpacesOfCode) {
+  const auto folder = base::TemporaryDirectory::create("report");
+  ASSERT_TRUE(folder);
+  verify::Results results;
+  results.port = (folder->path() / "port.py").string();
+  ASSERT_TRUE(base::write_file(results.port, "    if not x:\n"));
+  // A line is a flex box, which drops spaces between its own children.
+  EXPECT_THAT(
+      side_by_side({results, {}}),
+      HasSubstr("<a>1</a><code>    <span class=\"k\">if</span> "
+                "<span class=\"k\">not</span> x:</code></div>"));
+}
+
 TEST(Html, DrawsLayersAndPositions) {
   auto results = failing();
   auto layers = check_result("layers", Status::Pass);

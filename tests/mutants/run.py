@@ -39,7 +39,7 @@ def described(mutant):
 def run_all(folder, seed, numbers, variants, say):
     """A row for each mutant."""
     bases = Configs(folder / "bases")
-    bench = Bench(proving.ROOT)
+    bench = Bench()
     rows, futures = [], []
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         for number in numbers:

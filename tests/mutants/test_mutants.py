@@ -31,8 +31,8 @@ FIXED = {
 
 
 @pytest.fixture(scope="module")
-def bench(root):
-    process = Bench(root)
+def bench():
+    process = Bench()
     yield process
     process.close()
 

@@ -16,8 +16,8 @@ TYPES = (
 
 
 @pytest.fixture(scope="session")
-def bench(root):
-    process = Bench(root)
+def bench():
+    process = Bench()
     yield process
     process.close()
 

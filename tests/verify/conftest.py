@@ -1,47 +1,27 @@
 import importlib.util
-import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
+from warm_workers import WarmWorkers  # noqa: E402
 
-class Bench:
-    """One verify_many process: many verifications by one pair of workers."""
 
-    def __init__(self, root):
-        environment = {
-            **os.environ,
-            "PORTWRIGHT_PYTHON": sys.executable,
-            "PORTWRIGHT_HOME": str(root / "python" / "portwright"),
-        }
-        self.process = subprocess.Popen(
-            [root / "build" / "bin" / "verify_many"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
+class Bench(WarmWorkers):
+    """Many verifications by one pair of workers; their failure is the test's."""
 
     def __call__(self, **request):
-        self.process.stdin.write(json.dumps(request, default=str) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        answer = super().__call__(**request)
         assert answer["ok"], answer["error"]
         return answer.get("results")
 
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(30)
-
 
 @pytest.fixture(scope="session")
-def bench(root):
-    process = Bench(root)
+def bench():
+    process = Bench()
     yield process
     process.close()
 

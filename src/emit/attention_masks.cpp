@@ -46,9 +46,25 @@ void AttentionWriter::refuse_choices_by_length(const Frame& frame) {
   }
 }
 
-/// Scores to which the mask is added.
+/// Scores to which the mask is added, or of which it fills what it hides.
 void AttentionWriter::find_masked(const OpNode& op) {
   const Context& context = w_.context();
+  if (op.op->name == "masked_fill" && op.inputs.size() == 2) {
+    // What is filled is what the mask, true for keys that are read, is not.
+    const OpNode* hidden = context.trace.info(op.inputs[1]).producer;
+    const bool inverted = hidden && (hidden->op->name == "bitwise_not" ||
+                                     hidden->op->name == "logical_not");
+    const ValueId mask =
+        inverted
+            ? lift::whole_mask(context.trace, context.flows, hidden->inputs[0])
+            : 0;
+    if (mask && context.trace.info(mask).dtype == torch::Dtype::Bool &&
+        context.flows.of(op.inputs[0]) == Flow::Data &&
+        is_lowest(op.args[op.op->param("value")])) {
+      masked_[op.outputs[0]] = {op.inputs[0], mask, false};
+    }
+    return;
+  }
   if (op.op->name != "add" || op.inputs.size() != 2) {
     return;
   }

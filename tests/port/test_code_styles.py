@@ -115,6 +115,23 @@ def test_distances_that_a_module_measures_are_a_bias_by_key(style, emitted_from)
     assert "mx.arange(1, args.n_head + 1)" in text
 
 
+def test_scores_that_a_mask_fills_are_filled_where_it_hides(style, emitted_from):
+    folder = style("distance_bias")
+    own = folder / "modeling_distance.py"
+    text = own.read_text()
+    fused = "y = torch.softmax(scores.float(), dim=-1).to(x.dtype) @ v"
+    assert fused in text
+    # Heads lose what all of them read: no fused function does that.
+    text = text.replace(
+        fused,
+        "w = torch.softmax(scores.float(), dim=-1).to(x.dtype)\n"
+        "        y = (w - 0.5 * w.mean(dim=1, keepdim=True)) @ v",
+    )
+    own.write_text(text)
+    text = emitted_from(folder)
+    assert "scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)" in text
+
+
 def test_sizes_of_bare_weights_are_fields(style, emitted_from):
     text = emitted_from(style("bare_parameters"))
     assert "mx.zeros((args.n_embd, args.n_head, args.n_embd // args.n_head))" in text

@@ -36,8 +36,10 @@ class Arena {
   void* allocate(size_t size, size_t align) {
     size_t at = (used_ + align - 1) & ~(align - 1);
     if (blocks_.empty() || at + size > capacity_) {
-      capacity_ = std::max<size_t>(size + align, 64 * 1024);
-      blocks_.push_back(std::make_unique<std::byte[]>(capacity_));
+      // Most trees are a line or two, some are whole files.
+      const size_t next = blocks_.empty() ? kFirst : capacity_ * 2;
+      capacity_ = std::max(size + align, std::min(next, kLargest));
+      blocks_.push_back(std::make_unique_for_overwrite<std::byte[]>(capacity_));
       used_ = 0;
       at = 0;
     }
@@ -46,6 +48,7 @@ class Arena {
   }
 
  private:
+  static constexpr size_t kFirst = 4 * 1024, kLargest = 64 * 1024;
   std::vector<std::unique_ptr<std::byte[]>> blocks_;
   size_t used_ = 0;
   size_t capacity_ = 0;

@@ -337,13 +337,15 @@ void conclude(Proof& proof, Comparison& comparison, Interpreter& interp) {
   proof.verdict = Verdict::Passed;
 }
 
-Proof prove_config(
+/// `source`: the source's model of that config; made here where it is
+/// Undefined.
+Proof compare(
     Interpreter& interp,
     const Value& module,
     const nlohmann::json& config,
-    Port::Depth depth) {
+    Port::Depth depth,
+    Value& source) {
   Proof proof;
-  const Quiet quiet(interp);
   const Value fields = library::to_value(config);
   const auto args = library::guarded(interp, [&] {
     return interp.call_method(
@@ -355,14 +357,17 @@ Proof prove_config(
                                 : Verdict::Unproven;
     return ended(std::move(proof), verdict, args.error());
   }
-  const auto source =
-      library::guarded(interp, [&] { return source_model(interp, config); });
-  if (!source) {
-    return ended(std::move(proof), Verdict::Unproven, source.error());
+  if (!source.defined()) {
+    auto made =
+        library::guarded(interp, [&] { return source_model(interp, config); });
+    if (!made) {
+      return ended(std::move(proof), Verdict::Unproven, made.error());
+    }
+    source = std::move(*made);
   }
   const auto weights = library::guarded(interp, [&] {
     return interp.call(
-        function(interp, "portwright.source_weights", "checkpoint"), {*source});
+        function(interp, "portwright.source_weights", "checkpoint"), {source});
   });
   if (!weights) {
     return ended(std::move(proof), Verdict::Unproven, weights.error());
@@ -375,7 +380,7 @@ Proof prove_config(
   if (!port) {
     return ended(std::move(proof), verdict_of(port.error()), port.error());
   }
-  Comparison comparison(interp, *source, *port, proof);
+  Comparison comparison(interp, source, *port, proof);
   const auto ran = library::guarded(interp, [&] {
     comparison.run(depth);
     return true;
@@ -386,18 +391,26 @@ Proof prove_config(
     return ended(std::move(proof), verdict, ran.error());
   }
   conclude(proof, comparison, interp);
-  if (proof.verdict == Verdict::Passed && depth == Port::Depth::Full) {
-    const auto check = library::guarded(
-        interp, [&] { return check_half(interp, module, config, *source); });
-    if (!check) {
-      proof.reason = "in bfloat16: ";
-      return ended(std::move(proof), verdict_of(check.error()), check.error());
-    }
-    proof.checks.push_back(*check);
-    if (!check->skipped && !check->reason.empty()) {
-      proof.verdict = Verdict::Failed;
-      proof.reason = check->name + ": " + check->reason;
-    }
+  return proof;
+}
+
+/// The same in bfloat16, which leaves `source` with rounded weights.
+Proof compare_half(
+    Interpreter& interp,
+    const Value& module,
+    const nlohmann::json& config,
+    const Value& source,
+    Proof proof) {
+  const auto check = library::guarded(
+      interp, [&] { return check_half(interp, module, config, source); });
+  if (!check) {
+    proof.reason = "in bfloat16: ";
+    return ended(std::move(proof), verdict_of(check.error()), check.error());
+  }
+  proof.checks.push_back(*check);
+  if (!check->skipped && !check->reason.empty()) {
+    proof.verdict = Verdict::Failed;
+    proof.reason = check->name + ": " + check->reason;
   }
   return proof;
 }
@@ -456,10 +469,31 @@ Evaluated<Port> Port::load(
   });
 }
 
-Proof Port::prove(const nlohmann::json& config, Depth depth) const {
+Proof Port::prove(
+    const nlohmann::json& config,
+    Depth depth,
+    const Spelling& spelling) const {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
-  Proof out = prove_config(*interp_, module_, config, depth);
+  const Quiet quiet(*interp_);
+  Value source;
+  Proof out = compare(*interp_, module_, config, depth, source);
+  if (out.verdict == Verdict::Passed && spelling.config != config &&
+      !spelling.config.is_null()) {
+    const auto same = library::guarded(*interp_, [&] {
+      return same_config(*interp_, config, spelling.config);
+    });
+    Value other = same && *same ? source : Value();
+    auto proof =
+        compare(*interp_, module_, spelling.config, Depth::Brief, other);
+    if (proof.verdict == Verdict::Failed) {
+      proof.reason = "with " + spelling.name + ": " + proof.reason;
+      out = std::move(proof);
+    }
+  }
+  if (out.verdict == Verdict::Passed && depth == Depth::Full) {
+    out = compare_half(*interp_, module_, config, source, std::move(out));
+  }
   if (out.fault) {
     name_port_line(out, file_);
   }

@@ -59,12 +59,22 @@ class Port {
             // config, where the same file has passed in full
   };
 
+  /// Another way to write the same config.
+  struct Spelling {
+    std::string name;  // "flat rope fields"
+    nlohmann::json config;
+  };
+
   /// Builds both models for a config.json's fields, gives the source random
   /// weights (the same every time) and the port the checkpoint they make, and
   /// compares logits: prefill, decode, chunked prefill, rotating caches past
   /// their window, rows padded on the left; in full once more in bfloat16
-  /// (candidate/half.h). Milliseconds for a tiny model.
-  Proof prove(const nlohmann::json& config, Depth depth = Depth::Full) const;
+  /// (candidate/half.h). What passes is to pass in the other spelling too.
+  /// Milliseconds for a tiny model.
+  Proof prove(
+      const nlohmann::json& config,
+      Depth depth = Depth::Full,
+      const Spelling& spelling = {}) const;
 
  private:
   Port(eval::Interpreter& interp, eval::Value module, std::string file)

@@ -32,11 +32,15 @@ mx::array ids_for(int64_t vocabulary, int batch, int length) {
 
 namespace {
 
+Value loaded(Interpreter& interp, const nlohmann::json& config) {
+  return value_or_throw(library::load_config(interp, config));
+}
+
 Value built(
     Interpreter& interp,
     const nlohmann::json& config,
     torch::Dtype dtype) {
-  const Value object = value_or_throw(library::load_config(interp, config));
+  const Value object = loaded(interp, config);
   const Value model =
       value_or_throw(library::build_model(interp, object, dtype));
   const Value size = interp.call(function(interp, kTheirs, "size"), {model});
@@ -51,6 +55,15 @@ Value built(
 }
 
 }  // namespace
+
+bool same_config(
+    Interpreter& interp,
+    const nlohmann::json& config,
+    const nlohmann::json& other) {
+  return interp.truthy(interp.call(
+      function(interp, kTheirs, "same"),
+      {loaded(interp, config), loaded(interp, other)}));
+}
 
 Value source_model(Interpreter& interp, const nlohmann::json& config) {
   const Value model = built(interp, config, torch::Dtype::Float32);

@@ -29,6 +29,12 @@ T value_or_throw(library::Evaluated<T> value) {
 /// small: special tokens are.
 mlx::core::array ids_for(int64_t vocabulary, int batch, int length);
 
+/// True where the source makes the same config of both.
+bool same_config(
+    eval::Interpreter& interp,
+    const nlohmann::json& config,
+    const nlohmann::json& other);
+
 /// The source's model in float32 with random weights, the same every time.
 eval::Value source_model(
     eval::Interpreter& interp,

@@ -68,22 +68,14 @@ bool prove(
   const auto port = Port::load(interp, out.emitted.text);
   bool served = true;
   if (port) {
-    out.proof = port->prove(config);
+    out.proof = port->prove(
+        config, Port::Depth::Full, {"flat rope fields", flat_rope(config)});
     auto all = config;
     for (const auto& variant : out.emitted.variants) {
       all.update(difference(variant, config));
       if (port->prove(variant, Port::Depth::Brief).verdict != Verdict::Passed) {
         compilation.leave_out(variant);
         served = false;
-      }
-    }
-    // What passes in one spelling of the config is to pass in the other.
-    const auto flat = flat_rope(config);
-    if (flat != config && out.proof.verdict == Verdict::Passed) {
-      auto proof = port->prove(flat, Port::Depth::Brief);
-      if (proof.verdict == Verdict::Failed) {
-        proof.reason = "with flat rope fields: " + proof.reason;
-        out.proof = std::move(proof);
       }
     }
     // Each for itself is not all at once.

@@ -116,7 +116,7 @@ class StateFinder {
     const Frame* f = module_around(trace_.info(state.after).frame);
     const auto fits = [&](const Frame& module) {
       const auto it = reads_.find(state.before);
-      return lift::parameter_count(trace_, module.path) > 0 &&
+      return lift::has_parameters(trace_, module.path) &&
              (it == reads_.end() ||
               std::all_of(
                   it->second.begin(), it->second.end(), [&](const Read& read) {

@@ -116,7 +116,7 @@ class ArgumentWriter {
     types_ = context_.rope_types;
     if (!context_.rope_fixed && uses_library_types(context_)) {
       for (const char* type : {"default", "linear", "llama3", "yarn"}) {
-        if (reader_.takes(type)) {
+        if (!types_.contains(type) && reader_.takes(type)) {
           types_.insert(type);
         }
       }

@@ -109,14 +109,15 @@ bool uses_cache(const Frame& frame) {
   return keeps_state(frame) || updates_keys(frame) || updates_index(frame);
 }
 
-size_t parameter_count(const Trace& trace, const std::string& path) {
-  size_t n = 0;
-  for (const auto& info : trace.values) {
-    const auto* tensor = torch::as_tensor(info.tensor);
-    n += tensor && tensor->is_parameter &&
-         (path.empty() || info.parameter.starts_with(path + "."));
-  }
-  return n;
+bool has_parameters(const Trace& trace, const std::string& path) {
+  const std::string start = path.empty() ? "" : path + ".";
+  return std::any_of(
+      trace.values.begin(), trace.values.end(), [&](const auto& info) {
+        const auto* tensor = info.parameter.starts_with(start)
+                                 ? torch::as_tensor(info.tensor)
+                                 : nullptr;
+        return tensor && tensor->is_parameter;
+      });
 }
 
 namespace {
@@ -199,7 +200,7 @@ void flatten(const Trace& trace, const Frame& frame, Graph& graph) {
     const Frame& f = **child;
     const bool opened =
         f.is_module() &&
-        (parameter_count(trace, f.path) == 0 || is_dressed_linear(trace, f) ||
+        (!has_parameters(trace, f.path) || is_dressed_linear(trace, f) ||
          is_dressed_embedding(f) || is_container(f));
     if (f.is_module() && !opened) {
       graph.calls.push_back(&f);

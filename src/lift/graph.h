@@ -91,7 +91,7 @@ struct Graph {
 
 Graph make_graph(const Trace& trace, const Frame& frame);
 
-/// Number of parameters a module holds, submodules included.
-size_t parameter_count(const Trace& trace, const std::string& path);
+/// True where a module holds parameters, submodules included.
+bool has_parameters(const Trace& trace, const std::string& path);
 
 }  // namespace portwright::lift

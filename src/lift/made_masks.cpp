@@ -102,7 +102,7 @@ class MadeMasks {
   const Frame* module_of(const Frame* frame) {
     const bool fresh = modules_.try_emplace(frame, frame).second;
     if (fresh && frame->parent &&
-        (!frame->is_module() || parameter_count(trace_, frame->path) == 0)) {
+        (!frame->is_module() || !has_parameters(trace_, frame->path))) {
       modules_[frame] = module_of(frame->parent);
     }
     return modules_[frame];

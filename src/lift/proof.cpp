@@ -36,7 +36,7 @@ mx::Shape shape_of(const Trace& trace, ValueId id) {
 
 namespace {
 
-constexpr int kDrawn = 1 << 18;
+constexpr int kDrawn = 1 << 17;
 
 /// Marsaglia's polar method.
 std::vector<float> normal_values() {

@@ -70,7 +70,7 @@ void RopeSource::find_deciding(const Frame& frame) {
   for (const auto& item : frame.items) {
     if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
       const Frame& f = **child;
-      if (f.is_module() && parameter_count(trace_, f.path) == 0 && decides(f)) {
+      if (f.is_module() && !has_parameters(trace_, f.path) && decides(f)) {
         deciding_.push_back(&f);
       } else {
         find_deciding(f);

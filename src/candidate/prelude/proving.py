@@ -2,6 +2,7 @@
 
 import mlx.core as mx
 import mlx.nn as nn
+from mlx.utils import tree_flatten
 from mlx_lm.models import cache as caches
 
 
@@ -16,8 +17,30 @@ def load(module, fields, weights):
         }:
             raise ValueError("sanitize changes what it has answered before")
     model.eval()
-    model.load_weights(list(weights.items()), strict=True)
+    _give(model, weights)
     return model
+
+
+def _give(model, weights):
+    """What load_weights does with strict=True, without a tree of the weights: finding
+    that no key of it is a number would be most of the work."""
+    owned = dict(tree_flatten(model.parameters()))
+    extra, missing = weights.keys() - owned.keys(), owned.keys() - weights.keys()
+    if extra:
+        raise ValueError(f"{len(extra)} parameters not in model: {sorted(extra)}")
+    if missing:
+        raise ValueError(f"{len(missing)} parameters missing: {sorted(missing)}")
+    for name, value in weights.items():
+        if value.shape != owned[name].shape:
+            raise ValueError(
+                f"expected shape {owned[name].shape} but received shape {value.shape} "
+                f"for parameter {name}"
+            )
+        *path, leaf = name.split(".")
+        owner = model
+        for part in path:
+            owner = owner[int(part) if isinstance(owner, list) else part]
+        owner[int(leaf) if isinstance(owner, list) else leaf] = value
 
 
 def run(model, parts):

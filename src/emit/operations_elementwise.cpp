@@ -104,7 +104,10 @@ Expression logical_not(Writer& w, const OpNode& op) {
 
 Expression softmax(Writer& w, const OpNode& op) {
   std::vector<std::string> args{input(w, op).text, axis_argument(w, op)};
-  if (given(op, "dtype")) {
+  // torch computes in float32 inside, whatever it is given.
+  const trace::Twin* half = w.context().evaluation.half;
+  if (given(op, "dtype") ||
+      (half && half->input_dtype(op, 0) == torch::Dtype::BFloat16)) {
     args.emplace_back("precise=True");
   }
   return call("mx.softmax", std::move(args));

@@ -146,21 +146,48 @@ std::vector<std::string> renamed(
   return out;
 }
 
-/// How many lines black makes of them.
-size_t height(const ClassText& text, const std::vector<std::string>& lines) {
-  std::string source = "class C:\n    def __init__(self";
-  for (const auto& p : text.init_params) {
-    source += ", " + p;
+/// How many lines black makes of statements; those that a choice of names
+/// leaves as they were are laid out once.
+class Heights {
+ public:
+  /// npos where they do not parse.
+  size_t of(const std::vector<std::string>& lines) {
+    size_t sum = 0;
+    std::string statement;
+    for (const auto& line : lines) {
+      const bool goes_on = line.empty() || line.starts_with(' ') ||
+                           line.starts_with("else:") ||
+                           line.starts_with("elif ");
+      if (!goes_on && !add(statement, sum)) {
+        return std::string::npos;
+      }
+      statement += line.empty() ? "\n" : "        " + line + "\n";
+    }
+    return add(statement, sum) ? sum : std::string::npos;
   }
-  source += "):\n";
-  for (const auto& line : lines) {
-    source += line.empty() ? "\n" : "        " + line + "\n";
+
+ private:
+  /// Empties the statement.
+  bool add(std::string& statement, size_t& sum) {
+    if (!statement.empty()) {
+      const auto [it, fresh] = known_.try_emplace(statement, 0);
+      if (fresh) {
+        const auto printed =
+            layout("class C:\n    def __init__(self):\n" + statement);
+        it->second = printed ? static_cast<size_t>(std::count(
+                                   printed->begin(), printed->end(), '\n')) -
+                                   2  // of what it stands in
+                             : std::string::npos;
+      }
+      statement.clear();
+      sum += it->second;
+      return it->second != std::string::npos;
+    }
+    return true;
   }
-  const auto printed = layout(source);
-  return printed ? static_cast<size_t>(
-                       std::count(printed->begin(), printed->end(), '\n'))
-                 : std::string::npos;
-}
+
+  std::map<std::string, size_t> known_;
+};
 
 }  // namespace
 
@@ -171,12 +198,13 @@ void use_short_names(ClassText& text) {
   if (chosen.empty()) {
     return;
   }
-  const size_t before = height(text, text.init);
-  size_t now = height(text, renamed(text.init, chosen));
+  Heights heights;
+  const size_t before = heights.of(text.init);
+  size_t now = heights.of(renamed(text.init, chosen));
   for (size_t i = chosen.size(); i-- > 0;) {
     std::vector<Alias> fewer = chosen;
     fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
-    if (const size_t lines = height(text, renamed(text.init, fewer));
+    if (const size_t lines = heights.of(renamed(text.init, fewer));
         lines <= now) {
       now = lines;
       chosen = std::move(fewer);

@@ -22,6 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs" / "speed.md"
 PREFILL, STEPS, TURNS = 128, 16, 7
 SIZES = {"small": 1, "wide": 8}
 # Config fields that say how wide a model is, and leave its heads as they are.
@@ -140,8 +141,26 @@ def table(rows):
     yield "| below 0.97 | " + " | ".join(slower) + " |"
 
 
+def documented():
+    """The rows that docs/speed.md has."""
+    lines = DOCUMENT.read_text().splitlines() if DOCUMENT.is_file() else []
+    why = dict(line[2:].split(": ", 1) for line in lines if line.startswith("- "))
+    rows = {}
+    for line in lines:
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        if not line.startswith("| ") or name in ("type", "**median**", "below 0.97"):
+            continue
+        rows[name] = [
+            why.get(f"{name}, {size}", "") if pair[0] == "—" else list(map(float, pair))
+            for size, pair in zip(SIZES, (cells[:2], cells[2:]))
+        ]
+    return rows
+
+
 def document(rows):
-    """Writes docs/speed.md; after each type, so that an interrupt keeps the rest."""
+    """Writes docs/speed.md; after each type, so that an interrupt keeps the rest. Types
+    that were not measured keep their rows."""
+    rows = sorted((documented() | dict(rows)).items())
     lacking = [
         f"- {name}, {size}: {answer}"
         for name, answers in rows
@@ -159,7 +178,7 @@ def document(rows):
     text += "\n".join(table(rows)) + "\n"
     if lacking:
         text += "\nNot compared:\n\n" + "\n".join(lacking) + "\n"
-    (ROOT / "docs" / "speed.md").write_text(text)
+    DOCUMENT.write_text(text)
 
 
 def main():

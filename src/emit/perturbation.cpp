@@ -23,7 +23,11 @@ struct Extent {
   bool sizes, fractions;
   double share;
   std::set<std::string> steady = {};  // integers that stay
+  int widths = 2;                     // the factor of the larger sizes
 };
+
+/// What is more is rather a width than a count of heads or experts.
+constexpr int64_t kCount = 40;
 
 json changed(const json& config, Extent extent) {
   json out = config;
@@ -38,7 +42,8 @@ json changed(const json& config, Extent extent) {
     } else if (
         value.is_number_integer() && extent.sizes && !is_index(field) &&
         !extent.steady.contains(field)) {
-      value = value.get<int64_t>() * 2;
+      const auto n = value.get<int64_t>();
+      value = n * (n > kCount ? extent.widths : 2);
     } else if (value.is_object() && field != "quantization_config") {
       value = changed(value, {false, extent.fractions, extent.share});
     }
@@ -54,6 +59,7 @@ std::vector<json> perturbed(
     double share,
     const std::set<std::string>& decided) {
   std::vector<json> out{
+      changed(config, {true, true, share, {}, 4}),
       changed(config, {true, true, share}),
       changed(config, {true, false, share}),
       changed(config, {true, true, share, decided}),

@@ -9,11 +9,12 @@
 namespace portwright::emit {
 
 /// Configs of the same structure as `config` in other numbers: every size and
-/// multiplier changed, sizes by the same factor so that they still divide each
-/// other; the boldest first. Some may not be valid. The field `kept`, if any,
-/// stays as it is; integers of the fields in `decided`, by which the source
-/// tells layers apart, do in some. Fractions of one are multiplied by `share`:
-/// what is rotated in pairs is not understood where they leave an odd extent.
+/// multiplier changed; widths more than counts, so that what a head has of them
+/// changes too, and in others all by one factor; the boldest first. Some may
+/// not be valid. The field `kept`, if any, stays as it is; integers of the
+/// fields in `decided`, by which the source tells layers apart, do in some.
+/// Fractions of one are multiplied by `share`: what is rotated in pairs is not
+/// understood where they leave an odd extent.
 std::vector<nlohmann::json> perturbed(
     const nlohmann::json& config,
     const std::string& kept = "",

@@ -26,6 +26,15 @@ TEST(Perturbation, ChangesSizesWhereWhatTellsLayersApartMustStay) {
       }));
 }
 
+TEST(Perturbation, ChangesWhatAHeadHasOfAWidth) {
+  const nlohmann::json config{{"hidden_size", 96}, {"heads", 6}};
+  const auto numbers = perturbed(config).front();
+  EXPECT_NE(
+      numbers["hidden_size"].get<int>() / numbers["heads"].get<int>(), 96 / 6);
+  // Where a source wants all sizes to grow alike, the next is tried.
+  EXPECT_EQ(perturbed(config)[1]["hidden_size"], 192);
+}
+
 TEST(Perturbation, LeavesTheFieldThatIsKept) {
   const nlohmann::json config{{"steps", 3}, {"size", 8}};
   EXPECT_EQ(perturbed(config, "steps").front()["steps"], 3);

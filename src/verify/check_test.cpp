@@ -112,5 +112,11 @@ TEST(Plan, PromptsPassTheWindow) {
   EXPECT_EQ(large.unreached_window, 4096);
 }
 
+TEST(Plan, TheCachesOfThePortTellAWindowOfAnyName) {
+  EXPECT_EQ(make_plan({{"near", 9}}).window, 0);
+  EXPECT_EQ(make_plan({{"near", 9}}, {9}).window, 9);
+  EXPECT_EQ(make_plan({{"near", 4096}}, {4096}).unreached_window, 4096);
+}
+
 }  // namespace
 }  // namespace portwright::verify

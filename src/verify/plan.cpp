@@ -52,22 +52,24 @@ Ids spread_ids(int count, int vocab, int salt) {
   return out;
 }
 
-Plan make_plan(const json& config) {
+Plan make_plan(const json& config, const std::vector<int64_t>& forgetting) {
   int64_t vocab = 256;
   int64_t positions = 0;
   Plan plan;
+  const auto add_window = [&](int64_t value) {
+    const int window = static_cast<int>(std::min<int64_t>(value, 1 << 30));
+    int& largest =
+        window <= kLongestWindow ? plan.window : plan.unreached_window;
+    largest = std::max(largest, window);
+  };
+  std::for_each(forgetting.begin(), forgetting.end(), add_window);
   visit_integers(config, [&](const std::string& key, int64_t value) {
     if (key == "vocab_size") {
       vocab = value;
     } else if (is_positions(key)) {
       positions = positions ? std::min(positions, value) : value;
     } else if (is_window(key) && value > 0) {
-      const int window = static_cast<int>(std::min<int64_t>(value, 1 << 30));
-      if (window <= kLongestWindow) {
-        plan.window = std::max(plan.window, window);
-      } else {
-        plan.unreached_window = std::max(plan.unreached_window, window);
-      }
+      add_window(value);
     }
   });
   // Special tokens sit at the end of a vocabulary, bytes at its beginning.

@@ -7,8 +7,9 @@ namespace portwright::verify {
 
 using Ids = std::vector<int>;
 
-/// The inputs of the battery, fixed by the config alone: prompts longer than
-/// the windows where these are small enough, and unequal prompts for batches.
+/// The inputs of the battery, fixed by the config and the port's caches alone:
+/// prompts longer than the windows where these are small enough, and unequal
+/// prompts for batches.
 struct Plan {
   Ids ids;
   /// Tokens of `ids` that the decode checks feed at once; the rest are steps.
@@ -25,7 +26,11 @@ struct Plan {
   int far_prefill = 0;
 };
 
-Plan make_plan(const nlohmann::json& config);
+/// `forgetting`: sizes of the port's caches that forget. A config may have any
+/// name for its window, and a port may lack the cache for it.
+Plan make_plan(
+    const nlohmann::json& config,
+    const std::vector<int64_t>& forgetting = {});
 
 /// `count` ids below `vocab`, spread over it; `salt` varies them.
 Ids spread_ids(int count, int vocab, int salt = 0);

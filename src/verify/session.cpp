@@ -116,6 +116,9 @@ Outcome<void> Session::load() {
     }
   }
   take_port(port);
+  if (port) {
+    plan_ = make_plan(config_, port->value("windows", std::vector<int64_t>()));
+  }
   if (torch) {
     parameters_ = torch->value("parameters", int64_t{0});
     kept_ = torch->value("kept", json::object());

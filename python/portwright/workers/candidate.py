@@ -185,6 +185,11 @@ class Candidate:
     def cache_kinds(self):
         return [type(c).__name__ for c in self.new_cache()]
 
+    def windows(self):
+        """The sizes of the caches that forget."""
+        made = [i for c in self.new_cache() for i in getattr(c, "caches", [c])]
+        return sorted({c.max_size for c in made if hasattr(c, "max_size")})
+
     def other_cache(self, sizes):
         """New caches, those of the layers in `sizes` {layer: size} exchanged: for
         a rotating one of that size, or for one that keeps all (0)."""

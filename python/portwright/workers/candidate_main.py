@@ -34,6 +34,7 @@ class Service:
             "modules": loaded.lines(),
             "layers": loaded.layer_paths(),
             "caches": loaded.cache_kinds(),
+            "windows": loaded.windows(),
             "file": getattr(loaded.module, "__file__", None),
         }
 

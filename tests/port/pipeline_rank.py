@@ -15,9 +15,12 @@ IDS = mx.array([[3, 5, 7, 11, 13, 2, 9, 4]])
 
 def logits(model):
     cache = make_prompt_cache(model)
-    parts = [model(IDS[:, :5], cache=cache)]
-    for t in range(5, IDS.shape[1]):
-        parts.append(model(IDS[:, t : t + 1], cache=cache))
+    parts = []
+    for tokens in mx.split(IDS, list(range(5, IDS.shape[1])), axis=1):
+        parts.append(model(tokens, cache=cache))
+        # As mlx_lm generates: in one graph of several steps, nothing says in which
+        # order two processes talk to each other.
+        mx.eval(parts[-1])
     return mx.concatenate(parts, axis=1).astype(mx.float32)
 
 

@@ -174,7 +174,9 @@ class Choices {
 }  // namespace
 
 void write_to_other_groups(ClassText& text) {
-  const auto found = Choices(text.call).find();
+  const auto found = any_has(text.call, "mx.repeat(mx.put_along_axis(")
+                         ? Choices(text.call).find()
+                         : std::nullopt;
   if (!found) {
     return;
   }

@@ -337,6 +337,9 @@ Lines absorbed(const LatentReading& found, const Fused& f, const Lines& all) {
 }  // namespace
 
 std::optional<Latent> keep_latents(ClassText& text) {
+  if (!any_has(text.call, "mx.broadcast_to(") || !any_has(text.call, kFused)) {
+    return {};
+  }
   LatentReading found(text);
   auto out = found.run();
   if (!out || count_of(text.init, "self.embed_q") ||

@@ -1,5 +1,7 @@
 #include "emit/statements.h"
 
+#include <algorithm>
+
 #include "emit/config_text.h"
 #include "emit/sharding/makers.h"
 
@@ -74,6 +76,12 @@ size_t count_of(const Lines& lines, const std::string& name) {
     }
   }
   return count;
+}
+
+bool any_has(const Lines& lines, std::string_view text) {
+  return std::any_of(lines.begin(), lines.end(), [&](const auto& line) {
+    return line.find(text) != std::string::npos;
+  });
 }
 
 std::string unused_name(const Lines& lines, std::string name) {

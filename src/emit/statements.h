@@ -36,6 +36,9 @@ const syntax::Expr* object_of(
 /// How often a name is read or made, its attributes included.
 size_t count_of(const Lines& lines, const std::string& name);
 
+/// True where a line has this text; cheaper than to parse them.
+bool any_has(const Lines& lines, std::string_view text);
+
 /// The name, or one like it that no line has.
 std::string unused_name(const Lines& lines, std::string name);
 

@@ -7,14 +7,13 @@ the whole process, and apart from it the check in a warm mlx_lm worker.
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+from launcher import portwright
 from warm_workers import WarmWorkers
 
 STAGES = {
@@ -24,19 +23,6 @@ STAGES = {
     "emit": "emitting",
     "prove": "proving in process",
 }
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def portwright(*arguments):
-    done = subprocess.run(
-        [ROOT / "portwright", *map(str, arguments), "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        check=True,
-        text=True,
-        env={**os.environ, "PORTWRIGHT_NO_BUILD": "1"},
-    )
-    return json.loads(done.stdout)
 
 
 def compile_once(checkpoint, file):

@@ -8,34 +8,19 @@ the run of all comes before, amid and after the others, so that both see the sam
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def portwright(*arguments):
-    """What it answers; a check that does not pass is told in the table."""
-    done = subprocess.run(
-        [ROOT / "portwright", *map(str, arguments), "--json"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PORTWRIGHT_NO_BUILD": "1"},
-    )
-    if done.returncode not in (0, 1):
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout)
+from launcher import portwright
 
 
 def verify(*arguments):
     """Seconds by the clock and of processors, and the status of each check made."""
     used, start = os.times(), time.perf_counter()
-    checks = portwright("verify", *arguments)["checks"]
+    checks = portwright("verify", *arguments, verdicts=(0, 1))["checks"]
     seconds, now = time.perf_counter() - start, os.times()
     computed = now.children_user + now.children_system
     computed -= used.children_user + used.children_system

@@ -43,6 +43,10 @@ std::string to_markdown(const ProofRun& run);
 /// of the archive, which lies at `archive` seen from the file.
 std::string to_html(const ProofRun& run, const std::string& archive = ".");
 
+/// The variants side by side: a row for each check, its number in each.
+std::string variants_table(const ProofRun& run);
+std::string variants_markdown(const ProofRun& run);
+
 /// Writes results.json, report.md and report.html into `directory`.
 base::Result<void> write_run(
     const ProofRun& run,

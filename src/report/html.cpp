@@ -131,7 +131,8 @@ std::string to_html(const Report& report) {
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width\">"
-      "<title>{}: {}</title><style>{}</style></head><body><main>{}{}{}{}{}{}{}"
+      "<title>{}: "
+      "{}</title><style>{}</style></head><body><main>{}{}{}{}{}{}{}{}{}{}"
       "</main><script>{}</script></body></html>\n",
       escape(std::filesystem::path(results.port).filename().string()),
       word_of(results.verdict()),
@@ -140,6 +141,9 @@ std::string to_html(const Report& report) {
       strip(results),
       layer_plot(results),
       position_plots(results),
+      influence_maps(results),
+      routing_agreement(results),
+      dtype_flow(results),
       table(results),
       side_by_side(report),
       footer(results),

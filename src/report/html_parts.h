@@ -20,6 +20,16 @@ std::string layer_plot(const verify::Results& results);
 /// One small plot for each series of a check over positions or steps.
 std::string position_plots(const verify::Results& results);
 
+/// Which positions depend on which: a small grid for each layers' map, what
+/// differs between the sides marked.
+std::string influence_maps(const verify::Results& results);
+
+/// Of every router the tokens that go to the experts torch sends them to.
+std::string routing_agreement(const verify::Results& results);
+
+/// What goes in and out of modules that do not keep to bfloat16, leaks marked.
+std::string dtype_flow(const verify::Results& results);
+
 /// The port beside the source, linked lines lighting up together; empty when
 /// neither file can be read.
 std::string side_by_side(const Report& report);

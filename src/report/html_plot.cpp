@@ -117,8 +117,48 @@ std::string layer_labels(const Frame& frame, size_t count) {
   return out;
 }
 
-std::string small_plot(const verify::Series& series, double threshold) {
-  const Frame frame{0, 4, 240, 72};
+/// Decades beside a small plot, and its first and last position below it.
+std::string small_axes(const Frame& frame, const verify::Series& series) {
+  std::string out;
+  for (const int e : {-8, -4, 0}) {
+    const double y = frame.y(std::pow(10.0, e));
+    out += fmt::format(
+        "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
+        "<text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">1e{}</text>",
+        frame.left,
+        frame.left + frame.width,
+        y,
+        y,
+        frame.left - 4,
+        y + 3,
+        e);
+  }
+  const double foot = frame.top + frame.height + 11;
+  const size_t n = series.values.size();
+  out += fmt::format(
+      "<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">0</text>"
+      "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+      frame.x(0, n),
+      foot,
+      frame.left + frame.width / 2,
+      foot,
+      escape(series.axis));
+  if (n > 1) {
+    out += fmt::format(
+        "<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>",
+        n > 12 ? frame.left + frame.width : frame.x(n - 1, n),
+        foot,
+        n > 12 ? "end" : "middle",
+        n - 1);
+  }
+  return out;
+}
+
+std::string small_plot(
+    const verify::Series& series,
+    double threshold,
+    const std::vector<double>& noise) {
+  const Frame frame{28, 6, 212, 74};
   std::string bars;
   const size_t n = series.values.size();
   const double slot = frame.width / static_cast<double>(n);
@@ -128,7 +168,7 @@ std::string small_plot(const verify::Series& series, double threshold) {
         "<rect class=\"bar{}\" x=\"{:.2f}\" y=\"{:.1f}\" width=\"{:.2f}\" "
         "height=\"{:.1f}\">{}</rect>",
         series.values[i] <= kLimit ? "" : " over",
-        slot * static_cast<double>(i),
+        frame.left + slot * static_cast<double>(i),
         y,
         std::max(slot - (n > 120 ? 0.0 : 1.0), 0.5),
         std::max(frame.top + frame.height - y, 1.0),
@@ -136,9 +176,15 @@ std::string small_plot(const verify::Series& series, double threshold) {
   }
   const double y = frame.y(threshold);
   return fmt::format(
-      "<svg viewBox=\"0 0 240 78\" role=\"img\">{}<line class=\"limit\" "
-      "x1=\"0\" x2=\"240\" y1=\"{:.1f}\" y2=\"{:.1f}\"/></svg>",
+      "<svg viewBox=\"0 0 240 94\" role=\"img\" aria-label=\"relative error at "
+      "each {}\">{}{}{}<line class=\"limit\" x1=\"{}\" x2=\"{}\" "
+      "y1=\"{:.1f}\" y2=\"{:.1f}\"/></svg>",
+      escape(series.axis),
+      noise.empty() ? "" : noise_band(frame, {noise.back()}),
+      small_axes(frame, series),
       bars,
+      frame.left,
+      frame.left + frame.width,
       y,
       y);
 }
@@ -208,15 +254,15 @@ std::string position_plots(const verify::Results& results) {
           series.values.size() == 1
               ? "1 " + series.axis
               : fmt::format("{} {}s", series.values.size(), series.axis),
-          small_plot(series, check.threshold.value_or(kLimit)));
+          small_plot(series, check.threshold.value_or(kLimit), results.noise));
     }
   }
   if (figures.empty()) {
     return "";
   }
   return "<h2>Positions</h2><p class=\"about\">The largest relative error of "
-         "the logits at each position or step, from 1e-9 at the foot to 10; "
-         "the dashed line is what is allowed.</p><div class=\"small\">" +
+         "the logits at each position or step; the dashed line is what is "
+         "allowed, the band the noise of float32.</p><div class=\"small\">" +
          figures + "</div>";
 }
 

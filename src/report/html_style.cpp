@@ -11,7 +11,7 @@ std::string_view style_sheet() {
   --pass: #23794a; --warn: #98650b; --fail: #b93227; --skip: #8a919c;
   --pass-ground: #e8f4ec; --warn-ground: #faf1dd; --fail-ground: #fbe9e7;
   --skip-ground: #f0f1f2;
-  --blue: #2f62a8; --violet: #8a5aa8;
+  --blue: #2f62a8; --violet: #8a5aa8; --only-torch: #d98a1f;
   --keyword: #8a3b8f; --string: #2c6e49; --comment: #8a919c; --number: #a35312;
 }
 @media (prefers-color-scheme: dark) {
@@ -21,7 +21,7 @@ std::string_view style_sheet() {
     --pass: #63c68d; --warn: #e0b055; --fail: #f0857b; --skip: #7f8894;
     --pass-ground: #182a20; --warn-ground: #2d2616; --fail-ground: #33201e;
     --skip-ground: #20252b;
-    --blue: #7fb0f0; --violet: #c79be2;
+    --blue: #7fb0f0; --violet: #c79be2; --only-torch: #f0c060;
     --keyword: #d094d6; --string: #8cc9a4; --comment: #7b8593; --number: #e0a06c;
   }
 }
@@ -75,9 +75,30 @@ svg .bad { fill: var(--fail); stroke: var(--fail); }
   grid-template-columns: repeat(auto-fill, minmax(246px, 1fr)); }
 .small figure { margin: 0; padding: 10px 12px 8px; }
 .small figcaption { font-size: 12.5px; margin-bottom: 4px; display: flex;
-  justify-content: space-between; gap: 8px; }
-.small figcaption span { color: var(--soft); }
+  flex-wrap: wrap; justify-content: space-between; gap: 0 8px; }
+.small figcaption span { color: var(--soft); flex: none; }
+.small figcaption span.fail { color: var(--fail); }
+.small svg text { font-size: 8.5px; }
 .bar { fill: var(--blue); } .bar.over { fill: var(--fail); }
+.map { aspect-ratio: 1; background: var(--band); border-radius: 3px; }
+.map .both { fill: var(--blue); } .map .only-port { fill: var(--fail); }
+.map .only-torch { fill: var(--only-torch); }
+.axes { display: flex; justify-content: space-between; margin: 5px 0 0; color: var(--soft);
+  font-size: 11px; }
+.meter { width: 46%; } .meter u { display: block; height: 9px; margin-top: 7px;
+  border-radius: 3px; background: var(--band); text-decoration: none; }
+.meter i { display: block; height: 9px; border-radius: 3px;
+  background: var(--blue); }
+.dtype { font-size: 12.5px; padding: 1px 8px; border-radius: 99px;
+  background: var(--skip-ground); }
+.dtype.float32 { background: var(--warn-ground); color: var(--warn); }
+.dtype.leak { background: var(--fail-ground); color: var(--fail);
+  font-weight: 600; }
+.wide { overflow-x: auto; } .cell span { margin-left: 9px; font-size: 12.5px;
+  color: var(--soft); font-variant-numeric: tabular-nums; white-space: nowrap; }
+.cell.warn, .cell.untrusted { background: var(--warn-ground); }
+.cell.fail { background: var(--fail-ground); }
+.flow td { padding: 4px 14px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
 th { text-align: left; font-weight: 500; color: var(--soft); font-size: 12.5px; }
 th, td { padding: 8px 14px; border-bottom: 1px solid var(--line);

@@ -47,6 +47,35 @@ Json series_json(const std::vector<verify::Series>& all) {
   return out;
 }
 
+Json figures_json(const verify::Figures& figures) {
+  Json out = Json::object();
+  for (const auto& map : figures.influence) {
+    out["influence"].push_back(
+        {{"name", map.name},
+         {"layers", map.layers},
+         {"first", map.first},
+         {"tokens", map.tokens},
+         {"rows", map.rows}});
+  }
+  for (const auto& router : figures.routing) {
+    out["routing"].push_back(
+        {{"module", router.module},
+         {"layer", router.layer},
+         {"tokens", router.tokens},
+         {"differing", router.differing}});
+  }
+  for (const auto& flow : figures.dtypes) {
+    out["dtypes"].push_back(
+        {{"module", flow.module},
+         {"layers", flow.layers},
+         {"takes", flow.takes},
+         {"gives", flow.gives},
+         {"torch_gives", flow.torch_gives},
+         {"leak", flow.leak}});
+  }
+  return out;
+}
+
 }  // namespace
 
 Json to_json(const verify::CheckResult& check) {
@@ -67,6 +96,9 @@ Json to_json(const verify::CheckResult& check) {
   }
   if (!check.series.empty()) {
     out["series"] = series_json(check.series);
+  }
+  if (check.figures != verify::Figures()) {
+    out["figures"] = figures_json(check.figures);
   }
   if (!check.detail.empty()) {
     out["detail"] = check.detail;

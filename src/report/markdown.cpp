@@ -1,5 +1,6 @@
 #include "report/markdown.h"
 
+#include "report/figures.h"
 #include "report/report.h"
 
 namespace portwright::report {
@@ -71,6 +72,7 @@ std::string to_markdown(const Report& report) {
   for (const auto& [key, version] : results.versions) {
     out += fmt::format("- {} {}\n", key, version);
   }
+  out += figures_markdown(results);
   for (const auto& check : results.checks) {
     if (!check.detail.empty()) {
       out += fmt::format(

@@ -132,6 +132,7 @@ std::string to_markdown(const ProofRun& run) {
         name(results.verdict()),
         counts(results));
   }
+  out += variants_markdown(run);
   for (const auto& variant : run.variants) {
     const auto text = to_markdown(variant.report);
     out += fmt::format(
@@ -161,12 +162,13 @@ std::string to_html(const ProofRun& run, const std::string& archive) {
       "<meta name=\"viewport\" content=\"width=device-width\">"
       "<title>{}</title><style>{}</style></head><body><main><h1>{}.</h1>"
       "<div class=\"card\"><table><thead><tr><th>variant</th><th>verdict</th>"
-      "<th>checks</th><th></th></tr></thead><tbody>{}</tbody></table></div>"
+      "<th>checks</th><th></th></tr></thead><tbody>{}</tbody></table></div>{}"
       "</main></body></html>\n",
       escape(run.model_type),
       style_sheet(),
       escape(verdict_sentence(run)),
-      rows);
+      rows,
+      variants_table(run));
 }
 
 base::Result<void> write_run(

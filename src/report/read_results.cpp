@@ -56,6 +56,35 @@ std::vector<verify::Series> series_from(const json& list) {
   return out;
 }
 
+verify::Figures figures_from(const json& object) {
+  verify::Figures out;
+  for (const auto& map : object.value("influence", json::array())) {
+    out.influence.push_back(
+        {map.at("name"),
+         map.at("layers"),
+         map.at("first"),
+         map.at("tokens"),
+         map.at("rows")});
+  }
+  for (const auto& router : object.value("routing", json::array())) {
+    out.routing.push_back(
+        {router.at("module"),
+         router.at("layer"),
+         router.at("tokens"),
+         router.at("differing")});
+  }
+  for (const auto& flow : object.value("dtypes", json::array())) {
+    out.dtypes.push_back(
+        {flow.at("module"),
+         flow.at("layers"),
+         flow.at("takes"),
+         flow.at("gives"),
+         flow.at("torch_gives"),
+         flow.at("leak")});
+  }
+  return out;
+}
+
 verify::CheckResult read_check(const json& object, verify::Status status) {
   verify::CheckResult out;
   out.name = object.at("name").get<std::string>();
@@ -71,6 +100,7 @@ verify::CheckResult read_check(const json& object, verify::Status status) {
   out.detail = object.value("detail", "");
   out.seconds = object.value("seconds", 0.0);
   out.series = series_from(object.value("series", json::array()));
+  out.figures = figures_from(object.value("figures", json::object()));
   out.exchanges = object.value("exchanges", json::array());
   return out;
 }

@@ -6,7 +6,9 @@
 #include <limits>
 
 #include "base/paths.h"
+#include "report/archive.h"
 #include "report/html_parts.h"
+#include "report/read_results.h"
 #include "report/test_results.h"
 
 namespace portwright::report {
@@ -123,6 +125,105 @@ TEST(Html, DrawsLayersAndPositions) {
   EXPECT_EQ(layer_plot(failing()), "");
   results.checks[1].series = {{"steps", "step", {1e-7, 1e-2}}};
   EXPECT_THAT(position_plots(results), HasSubstr("bar over"));
+}
+
+verify::Results with_figures() {
+  auto out = failing();
+  auto mask = check_result("mask", Status::Fail);
+  mask.figures.influence = {
+      {"", {0, 1, 2, 5}, 0, {0, 1}, {"##p", ".#."}},
+      {"after cached steps", {}, 2, {0, 1}, {"#", "#"}}};
+  auto routing = check_result("routing", Status::Fail);
+  routing.figures.routing = {{"mlp", 1, 20, 5}};
+  auto dtype = check_result("dtype", Status::Warn);
+  dtype.figures.dtypes = {
+      {"mlp.gate", {0, 2}, "bfloat16", "float32", "bfloat16", true},
+      {"norm", {}, "bfloat16", "bfloat16", "", false}};
+  out.checks.insert(out.checks.end(), {mask, routing, dtype});
+  return out;
+}
+
+TEST(Html, DrawsWhichPositionsDependOnWhich) {
+  const auto html = influence_maps(with_figures());
+  EXPECT_THAT(html, HasSubstr("layers 0–2, 5<span class=\"fail\">1 differ"));
+  // Tokens go across, positions down: token 0 moves 0 and 1, token 1 itself.
+  EXPECT_THAT(html, HasSubstr("class=\"both\" d=\"M0 0h1v2h-1zM1 1h1v1h-1z\""));
+  EXPECT_THAT(html, HasSubstr("class=\"only-port\" d=\"M0 2h1v1h-1z\""));
+  EXPECT_THAT(
+      html, HasSubstr("after cached steps<span class=\"\">both sides alike"));
+  EXPECT_THAT(html, HasSubstr("tokens 0 → 1</span><span>positions 2 ↓ 2"));
+  EXPECT_EQ(influence_maps(failing()), "");
+}
+
+TEST(Html, CountsTokensThatAgree) {
+  const auto html = routing_agreement(with_figures());
+  EXPECT_THAT(html, HasSubstr("width:75.0%"));
+  EXPECT_THAT(html, HasSubstr("15 of 20"));
+  EXPECT_EQ(routing_agreement(failing()), "");
+}
+
+TEST(Html, MarksLeaksOfDtypes) {
+  const auto html = dtype_flow(with_figures());
+  EXPECT_THAT(
+      html,
+      HasSubstr("<td class=\"mono\">mlp.gate</td>"
+                "<td>layers 0, 2</td>"));
+  EXPECT_THAT(html, HasSubstr("<span class=\"dtype float32 leak\">float32"));
+  EXPECT_THAT(html, HasSubstr("One other takes and gives bfloat16 alone."));
+  EXPECT_THAT(html, Not(HasSubstr("<td class=\"mono\">norm")));
+  auto plain = with_figures();
+  plain.checks.back().figures.dtypes.erase(
+      plain.checks.back().figures.dtypes.begin());
+  EXPECT_EQ(dtype_flow(plain), "");
+  EXPECT_EQ(dtype_flow(failing()), "");
+}
+
+TEST(Json, FiguresAreReadAsTheyWereWritten) {
+  for (const auto& check : with_figures().checks) {
+    const auto read = check_from_json(nlohmann::json(to_json(check)));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->figures, check.figures) << check.name;
+  }
+}
+
+TEST(Html, SmallPlotsHaveAxesAndTheBandOfNoise) {
+  auto results = failing();
+  results.checks[1].series = {{"prefill logits", "position", {1e-7, 1e-3}}};
+  EXPECT_THAT(position_plots(results), Not(HasSubstr("class=\"band\"")));
+  results.noise = {1e-6};
+  const auto html = position_plots(results);
+  EXPECT_THAT(html, HasSubstr("class=\"band\""));
+  EXPECT_THAT(html, HasSubstr(">1e-4</text>"));
+  EXPECT_THAT(html, HasSubstr(">position</text>"));
+}
+
+TEST(Markdown, TellsWhatTheFiguresShow) {
+  const auto text = to_markdown({with_figures(), {}});
+  EXPECT_THAT(
+      text,
+      HasSubstr("- layers 0–2, 5: 1 differ; 3 pairs of a token and a position "
+                "on both sides, 1 only in the port, 0 only in torch\n"));
+  EXPECT_THAT(text, HasSubstr("| 1 | mlp | 15 of 20 |\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("| mlp.gate | layers 0, 2 | bfloat16 | float32 (leaks) | "
+                "bfloat16 |\n\nOne other takes and gives"));
+  EXPECT_THAT(to_markdown({failing(), {}}), Not(HasSubstr("## ")));
+}
+
+TEST(Html, ShowsVariantsSideBySide) {
+  ProofRun run;
+  run.variants = {{"base", {failing(), {}}}, {"<deep>", {with_figures(), {}}}};
+  EXPECT_THAT(
+      to_markdown(run),
+      HasSubstr("| check | base | <deep> |\n| --- | --- | --- |\n"
+                "| weights | pass | pass |\n"));
+  const auto html = to_html(run);
+  EXPECT_THAT(html, HasSubstr("<th>base</th><th>&lt;deep&gt;</th>"));
+  EXPECT_THAT(
+      html,
+      HasSubstr("<tr><td><b>mask</b></td><td class=\"skipped\">–</td>"
+                "<td class=\"cell fail\""));
 }
 
 TEST(Report, IsWrittenAsThreeFiles) {

@@ -146,6 +146,12 @@ Place place_at(
   return out;
 }
 
+Place in_layer(const Session& session, const std::string& path) {
+  Place out;
+  fill_layer(session.candidate_layers(), path, out);
+  return out;
+}
+
 Place place_at(Session& session, const std::string& path) {
   return place_at(session, path, path);
 }

@@ -18,6 +18,9 @@ Place place_at(
 /// The same for a module with one path on both sides.
 Place place_at(Session& session, const std::string& path);
 
+/// Layer and module of a path alone, without lines.
+Place in_layer(const Session& session, const std::string& path);
+
 /// Names `tensor`, its layer and module, and the line of `sanitize`.
 Place place_of_weight(Session& session, const std::string& tensor);
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "verify/arrays.h"
+#include "verify/figures.h"
 #include "verify/memory.h"
 
 namespace portwright::verify {
@@ -68,6 +69,7 @@ struct CheckResult {
   /// The end of a traceback, when code under test raised.
   std::string detail;
   std::vector<Series> series;
+  Figures figures;
   double seconds = 0;
   /// Everything that the two sides were asked for it, in order: [{side, op,
   /// arguments, answer, tensors}]. A run that an earlier check made is

@@ -27,6 +27,44 @@ std::vector<std::string> find_leaks(const Run& run, const Run* source) {
   return out;
 }
 
+std::string dtype_of(const Run& run, const std::string& key) {
+  const auto it = run.dtypes.find(key);
+  return it == run.dtypes.end() ? "" : it->second;
+}
+
+/// What every module takes and gives, in the order of the first calls; layers
+/// that do alike share an entry.
+std::vector<DtypeFlow>
+flows(Session& session, const Run& run, const Run* source) {
+  const auto leaks = find_leaks(run, source);
+  std::vector<DtypeFlow> out;
+  for (const auto& path : run.order) {
+    DtypeFlow flow;
+    const auto place = in_layer(session, module_of("out:" + path));
+    flow.module = place.module;
+    flow.takes = dtype_of(run, "in:" + path);
+    flow.gives = dtype_of(run, "out:" + path);
+    flow.torch_gives = source ? dtype_of(*source, "low:" + path) : "";
+    flow.leak =
+        std::find(leaks.begin(), leaks.end(), module_of("out:" + path)) !=
+        leaks.end();
+    auto same =
+        std::find_if(out.begin(), out.end(), [&](const DtypeFlow& other) {
+          auto alike = other;
+          alike.layers.clear();
+          return alike == flow && other.layers.empty() == !place.layer;
+        });
+    if (same == out.end()) {
+      same = out.insert(same, std::move(flow));
+    }
+    auto& layers = same->layers;
+    if (place.layer && (layers.empty() || layers.back() != *place.layer)) {
+      layers.push_back(*place.layer);
+    }
+  }
+  return out;
+}
+
 /// The first leak, seen from inside: calls are listed before what they call.
 std::string innermost(const std::vector<std::string>& leaks) {
   std::string out = leaks.empty() ? "" : leaks.front();
@@ -90,11 +128,13 @@ Outcome<CheckResult> check_dtype(Session& session) {
   }
   const auto torch = session.reference_in_bfloat16();
   auto out = judge_leaks(session, plain, torch ? *torch : nullptr);
+  out.figures.dtypes = flows(session, plain, torch ? *torch : nullptr);
   const auto logits = decoded.dtypes.find("logits");
   const bool kept =
       logits == decoded.dtypes.end() || is(plain, "logits", logits->second);
   if (out.status == Status::Pass && !kept) {
-    out = failed("a cached step of a bfloat16 model gives " + logits->second);
+    out.status = Status::Fail;
+    out.reason = "a cached step of a bfloat16 model gives " + logits->second;
   }
   if (out.status == Status::Pass && plain.emulated) {
     out.reason =

@@ -69,30 +69,63 @@ struct Disagreement {
   int count = 0;
 };
 
-std::optional<Disagreement> find_disagreement(
+/// The character of an InfluenceMap for what moves by `port` and by `torch`.
+char cell_of(double port, double torch, double noise) {
+  const bool only_port = port > kMoved && torch * kFactor < port;
+  const bool only_torch = torch > kMoved && port * kFactor < torch;
+  if (std::abs(port - torch) > noise && (only_port || only_torch)) {
+    return only_port ? 'p' : 't';
+  }
+  return std::max(port, torch) > kMoved ? '#' : '.';
+}
+
+InfluenceMap draw(
     const std::vector<int>& probes,
     const Influence& port,
     const Influence& torch,
     double noise,
-    int shift) {
-  std::optional<Disagreement> out;
+    int first) {
+  InfluenceMap out;
+  out.first = first;
+  out.tokens = probes;
   for (size_t i = 0; i < probes.size(); ++i) {
-    const size_t positions = std::min(port[i].size(), torch[i].size());
-    for (size_t t = 0; t < positions; ++t) {
-      const double a = port[i][t];
-      const double b = torch[i][t];
-      const bool only_port = a > kMoved && b * kFactor < a;
-      const bool only_torch = b > kMoved && a * kFactor < b;
-      if (std::abs(a - b) <= noise || (!only_port && !only_torch)) {
+    std::string cells;
+    for (size_t t = 0; t < std::min(port[i].size(), torch[i].size()); ++t) {
+      cells += cell_of(port[i][t], torch[i][t], noise);
+    }
+    out.rows.push_back(std::move(cells));
+  }
+  return out;
+}
+
+std::optional<Disagreement> find_disagreement(const InfluenceMap& map) {
+  std::optional<Disagreement> out;
+  for (size_t i = 0; i < map.tokens.size(); ++i) {
+    for (size_t t = 0; t < map.rows[i].size(); ++t) {
+      const char cell = map.rows[i][t];
+      if (cell != 'p' && cell != 't') {
         continue;
       }
       if (!out) {
-        out = {probes[i], static_cast<int>(t) + shift, only_port, 0};
+        const int position = static_cast<int>(t) + map.first;
+        out = {map.tokens[i], position, cell == 'p', 0};
       }
       ++out->count;
     }
   }
   return out;
+}
+
+/// Layers with the same map share one.
+void add_layer(InfluenceMap map, int layer, Figures& figures) {
+  for (auto& other : figures.influence) {
+    if (other.rows == map.rows) {
+      other.layers.push_back(layer);
+      return;
+    }
+  }
+  map.layers = {layer};
+  figures.influence.push_back(std::move(map));
 }
 
 void report(
@@ -136,7 +169,7 @@ std::string capture_of(const std::vector<std::string>& layers) {
   return fmt::format("{}", fmt::join(out, "|"));
 }
 
-/// Layer by layer, then the logits.
+/// Layer by layer, then the logits: the first that disagrees is reported.
 void judge_prefill(
     Session& session,
     const std::vector<int>& probes,
@@ -144,27 +177,36 @@ void judge_prefill(
     const Run& torch,
     CheckResult& out) {
   const size_t rows = probes.size() + 1;
-  const auto judged =
+  const auto drawn =
       [&](const std::string& a, const std::string& b, double noise) {
         const auto left = influence(port.find(a), rows);
         const auto right = influence(torch.find(b), rows);
         return left && right
-                   ? find_disagreement(probes, *left, *right, noise, 0)
+                   ? std::optional(draw(probes, *left, *right, noise, 0))
                    : std::nullopt;
       };
   for (size_t i = 0; i < session.candidate_layers().size(); ++i) {
-    const auto found = judged(
+    const auto map = drawn(
         "out:" + session.candidate_layers()[i],
         "out:" + session.reference_layers()[i],
         session.layer_threshold(i));
-    if (found) {
-      report(*found, fmt::format("in layer {}", i), static_cast<int>(i), out);
-      return;
+    if (!map) {
+      continue;
     }
+    const auto layer = static_cast<int>(i);
+    const auto found = find_disagreement(*map);
+    if (found && out.status == Status::Pass) {
+      report(*found, fmt::format("in layer {}", i), layer, out);
+    }
+    add_layer(*map, layer, out.figures);
   }
-  if (const auto found =
-          judged("logits", "logits", session.logits_threshold())) {
-    report(*found, "in the logits", std::nullopt, out);
+  if (auto map = drawn("logits", "logits", session.logits_threshold())) {
+    const auto found = find_disagreement(*map);
+    if (found && out.status == Status::Pass) {
+      report(*found, "in the logits", std::nullopt, out);
+    }
+    map->name = "logits";
+    out.figures.influence.push_back(std::move(*map));
   }
 }
 
@@ -200,14 +242,13 @@ Outcome<CheckResult> check_mask(Session& session) {
   const auto left = influence(port_steps->find("logits"), probes.size() + 1);
   const auto right = influence(torch_steps->find("logits"), probes.size() + 1);
   if (left && right) {
-    if (const auto found = find_disagreement(
-            probes,
-            *left,
-            *right,
-            session.logits_threshold(),
-            plan.prefill - 1)) {
+    auto map = draw(
+        probes, *left, *right, session.logits_threshold(), plan.prefill - 1);
+    if (const auto found = find_disagreement(map)) {
       report(*found, "after cached steps", std::nullopt, out);
     }
+    map.name = "after cached steps";
+    out.figures.influence.push_back(std::move(map));
   }
   return out;
 }

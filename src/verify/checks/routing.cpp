@@ -109,11 +109,18 @@ Outcome<CheckResult> check_routing(Session& session) {
         static_cast<double>(std::max<int64_t>(found->tokens, 1));
     series.values.push_back(share);
     worst = std::max(worst, share);
+    const auto place = in_layer(session, parent_path(ours[i]));
+    out.figures.routing.push_back(
+        {place.module,
+         place.layer.value_or(-1),
+         found->tokens,
+         found->differing});
     if (found->differing && out.status == Status::Pass) {
-      out = failed(fmt::format(
+      out.status = Status::Fail;
+      out.reason = fmt::format(
           "fed torch's input, {} of {} tokens go to other experts",
           found->differing,
-          found->tokens));
+          found->tokens);
       out.place = place_at(session, parent_path(ours[i]));
       out.place.position = found->first;
     }

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "eval/interpreter.h"
+#include "torch/submission.h"
 
 namespace portwright::candidate {
 
@@ -35,6 +36,7 @@ struct State : eval::Object {
   eval::Class* at_class = nullptr;  // what x.at[...] answers
   eval::Class* dtype_class = nullptr;
   std::map<mx::Dtype::Val, Value> dtypes;
+  torch::Submission submission;
 };
 
 /// Null for anything else.

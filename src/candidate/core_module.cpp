@@ -87,7 +87,11 @@ Value guarded(Interpreter& interp, Body&& body) {
 eval::Native::Body body_of(OpBody body, State* state) {
   return [body, state](Interpreter& interp, Args args) {
     Call call(interp, *state, args);
-    return guarded(interp, [&] { return body(call); });
+    Value result = guarded(interp, [&] { return body(call); });
+    if (const Array* array = as_array(result)) {
+      state->submission.built(array->array);
+    }
+    return result;
   };
 }
 
@@ -376,6 +380,10 @@ mx::array array_of(Interpreter& interp, const Value& value) {
 
 Value array_value(Interpreter& interp, mx::array array) {
   return make_array(state_of(interp), std::move(array));
+}
+
+torch::Submission& submission(Interpreter& interp) {
+  return state_of(interp).submission;
 }
 
 }  // namespace portwright::candidate

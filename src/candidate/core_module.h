@@ -3,6 +3,7 @@
 #include <mlx/array.h>
 
 #include "eval/interpreter.h"
+#include "torch/submission.h"
 
 namespace portwright::candidate {
 
@@ -14,5 +15,8 @@ void install_mlx_core(eval::Interpreter& interp);
 /// install_mlx_core() must have been called.
 mlx::core::array array_of(eval::Interpreter& interp, const eval::Value& value);
 eval::Value array_value(eval::Interpreter& interp, mlx::core::array array);
+
+/// Of mlx.core's operations.
+torch::Submission& submission(eval::Interpreter& interp);
 
 }  // namespace portwright::candidate

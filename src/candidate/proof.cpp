@@ -54,7 +54,6 @@ class Comparison {
     source_failed = true;
     mx::array out = value_or_throw(library::forward(interp_, source_, ids));
     source_failed = false;
-    mx::async_eval(out);
     return out;
   }
   Value parts(const std::vector<mx::array>& ids);
@@ -295,6 +294,25 @@ class Quiet {
   torch::OpObserver* ops_;
 };
 
+/// MLX computes while the models are evaluated, as long as it lives.
+class Overlapped {
+ public:
+  explicit Overlapped(Interpreter& interp) : interp_(interp) {
+    set(true);
+  }
+  ~Overlapped() {
+    set(false);
+  }
+
+ private:
+  void set(bool early) {
+    torch::submission(interp_).early = early;
+    submission(interp_).early = early;
+  }
+
+  Interpreter& interp_;
+};
+
 /// What Python code raises is its own fault; the rest is beyond our evaluator.
 Verdict verdict_of(const diagnostics::Diagnostic& fault) {
   return fault.kind == diagnostics::Kind::PythonError ? Verdict::Failed
@@ -476,6 +494,7 @@ Proof Port::prove(
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const Quiet quiet(*interp_);
+  const Overlapped overlapped(*interp_);
   Value source;
   Proof out = compare(*interp_, module_, config, depth, source);
   if (out.verdict == Verdict::Passed && spelling.config != config &&

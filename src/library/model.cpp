@@ -30,7 +30,7 @@ Value optional_tensor(
   return ids ? ids_tensor(interp, *ids) : Value::none();
 }
 
-/// The elements, computed, so that MLX's errors appear here.
+/// Being computed, so that MLX's errors appear here.
 mx::array logits_of(Interpreter& interp, const Value& value) {
   const auto* tensor = torch::as_tensor(value);
   if (!tensor) {
@@ -44,7 +44,7 @@ mx::array logits_of(Interpreter& interp, const Value& value) {
         fmt::format("the model answers logits of {} dimensions", out.ndim()),
         "3 are meant: batch, position and token");
   }
-  mx::eval(out);
+  mx::async_eval(out);
   return out;
 }
 

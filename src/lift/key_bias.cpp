@@ -4,6 +4,7 @@
 
 #include "lift/attention.h"
 #include "lift/proof.h"
+#include "torch/readable.h"
 #include "trace/replay.h"
 
 namespace portwright::lift {
@@ -12,9 +13,7 @@ namespace {
 
 /// The elements as float32.
 std::vector<float> elements(const mx::array& a) {
-  const auto flat =
-      mx::contiguous(mx::astype(mx::reshape(a, {-1}), mx::float32));
-  mx::eval(flat);
+  const auto flat = torch::readable(mx::astype(a, mx::float32));
   return {flat.data<float>(), flat.data<float>() + flat.size()};
 }
 

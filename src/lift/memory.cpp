@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <mlx/mlx.h>
 
+#include "torch/readable.h"
 #include "torch/torch.h"
 #include "trace/replay.h"
 
@@ -48,11 +49,11 @@ std::string shape_text(const torch::Sizes& sizes, torch::Dtype dtype) {
 /// The elements of a small array, else its name.
 std::string constant_text(Memory& memory, const torch::Tensor& tensor) {
   constexpr size_t kSmall = 1 << 14;  // bytes
-  mx::array x = mx::contiguous(torch::array_of(tensor));
-  if (x.nbytes() > kSmall) {
+  const mx::array given = torch::array_of(tensor);
+  if (given.nbytes() > kSmall) {
     return memory.name(const_cast<torch::Tensor*>(&tensor));
   }
-  mx::eval(x);
+  const mx::array x = torch::readable(given);
   return shape_text(tensor.sizes, tensor.dtype) +
          std::string(x.data<char>(), x.nbytes());
 }

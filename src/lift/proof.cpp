@@ -2,31 +2,49 @@
 
 #include <cmath>
 #include <limits>
-#include <vector>
 
 #include "trace/replay.h"
 #include "trace/trace.h"
 
 namespace portwright::lift {
 
-double relative_error(const mx::array& a, const mx::array& b) {
+namespace {
+
+/// Not yet computed; NaN stays.
+mx::array lazy_error(const mx::array& a, const mx::array& b) {
   if (a.shape() != b.shape()) {
-    return std::numeric_limits<double>::infinity();
+    return mx::array(std::numeric_limits<float>::infinity());
   }
   if (a.size() == 0) {
-    return 0;
+    return mx::array(0.0f);
   }
   const auto x = mx::astype(a, mx::float32);
   const auto y = mx::astype(b, mx::float32);
-  auto difference = mx::max(mx::abs(mx::subtract(x, y)));
-  auto size = mx::max(mx::abs(y));
-  mx::eval(difference, size);
-  const float d = difference.item<float>();
-  const float s = size.item<float>();
-  if (std::isnan(d) || std::isnan(s)) {
-    return std::numeric_limits<double>::infinity();
+  const auto difference = mx::max(mx::abs(mx::subtract(x, y)));
+  const auto size = mx::max(mx::abs(y));
+  const mx::array none(0.0f);
+  return mx::where(mx::equal(size, none), difference, difference / size);
+}
+
+}  // namespace
+
+std::vector<double> relative_errors(
+    const std::vector<std::pair<mx::array, mx::array>>& pairs) {
+  std::vector<mx::array> errors;
+  for (const auto& [a, b] : pairs) {
+    errors.push_back(lazy_error(a, b));
   }
-  return s == 0 ? d : d / s;
+  mx::eval(errors);
+  std::vector<double> out;
+  for (const mx::array& error : errors) {
+    const float e = error.item<float>();
+    out.push_back(std::isnan(e) ? std::numeric_limits<double>::infinity() : e);
+  }
+  return out;
+}
+
+double relative_error(const mx::array& a, const mx::array& b) {
+  return relative_errors({{a, b}}).front();
 }
 
 mx::Shape shape_of(const Trace& trace, ValueId id) {

@@ -4,6 +4,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <mlx/mlx.h>
 
@@ -19,6 +21,9 @@ namespace mx = mlx::core;
 /// Largest |a - b| over the largest |b|, both as float32; infinity when the
 /// shapes differ or either holds a NaN.
 double relative_error(const mx::array& a, const mx::array& b);
+/// That of many pairs, which are waited for once.
+std::vector<double> relative_errors(
+    const std::vector<std::pair<mx::array, mx::array>>& pairs);
 
 /// Idioms must agree to this in float32; it covers a reordered sum, and no
 /// wrong constant that matters.

@@ -1,5 +1,6 @@
 #include "lift/rope.h"
 
+#include <algorithm>
 #include <cmath>
 #include <unordered_set>
 #include <utility>
@@ -171,8 +172,10 @@ class Probe {
     double cosine, sine;
   };
 
-  /// What the first channel of each pair becomes at a position.
-  std::vector<Turn> turns_at(int position) {
+  using Turns = std::vector<Turn>;
+
+  /// What the first channel of each pair becomes at each of the positions.
+  std::vector<Turns> turns_at(const std::vector<int>& positions) {
     const bool traditional = rope_.traditional;
     const int half = rope_.dims / 2;
     std::vector<float> unit(depth_, 0.0f);
@@ -182,18 +185,29 @@ class Probe {
     const auto x = mx::broadcast_to(
         mx::array(unit.data(), {1, 1, 1, depth_}, mx::float32),
         source_.shape());
-    auto y = mx::contiguous(mx::astype(
-        mx::slice(source_(x, position), {0, 0, 0, 0}, {1, 1, 1, depth_}),
-        mx::float32));
-    mx::eval(y);
-    const float* out = y.data<float>();
-    std::vector<Turn> turns;
-    for (int i = 0; i < half; ++i) {
-      const bool apart = !traditional || rope_.deinterleaved;
-      turns.push_back(
-          {out[apart ? i : 2 * i], out[apart ? i + half : 2 * i + 1]});
+    std::vector<mx::array> heads;
+    for (int position : positions) {
+      heads.push_back(mx::contiguous(mx::astype(
+          mx::slice(source_(x, position), {0, 0, 0, 0}, {1, 1, 1, depth_}),
+          mx::float32)));
     }
-    return turns;
+    mx::eval(heads);
+    const bool apart = !traditional || rope_.deinterleaved;
+    std::vector<Turns> out;
+    for (const mx::array& head : heads) {
+      const float* y = head.data<float>();
+      Turns& turns = out.emplace_back();
+      for (int i = 0; i < half; ++i) {
+        turns.push_back(
+            {y[apart ? i : 2 * i], y[apart ? i + half : 2 * i + 1]});
+      }
+    }
+    return out;
+  }
+
+  bool turns_at_all(const std::vector<int>& offsets) {
+    const auto turns = turns_by(source_, rope_, rope_.rotation, offsets);
+    return std::find(turns.begin(), turns.end(), false) == turns.end();
   }
 
   /// Unit vectors at position 1 show cosine and sine of each frequency.
@@ -204,12 +218,13 @@ class Probe {
       rope_.traditional = traditional;
       rope_.deinterleaved = deinterleaved;
       rope_.rotation = {{}, 0};
-      for (const Turn& t : turns_at(1)) {
+      const Turns first = turns_at({1}).front();
+      for (const Turn& t : first) {
         rope_.rotation.frequencies.push_back(std::atan2(t.sine, t.cosine));
         rope_.rotation.magnitude =
             std::max(rope_.rotation.magnitude, std::hypot(t.cosine, t.sine));
       }
-      if (turns_by(source_, rope_, rope_.rotation, 3)) {
+      if (turns_at_all({3})) {
         refine();
         return true;
       }
@@ -217,18 +232,27 @@ class Probe {
     return false;
   }
 
+  /// Those that the source has, up to the first that it lacks.
+  std::vector<int> reachable(std::vector<int> positions) {
+    const auto lacking = [&](int position) { return !source_.has(position); };
+    positions.erase(
+        std::find_if(positions.begin(), positions.end(), lacking),
+        positions.end());
+    return positions;
+  }
+
   /// A small angle is read more exactly where it has grown: at positions up to
   /// a thousand, each step within the range that cannot wrap around.
   void refine() {
-    for (int position : {4, 16, 64, 256, 1024}) {
-      if (!source_.has(position)) {
-        return;
-      }
-      const auto turns = turns_at(position);
+    const auto positions = reachable({4, 16, 64, 256, 1024});
+    const auto grown = turns_at(positions);
+    for (size_t at = 0; at < positions.size(); ++at) {
+      const int position = positions[at];
       std::vector<double> refined;
-      for (size_t i = 0; i < turns.size(); ++i) {
-        const double turn = std::atan2(turns[i].sine, turns[i].cosine);
-        const double expected = rope_.rotation.frequencies[i] * position;
+      for (const Turn& t : grown[at]) {
+        const double turn = std::atan2(t.sine, t.cosine);
+        const double expected =
+            rope_.rotation.frequencies[refined.size()] * position;
         const double rounds = std::round((expected - turn) / (2 * M_PI));
         if (std::abs(turn + 2 * M_PI * rounds - expected) > 1e-2) {
           rope_.steady = false;
@@ -241,16 +265,10 @@ class Probe {
   }
 
   bool confirm() {
-    for (int offset : {0, 1}) {
-      if (!turns_by(source_, rope_, rope_.rotation, offset)) {
-        return false;
-      }
+    if (!turns_at_all({0, 1})) {
+      return false;
     }
-    for (int offset : {7, 100, 3000}) {
-      rope_.steady =
-          rope_.steady && (!source_.has(offset) ||
-                           turns_by(source_, rope_, rope_.rotation, offset));
-    }
+    rope_.steady = rope_.steady && turns_at_all(reachable({7, 100, 3000}));
     return true;
   }
 
@@ -329,7 +347,8 @@ bool follows(
   for (int length : lengths) {
     const int offset = std::max(0, length - source.length());
     agrees =
-        agrees && turns_by(source, rope, law(offset + source.length()), offset);
+        agrees &&
+        turns_by(source, rope, law(offset + source.length()), {offset}).front();
   }
   // What modules remember of long sequences is forgotten in a short one.
   source.has(0);

@@ -152,16 +152,23 @@ mx::array turned(
 
 }  // namespace
 
-bool turns_by(
+std::vector<bool> turns_by(
     RopeSource& source,
     const Rope& rope,
     const Rotation& rotation,
-    int offset) {
-  const auto x = random(source.shape(), 22 + offset);
-  // Angles at position p carry p times the rounding of a frequency.
-  const double tolerance = kTolerance + 4e-7 * offset;
-  return relative_error(turned(rope, rotation, x, offset), source(x, offset)) <
-         tolerance;
+    const std::vector<int>& offsets) {
+  std::vector<std::pair<mx::array, mx::array>> pairs;
+  for (int offset : offsets) {
+    const auto x = random(source.shape(), 22 + offset);
+    pairs.emplace_back(turned(rope, rotation, x, offset), source(x, offset));
+  }
+  const auto errors = relative_errors(pairs);
+  std::vector<bool> out;
+  for (size_t i = 0; i < errors.size(); ++i) {
+    // Angles at position p carry p times the rounding of a frequency.
+    out.push_back(errors[i] < kTolerance + 4e-7 * offsets[i]);
+  }
+  return out;
 }
 
 bool turns_in_half(

@@ -53,13 +53,13 @@ class RopeSource {
 /// `x` with heads first, as mx.fast.rope reads it.
 mx::array heads_first(const Rope& rope, const mx::array& x);
 
-/// True when mx.fast.rope with `rotation` is the source at positions from
-/// `offset` on.
-bool turns_by(
+/// Whether mx.fast.rope with `rotation` is the source at positions from each of
+/// the offsets on.
+std::vector<bool> turns_by(
     RopeSource& source,
     const Rope& rope,
     const Rotation& rotation,
-    int offset);
+    const std::vector<int>& offsets);
 
 /// True when mx.fast.rope turns no worse than the source in bfloat16, at the
 /// positions of the recording; `half` may be null.

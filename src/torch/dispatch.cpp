@@ -164,6 +164,11 @@ Value dispatch(
     }
     state.observer->on_op(op, args, result);
   }
+  if (state.submission.early && !state.inside_op) {
+    if (const Tensor* tensor = as_tensor(result)) {
+      state.submission.built(tensor->array());
+    }
+  }
   return result;
 }
 

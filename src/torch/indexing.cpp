@@ -1,5 +1,8 @@
 #include "torch/indexing.h"
 
+#include <algorithm>
+
+#include "torch/readable.h"
 #include "torch/shapes.h"
 
 namespace portwright::torch {
@@ -288,17 +291,12 @@ mx::array move_block(const mx::array& x, int count, int at, bool back) {
 
 namespace {
 
-/// The lowest and the highest of int64 values. Those at hand are looked at
-/// where they lie: what is being computed for others need not come to its end.
+/// The lowest and the highest of int64 values.
 std::pair<int64_t, int64_t> extremes(const mx::array& values) {
-  if (values.is_available() && values.flags().row_contiguous) {
-    const auto* data = values.data<int64_t>();
-    const auto [low, high] = std::minmax_element(data, data + values.size());
-    return {*low, *high};
-  }
-  mx::array both = mx::stack({mx::min(values, false), mx::max(values, false)});
-  mx::eval(both);
-  return {both.data<int64_t>()[0], both.data<int64_t>()[1]};
+  const mx::array wide = readable(values);
+  const auto* data = wide.data<int64_t>();
+  const auto [low, high] = std::minmax_element(data, data + wide.size());
+  return {*low, *high};
 }
 
 }  // namespace
@@ -329,9 +327,7 @@ mx::array checked_index(
 }
 
 mx::array nonzero_positions(const Call&, const Tensor& input) {
-  mx::array mask =
-      mx::contiguous(mx::reshape(cast_array(input.array(), Dtype::Bool), {-1}));
-  mx::eval(mask);
+  const mx::array mask = readable(cast_array(input.array(), Dtype::Bool));
   const int64_t rank = input.dim();
   std::vector<int64_t> out;
   const bool* data = mask.data<bool>();

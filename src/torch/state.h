@@ -4,6 +4,7 @@
 
 #include "eval/interpreter.h"
 #include "torch/op_observer.h"
+#include "torch/submission.h"
 #include "torch/tensor.h"
 
 namespace portwright::torch {
@@ -24,6 +25,7 @@ struct State : eval::Object {
   eval::Value cpu;  // torch.device("cpu")
   Dtype default_dtype = Dtype::Float32;
   OpObserver* observer = nullptr;
+  Submission submission;
   bool inside_op = false;  // ops called by ops are not reported
   int forward_depth = 0;   // calls of nn.Module that are running
 

@@ -3,6 +3,7 @@
 #include "torch/call.h"
 #include "torch/dispatch.h"
 #include "torch/install.h"
+#include "torch/readable.h"
 #include "torch/shapes.h"
 #include "torch/torch.h"
 
@@ -77,12 +78,11 @@ std::vector<Value> elements_of(Interpreter& interp, const Tensor& t) {
     interp.refuse(Kind::LimitExceeded, "tolist() of too many elements");
   }
   const bool floats = !is_integral(t.dtype, true);
-  mx::array a = mx::contiguous(mx::astype(
+  const mx::array a = readable(mx::astype(
       t.array(),
       t.dtype == Dtype::Float64 ? mx::float64
       : floats                  ? mx::float32
                                 : mx::int64));
-  mx::eval(a);
   for (int64_t i = 0; i < t.numel(); ++i) {
     const Value v = t.dtype == Dtype::Float64 ? Value::real(a.data<double>()[i])
                     : floats                  ? Value::real(a.data<float>()[i])

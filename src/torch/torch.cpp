@@ -52,6 +52,10 @@ void set_op_observer(Interpreter& interp, OpObserver* observer) {
   state_of(interp).observer = observer;
 }
 
+Submission& submission(Interpreter& interp) {
+  return state_of(interp).submission;
+}
+
 OpObserver* op_observer(Interpreter& interp) {
   return state_of(interp).observer;
 }

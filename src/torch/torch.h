@@ -7,6 +7,7 @@
 #include "eval/interpreter.h"
 #include "torch/op.h"
 #include "torch/op_observer.h"
+#include "torch/submission.h"
 #include "torch/tensor.h"
 
 namespace portwright::torch {
@@ -45,5 +46,8 @@ eval::Value run_op(
 /// May be null; not owned.
 void set_op_observer(eval::Interpreter& interp, OpObserver* observer);
 OpObserver* op_observer(eval::Interpreter& interp);
+
+/// Of torch's operations.
+Submission& submission(eval::Interpreter& interp);
 
 }  // namespace portwright::torch

@@ -1,6 +1,7 @@
 #include "torch/dispatch.h"
 #include "torch/elementwise.h"
 #include "torch/matmul.h"
+#include "torch/readable.h"
 
 namespace portwright::torch {
 
@@ -222,8 +223,7 @@ Value grouped_mm(Call& call) {
   if (!call.has(2)) {
     return call.cast(product_of(x, w), dtype);
   }
-  mx::array ends = mx::contiguous(mx::astype(call.array(2), mx::int32));
-  mx::eval(ends);
+  const mx::array ends = readable(mx::astype(call.array(2), mx::int32));
   std::vector<mx::array> parts;
   int start = 0;
   for (int g = 0; g < ends.shape(0); ++g) {

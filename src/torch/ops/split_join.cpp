@@ -1,5 +1,6 @@
 #include "torch/dispatch.h"
 #include "torch/indexing.h"
+#include "torch/readable.h"
 #include "torch/shapes.h"
 
 namespace portwright::torch {
@@ -247,10 +248,7 @@ Value tile(Call& call) {
 
 /// For each element along the axis, how often it is repeated.
 mx::array repeated_positions(const mx::array& counts) {
-  mx::array wide = mx::astype(counts, mx::int64);
-  mx::eval(wide);
-  wide = mx::contiguous(wide);
-  mx::eval(wide);
+  const mx::array wide = readable(mx::astype(counts, mx::int64));
   std::vector<int> at;
   for (int64_t i = 0; i < static_cast<int64_t>(wide.size()); ++i) {
     at.insert(at.end(), wide.data<int64_t>()[i], static_cast<int>(i));

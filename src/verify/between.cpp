@@ -20,20 +20,6 @@ bool has_answers_inside(const Between& between, const std::string& path) {
          first->first.starts_with("out:" + path + ".");
 }
 
-/// The first line with `text` of the class in which `from` lies, or which
-/// begins there.
-std::optional<int> line_in_class(
-    const std::string& file,
-    const std::string& text,
-    const std::optional<int>& from) {
-  if (!from) {
-    return std::nullopt;
-  }
-  const auto line = line_with(file, text, *from);
-  const auto next = line_with(file, "class ", *from + 1);
-  return line && (!next || *line < *next) ? line : std::nullopt;
-}
-
 }  // namespace
 
 Outcome<Between>
@@ -101,20 +87,7 @@ Place place_between(Session& session, const BetweenRounding& found) {
     out.tensor = "output";
     return out;
   }
-  const auto& path = found.worst.path;
-  const auto leaf = path.substr(path.rfind('.') + 1);
-  Place out = place_at(session, parent_path(path));
-  out.tensor = "input of " + leaf;
-  const auto call = "self." + leaf + "(";
-  if (const auto line = line_in_class(out.port_file, call, out.port_line)) {
-    out.port_line = line;
-    out.made_line.reset();
-  }
-  if (const auto line = line_in_class(out.source_file, call, out.source_line)) {
-    out.source_line = line;
-    out.is_source_exact = true;
-  }
-  return out;
+  return place_of_input(session, found.worst.path);
 }
 
 }  // namespace portwright::verify

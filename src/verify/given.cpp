@@ -15,14 +15,18 @@ bool is_right(
   const auto a = run ? run->find(scene.prefix + "out:" + path) : std::nullopt;
   const auto b = scene.reference->find(scene.prefix + "out:" + reference_path);
   const auto difference = a && b ? compare(*a, *b) : std::nullopt;
-  return difference && difference->relative <= session.logits_threshold();
+  return difference && difference->relative <= scene.limit(session);
 }
 
 std::map<std::string, std::string> feed_of(
     const Scene& scene,
     const std::string& path,
     const std::string& reference_path) {
-  return {{scene.prefix + "in:" + path, scene.prefix + "in:" + reference_path}};
+  std::map<std::string, std::string> out;
+  for (const auto& prefix : scene.prefixes()) {
+    out[prefix + "in:" + path] = prefix + "in:" + reference_path;
+  }
+  return out;
 }
 
 bool mask_is_wrong(
@@ -65,16 +69,27 @@ bool cache_is_wrong(
   return false;
 }
 
-/// The first line at or after `from` that calls what makes a mask, else the
-/// first that speaks of one.
-std::optional<int> line_of_mask(const std::string& file, int from) {
-  const auto made = line_with(file, "_mask(", from);
-  return made ? made : line_with(file, "mask", from);
+/// The first line at or after `from` that calls what makes a mask, best of the
+/// kind that `cache` asks for, else the first that speaks of one.
+std::optional<int>
+line_of_mask(const std::string& file, int from, const std::string& cache) {
+  const bool keys = cache.find("KVCache") != std::string::npos;
+  for (const char* text :
+       {cache.empty() ? "_mask("
+        : keys        ? "attention_mask("
+                      : "ssm_mask(",
+        "_mask(",
+        "mask"}) {
+    if (const auto line = line_with(file, text, from)) {
+      return line;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
-void name_mask(Session& session, Place& place) {
+void name_mask(Session& session, Place& place, const std::string& cache) {
   place.tensor = "mask";
   if (session.candidate_layers().empty()) {
     return;
@@ -84,14 +99,15 @@ void name_mask(Session& session, Place& place) {
   place.port_file = model.port_file;
   place.made_line.reset();
   if (model.port_line) {
-    const auto line = line_of_mask(model.port_file, *model.port_line);
+    const auto line = line_of_mask(model.port_file, *model.port_line, cache);
     place.port_line = line ? line : model.port_line;
   }
   if (model.source_line) {
-    const auto line = line_of_mask(model.source_file, *model.source_line);
+    const auto line = line_of_mask(model.source_file, *model.source_line, "");
     place.source_file = model.source_file;
     place.source_line = line ? line : model.source_line;
-    place.is_source_exact = line.has_value();
+    place.is_source_exact =
+        line && cache.find("ArraysCache") == std::string::npos;
   }
 }
 
@@ -111,7 +127,9 @@ void blame_what_was_given(
       place.made_line.reset();
     }
   } else if (mask_is_wrong(session, scene, path, reference_path)) {
-    name_mask(session, place);
+    const auto layer = static_cast<size_t>(place.layer.value_or(-1));
+    const auto& caches = session.caches();
+    name_mask(session, place, layer < caches.size() ? caches[layer] : "");
   }
 }
 

@@ -15,7 +15,8 @@ void blame_what_was_given(
     const std::string& reference_path,
     Place& place);
 
-/// The lines of the model that makes its layers' masks.
-void name_mask(Session& session, Place& place);
+/// The lines of the model that makes its layers' masks; `cache`: the kind that
+/// asks for it, where that is known.
+void name_mask(Session& session, Place& place, const std::string& cache = "");
 
 }  // namespace portwright::verify

@@ -107,9 +107,10 @@ std::optional<Difference> difference_of(
 Outcome<Run>
 run_fed(Session& session, const Scene& scene, const std::vector<Pair>& pairs) {
   std::map<std::string, std::string> feed;
-  for (const auto& pair : pairs) {
-    feed[scene.prefix + "in:" + pair.candidate] =
-        scene.prefix + "in:" + pair.reference;
+  for (const auto& prefix : scene.prefixes()) {
+    for (const auto& pair : pairs) {
+      feed[prefix + "in:" + pair.candidate] = prefix + "in:" + pair.reference;
+    }
   }
   return session.candidate().run_fed(
       scene.request, *scene.reference, std::move(feed));
@@ -135,7 +136,7 @@ Outcome<std::optional<Found>> first_failing(
         *scene.reference,
         scene.prefix + "out:" + pair.candidate,
         scene.prefix + "out:" + pair.reference);
-    if (difference && !(difference->relative <= session.logits_threshold())) {
+    if (difference && !(difference->relative <= scene.limit(session))) {
       return Found{pair, difference->position};
     }
   }
@@ -288,8 +289,23 @@ std::vector<std::string> called_after_layers(
   return {order.begin() + static_cast<std::ptrdiff_t>(begin), order.end()};
 }
 
-/// Nothing inside the layers is wrong: what feeds them, or what follows.
-Outcome<Place> locate_outside(Session& session, const Scene& scene) {
+/// The last layer's output, as the port's chain of layers makes it, is right.
+bool layers_agree(const Scene& scene, const std::vector<Pair>& pairs) {
+  if (pairs.empty()) {
+    return false;
+  }
+  const auto last = difference_of(
+      *scene.candidate,
+      *scene.reference,
+      scene.prefix + "out:" + pairs.back().candidate,
+      scene.prefix + "out:" + pairs.back().reference);
+  return last && last->relative <= kNeverAbove;
+}
+
+/// What feeds the layers, or what follows, where that is wrong.
+Outcome<std::optional<Place>> find_outside(
+    Session& session,
+    const Scene& scene) {
   const auto pairs = layer_pairs(session);
   if (!pairs.empty()) {
     const auto entry = difference_of(
@@ -297,7 +313,7 @@ Outcome<Place> locate_outside(Session& session, const Scene& scene) {
         *scene.reference,
         scene.prefix + "in:" + pairs.front().candidate,
         scene.prefix + "in:" + pairs.front().reference);
-    if (entry && !(entry->relative <= session.logits_threshold())) {
+    if (entry && !(entry->relative <= scene.limit(session))) {
       return place_before(session, scene, pairs.front());
     }
   }
@@ -330,13 +346,73 @@ Outcome<Place> locate_outside(Session& session, const Scene& scene) {
   if (*found) {
     return place_of(session, **found);
   }
-  Place out = place_at(session, "");
-  out.module = "Model";
-  out.tensor = "logits";
+  // All modules are right: is one given something wrong?
+  for (const auto& [path, theirs] : outside) {
+    const auto given = difference_of(
+        *scene.candidate,
+        *scene.reference,
+        scene.prefix + "in:" + path,
+        scene.prefix + "in:" + theirs);
+    if (layers_agree(scene, pairs) && given &&
+        !(given->relative <= kNeverAbove)) {
+      return place_of_input(session, path);
+    }
+  }
+  return std::nullopt;
+}
+
+/// Nothing inside the layers is wrong.
+Outcome<Place> locate_outside(Session& session, const Scene& scene) {
+  const auto found = find_outside(session, scene);
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
+  if (*found) {
+    return **found;
+  }
+  return place_of_logits(session);
+}
+
+/// Inside a layer that is wrong: the deepest module, or what it was given.
+Outcome<Place>
+locate_inside(Session& session, const Scene& scene, const Found& layer) {
+  const auto found = deepest(session, scene, layer);
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
+  Place out = place_of(session, *found);
+  const auto& [path, reference_path] = found->module;
+  blame_what_was_given(session, scene, path, reference_path, out);
+  return out;
+}
+
+/// What a run evaluates, in order, as prefixes of its keys.
+std::vector<std::string> evaluations(const RunRequest& request) {
+  std::vector<std::string> out;
+  if (request.chunk == 0) {
+    out.push_back("step0/");
+  }
+  for (int at = 0; request.chunk && at < request.prefill; at += request.chunk) {
+    out.push_back(fmt::format("chunk{}/", at / request.chunk));
+  }
+  const int tokens = static_cast<int>(request.ids.front().size());
+  for (int step = 1; step <= tokens - request.prefill; ++step) {
+    out.push_back(fmt::format("step{}/", step));
+  }
   return out;
 }
 
 }  // namespace
+
+std::vector<std::string> Scene::prefixes() const {
+  auto out = before;
+  out.push_back(prefix);
+  return out;
+}
+
+double Scene::limit(Session& session) const {
+  return std::max(session.logits_threshold(), allowed);
+}
 
 Outcome<Scene> prefill_scene(Session& session) {
   const auto reference = session.reference_prefill();
@@ -369,6 +445,9 @@ Outcome<Scene> decode_scene(Session& session, int step) {
   out.request.prefill = session.plan().prefill;
   out.request.capture = ".*";
   out.prefix = fmt::format("step{}/", step);
+  for (int i = 0; i < step; ++i) {
+    out.before.push_back(fmt::format("step{}/", i));
+  }
   out.reference = *reference;
   out.candidate = *candidate;
   return out;
@@ -406,19 +485,84 @@ Outcome<Place> locate(Session& session, const Scene& scene) {
     for (size_t i = 0; i < pairs.size(); ++i) {
       const double limit = plainly ? kNeverAbove : session.layer_threshold(i);
       if (!(scan->fed[i] <= limit)) {
-        const auto found =
-            deepest(session, scene, Found{pairs[i], scan->position[i]});
-        if (!found) {
-          return tl::unexpected(found.error());
-        }
-        Place out = place_of(session, *found);
-        const auto& [path, reference_path] = found->module;
-        blame_what_was_given(session, scene, path, reference_path, out);
-        return out;
+        return locate_inside(
+            session, scene, Found{pairs[i], scan->position[i]});
       }
     }
   }
   return locate_outside(session, scene);
+}
+
+Outcome<Place>
+locate_in_run(Session& session, RunRequest request, double allowed) {
+  request.capture = ".*";
+  RunRequest whole = request;  // torch's own way with pieces is not judged
+  std::swap(whole.pieces, whole.chunk);
+  const auto reference = session.reference().run(whole);
+  if (!reference) {
+    return tl::unexpected(reference.error());
+  }
+  const auto candidate = session.candidate().run(request);
+  if (!candidate) {
+    return tl::unexpected(candidate.error());
+  }
+  const auto all = evaluations(request);
+  const auto scene_at = [&](size_t i) {
+    Scene out;
+    out.request = request;
+    out.prefix = all[i];
+    out.before.assign(all.begin(), all.begin() + static_cast<ptrdiff_t>(i));
+    out.reference = &*reference;
+    out.candidate = &*candidate;
+    out.allowed = allowed;
+    return out;
+  };
+  const auto pairs = layer_pairs(session);
+  const auto fed = run_fed(session, scene_at(all.size() - 1), pairs);
+  if (!fed) {
+    return tl::unexpected(fed.error());
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (const auto& pair : pairs) {
+      const auto difference = difference_of(
+          *fed,
+          *reference,
+          all[i] + "out:" + pair.candidate,
+          all[i] + "out:" + pair.reference);
+      if (difference && !(difference->relative <= kNeverAbove)) {
+        return locate_inside(
+            session, scene_at(i), Found{pair, difference->position});
+      }
+    }
+  }
+  bool agreed = true;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const auto found = find_outside(session, scene_at(i));
+    if (!found) {
+      return tl::unexpected(found.error());
+    }
+    if (*found) {
+      return **found;
+    }
+    agreed &= layers_agree(scene_at(i), pairs);
+  }
+  return agreed ? place_of_logits(session) : Place{};
+}
+
+Outcome<void> name_place(
+    Session& session,
+    const RunRequest& request,
+    CheckResult& result,
+    double allowed) {
+  auto place = locate_in_run(session, request, allowed);
+  if (!place) {
+    return tl::unexpected(place.error());
+  }
+  if (result.place.position) {
+    place->position = result.place.position;
+  }
+  result.place = std::move(*place);
+  return {};
 }
 
 }  // namespace portwright::verify

@@ -176,6 +176,9 @@ Outcome<Run> WorkerParty::run(const RunRequest& request) {
     if (request.chunk) {
       arguments["chunk"] = request.chunk;
     }
+    if (request.pieces) {
+      arguments["pieces"] = request.pieces;
+    }
     if (!request.cache_sizes.empty()) {
       arguments["sizes"] = request.cache_sizes;
     }

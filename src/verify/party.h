@@ -26,6 +26,9 @@ struct RunRequest {
   /// Of a port: layers, as text, whose cache is exchanged for a rotating one of
   /// that size, or for one that keeps everything (0).
   std::map<std::string, int> cache_sizes;
+  /// Of torch: its prefill is captured in pieces of that size as well, as if
+  /// each had been evaluated by itself ("chunk0/", "chunk1/", ...).
+  int pieces = 0;
 };
 
 /// Whoever can compute the model. Torch and the port are two; our evaluator

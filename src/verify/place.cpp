@@ -103,6 +103,20 @@ void fill_source_line(Session& session, std::string path, Place& place) {
   }
 }
 
+/// The first line with `text` of the class in which `from` lies, or which
+/// begins there.
+std::optional<int> line_in_class(
+    const std::string& file,
+    const std::string& text,
+    const std::optional<int>& from) {
+  if (!from) {
+    return std::nullopt;
+  }
+  const auto line = line_with(file, text, *from);
+  const auto next = line_with(file, "class ", *from + 1);
+  return line && (!next || *line < *next) ? line : std::nullopt;
+}
+
 /// The file under test, also when it does not load.
 std::string file_of_port(Session& session) {
   return session.port_file().empty() && session.subject().port
@@ -154,6 +168,38 @@ Place in_layer(const Session& session, const std::string& path) {
 
 Place place_at(Session& session, const std::string& path) {
   return place_at(session, path, path);
+}
+
+Place place_of_input(Session& session, std::string path) {
+  auto leaf = path.substr(path.rfind('.') + 1);
+  Place out;
+  fill_layer(session.candidate_layers(), path, out);
+  if (out.layer && out.module.empty()) {  // one of the layers
+    path = parent_path(path);
+    leaf = fmt::format("layer {}", *out.layer);
+    out = place_at(session, parent_path(path));
+    out.tensor = "input of " + leaf;
+    return out;
+  }
+  out = place_at(session, parent_path(path));
+  out.tensor = "input of " + leaf;
+  const auto call = "self." + leaf + "(";
+  if (const auto line = line_in_class(out.port_file, call, out.port_line)) {
+    out.port_line = line;
+    out.made_line.reset();
+  }
+  if (const auto line = line_in_class(out.source_file, call, out.source_line)) {
+    out.source_line = line;
+    out.is_source_exact = true;
+  }
+  return out;
+}
+
+Place place_of_logits(Session& session) {
+  Place out = place_at(session, "");
+  out.module = "Model";
+  out.tensor = "logits";
+  return out;
 }
 
 void name_source_line(const Session& session, Place& place) {

@@ -18,6 +18,12 @@ Place place_at(
 /// The same for a module with one path on both sides.
 Place place_at(Session& session, const std::string& path);
 
+/// What a module is given: the line that calls it, in whoever does.
+Place place_of_input(Session& session, std::string path);
+
+/// What the model does after the last of its modules.
+Place place_of_logits(Session& session);
+
 /// Layer and module of a path alone, without lines.
 Place in_layer(const Session& session, const std::string& path);
 

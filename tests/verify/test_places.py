@@ -54,6 +54,99 @@ PLACES = {
         "def __call__(",
         ("modeling_qwen3.py", "def forward("),
     ),
+    "a-cache-too-short-by-its-maker": (
+        "gemma2",
+        (r"max_size=self\.args\.sliding_window", r"\g<0> - 1"),
+        ("rotating_cache", "cache"),
+        "def make_cache(",
+        ("modeling_gemma2.py", None),
+    ),
+    "a-rotation-past-the-window": (
+        "gemma2",
+        (r"queries, offset=cache\.offset", "queries, offset=min(cache.offset, 8)"),
+        ("rotating_cache", "output"),
+        "def __call__(",
+        ("modeling_gemma2.py", "def forward("),
+    ),
+    "a-rotation-of-later-pieces": (
+        "qwen3",
+        (r"queries, offset=cache\.offset", r"\g<0> if L == 1 else 0"),
+        ("chunked_prefill", "output"),
+        "def __call__(",
+        ("modeling_qwen3.py", "def forward("),
+    ),
+    "a-mask-of-pieces": (
+        "gemma2",
+        (r"h, c, window_size=window_size,", "h, c, window_size=window_size and 99,"),
+        ("chunked_prefill", "mask"),
+        "create_attention_mask(",
+        ("modeling_gemma2.py", "_mask("),
+    ),
+    "a-module-far-from-the-beginning": (
+        "qwen3",
+        (
+            r"swiglu\((.*)\)\)$",
+            r"swiglu(\1 * mx.where(mx.arange(x.shape[1])[:, None] < 64, 1, 1.1)))",
+        ),
+        ("rope_far", "output"),
+        "def __call__(self, x: mx.array) -> mx.array:",
+        ("modeling_qwen3.py", "def forward(self, x):"),
+    ),
+    "a-rotation-of-far-steps": (
+        "qwen3",
+        (r"queries, offset=cache\.offset", r"queries, offset=cache.offset % 64"),
+        ("rope_far", "output"),
+        "def __call__(",
+        ("modeling_qwen3.py", "def forward("),
+    ),
+    "what-comes-before-the-layers-in-pieces": (
+        "qwen3",
+        (
+            r"self\.embed_tokens\(inputs\)",
+            r"\g<0> * (1.1 if len(inputs[0]) == 5 else 1)",
+        ),
+        ("chunked_prefill", "input of the first layer"),
+        "self.embed_tokens = nn.Embedding(",
+        ("modeling_qwen3.py", "self.embed_tokens = "),
+    ),
+    "a-rotation-of-a-batch": (
+        "qwen3",
+        (
+            r"offset=cache\.offset",
+            r"\g<0> if isinstance(cache.offset, int) else mx.max(cache.offset)",
+        ),
+        ("batch", None),
+        "def __call__(",
+        ("modeling_qwen3.py", "def forward("),
+    ),
+    "what-goes-into-the-head-of-a-batch": (
+        "qwen3",
+        (r"self\.lm_head\(out\)", "self.lm_head(out * (1 + 0.1 * (len(out) > 1)))"),
+        ("batch", "input of lm_head"),
+        "out = self.lm_head(out * (1",
+        ("modeling_qwen3.py", "self.lm_head("),
+    ),
+    "a-state-lost-between-pieces-of-a-batch": (
+        "mamba2",
+        (r"cache\.advance\(L\)", "pass"),
+        ("batch", None),
+        "def __call__(",
+        ("modeling_mamba2.py", "def forward("),
+    ),
+    "a-mask-of-states-in-a-batch": (
+        "qwen3_next",
+        (r"create_ssm_mask\(h, c\)", "create_ssm_mask(h, None)"),
+        ("batch", "mask"),
+        "create_ssm_mask(h, None)",
+        ("modeling_qwen3_next.py", None),
+    ),
+    "a-mask-of-keys-beside-one-of-states": (
+        "falcon_h1",
+        (r"(create_attention_mask)\(h, .*\)", r"\1(h, None)"),
+        ("batch", "mask"),
+        "create_attention_mask(h, None)",
+        ("modeling_falcon_h1.py", "_mask("),
+    ),
     "a-mask-that-is-given": (
         "gemma2",
         (r"h, c, window_size=window_size,", "h, c, window_size=None,"),
@@ -126,4 +219,5 @@ def test_lines_named_are_those_that_are_wrong(
     assert tensor in (None, place["tensor"])
     assert port_line in line_of(place["port_file"], place["port_line"])
     assert Path(place["source_file"]).name == source_line[0]
-    assert source_line[1] in line_of(place["source_file"], place["source_line"])
+    if source_line[1]:
+        assert source_line[1] in line_of(place["source_file"], place["source_line"])

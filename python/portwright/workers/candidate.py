@@ -255,8 +255,9 @@ class Candidate:
 
         `steps` (B, S) are the forced next tokens. Returns logits (B, S + 1, V):
         after the prompt's last token, and after each step. Captures of step n
-        begin with `stepN/`. `masked` [path, layer]: that module gets the mask
-        which its layer's cache asks for.
+        begin with `stepN/`. `masked` [path, layer, part]: that module gets the mask
+        which its layer's cache, or a part of it, asks for; the kind of that cache is
+        the watch's `masked`.
         """
         from mlx_lm.generate import PromptProcessingBatch
 
@@ -265,21 +266,40 @@ class Candidate:
         batch = PromptProcessingBatch(
             self.model, list(range(len(prompts))), caches, prefill_step_size=chunk
         )
-        batch.prompt([p[:-1] for p in prompts])
-        cache = batch.prompt_cache
         columns = [[p[-1] for p in prompts], *zip(*steps)]
         out = []
         feed = {}
         inject = {f"mask:{masked[0]}": None} if masked else None
+
+        def made(length):
+            return self._part(batch.prompt_cache[masked[1]], masked[2]).make_mask(
+                length
+            )
+
+        with Instrument(self.model, mx, None, inject) as watch:
+            watch.inject = feed
+            for n in range(max(map(len, prompts)) if masked else 0):
+                feed[f"mask:{masked[0]}" + (f"#{n + 1}" if n else "")] = made
+            batch.prompt([p[:-1] for p in prompts])
+        cache = batch.prompt_cache
         with Instrument(self.model, mx, capture, inject) as watch:
             watch.inject = feed
+            if masked:
+                watch.masked = type(self._part(cache[masked[1]], masked[2])).__name__
             for n, column in enumerate(columns):
                 watch.start(f"step{n}/")
                 if masked:
-                    feed[f"step{n}/mask:{masked[0]}"] = cache[masked[1]].make_mask(1)
+                    feed[f"step{n}/mask:{masked[0]}"] = made
                 out.append(self.model(mx.array(list(column))[:, None], cache=cache))
                 mx.eval(out[-1], list(watch.tensors.values()))
         return {"logits": mx.concatenate(out, axis=1), **watch.tensors}, watch
+
+    @staticmethod
+    def _part(cache, part):
+        parts = getattr(cache, "caches", [cache])
+        if part >= len(parts):
+            raise WorkerError("bad-request", f"a cache has no part {part}")
+        return parts[part]
 
     def left_padded(self, prompts, pad=0):
         """Unequal prompts left-padded over batch caches: logits (B, T, V)."""

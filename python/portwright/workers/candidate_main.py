@@ -93,7 +93,7 @@ class Service:
 
     def batch(self, model, prompts, steps, out, **options):
         tensors, watch = self._model(model).batch(prompts, steps, **options)
-        return self._write(tensors, out, watch)
+        return {**self._write(tensors, out, watch), "masked": watch.masked}
 
     def left_padded(self, model, prompts, out):
         return self._write(self._model(model).left_padded(prompts), out)

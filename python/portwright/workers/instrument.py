@@ -73,6 +73,9 @@ def _replace_mask(cls, args, kwargs, allowed, mx):
     at = names.index("mask")
     given = args[at] if at < len(args) else kwargs.get("mask")
     mask = allowed.astype(mx.bool_)
+    if isinstance(given, mx.array) and mask.shape[-2] > 1:
+        # What a cache has forgotten lies before all that it holds.
+        mask = mask[..., -given.shape[-1] :]
     if isinstance(given, mx.array) and mx.issubdtype(given.dtype, mx.floating):
         mask = mx.where(mask, 0.0, mx.finfo(given.dtype).min).astype(given.dtype)
     if at < len(args):
@@ -96,6 +99,7 @@ class Instrument:
     own has been recorded."""
 
     entered = None  # the one that records now
+    masked = None  # the kind of cache that an injected mask came from
 
     def __init__(self, model, mx, capture=None, inject=None):
         self.mx = mx
@@ -150,6 +154,8 @@ class Instrument:
             if array is not None and not experts:  # whose rows may be sorted
                 args, kwargs = _replace_first(args, kwargs, array, mx)
             mask = watch.inject.get(f"{watch.prefix}mask:{key}")
+            if callable(mask):  # of as many tokens as are given
+                mask = mask(first_array(args, mx).shape[1])
             if mask is not None:
                 args, kwargs = _replace_mask(cls, args, kwargs, mask, mx)
             entered = first_array([*args, *kwargs.values()], mx)

@@ -106,6 +106,27 @@ class Capture:
             self.tensors[self.prefix + key] = value.detach().clone().contiguous()
 
 
+def in_pieces(tensors, prefill, size):
+    """What a prefill captured (`step0/...`), cut along its positions: `chunkN/...`."""
+    out = {}
+    starts = list(enumerate(range(0, prefill, size)))
+    for key, value in tensors.items():
+        if not key.startswith("step0/"):
+            continue
+        rest = key.removeprefix("step0/")
+        axes = [i for i, n in enumerate(value.shape[:-1]) if n == prefill]
+        if len(axes) > 1 and value.shape[0] == 1:
+            axes = [i for i in axes if i == 1]
+        if len(axes) != 1:
+            continue
+        for n, start in starts:
+            piece = value.narrow(axes[0], start, min(size, prefill - start))
+            if rest.startswith("mask:"):  # what it may see begins before it
+                piece = piece[..., : start + size]
+            out[f"chunk{n}/{rest}"] = piece.clone()
+    return out
+
+
 class Feed:
     """Gives modules, while it is entered, the first input that another run saw."""
 

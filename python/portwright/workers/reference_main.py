@@ -102,9 +102,16 @@ class Service:
     def forward(self, model, ids, out, mask=None, capture=None):
         return self._write(*self._model(model).forward(ids, mask, capture), out)
 
-    def decode(self, model, ids, prefill, out, mask=None, chunk=None, capture=None):
+    def decode(
+        self, model, ids, prefill, out, mask=None, chunk=None, capture=None, pieces=0
+    ):
+        from .reference import in_pieces
+
         loaded = self._model(model)
-        return self._write(*loaded.decode(ids, prefill, mask, chunk, capture), out)
+        tensors, order = loaded.decode(ids, prefill, mask, chunk, capture)
+        if pieces:
+            tensors = {**tensors, **in_pieces(tensors, prefill, pieces)}
+        return self._write(tensors, order, out)
 
     def generate(self, model, ids, tokens):
         return {"ids": self._model(model).generate(ids, tokens)}

@@ -1,5 +1,6 @@
 #include "verify/checks/checks.h"
 #include "verify/given.h"
+#include "verify/locate.h"
 #include "verify/place.h"
 #include "verify/steps.h"
 
@@ -69,14 +70,15 @@ json request_of(const Plan& plan) {
   return {{"prompts", plan.batch}, {"steps", plan.batch_steps}};
 }
 
-/// The first module of row `index` that is wrong in the batch though what goes
-/// in is right, as the port itself computes that row alone: of several, the
-/// innermost. Empty: none.
 struct Wrong {
   std::string module;
-  int step = 0;
+  /// It is what the module is given.
+  bool input = false;
 };
 
+/// The first module of row `index` that is wrong in the batch though what goes
+/// in is right, as the port itself computes that row alone: of several, the
+/// innermost. Else the first that is given something wrong. Empty: none.
 std::optional<Wrong>
 find_wrong(Session& session, const Run& batch, const Run& alone, size_t index) {
   const auto near = [&](const std::string& key, const std::string& own) {
@@ -91,6 +93,7 @@ find_wrong(Session& session, const Run& batch, const Run& alone, size_t index) {
         difference && difference->relative <= session.logits_threshold());
   };
   std::optional<Wrong> out;
+  std::optional<Wrong> given;
   const int steps = static_cast<int>(session.plan().batch_steps[index].size());
   for (int step = 0; step <= steps && !out; ++step) {
     for (const auto& path : batch.order) {
@@ -100,19 +103,61 @@ find_wrong(Session& session, const Run& batch, const Run& alone, size_t index) {
       const auto result = near(here + "out:" + path, own + "out:" + path);
       const bool wrong = in && *in && result && !*result;
       if (wrong && (!out || path.starts_with(out->module + "."))) {
-        out = {path, step};
+        out = {path, false};
+      }
+      if (in && !*in && !given) {
+        given = {path, true};
       }
     }
   }
-  return out;
+  return out ? out : given;
+}
+
+/// The port's logits of a row are those of the row alone: not the batch is at
+/// fault.
+bool agree(Session& session, const Run& batch, const Run& alone, size_t index) {
+  const auto together = batch.find("logits");
+  const auto own = alone.find("logits");
+  if (!together || !own) {
+    return false;
+  }
+  const auto difference = compare(
+      row(*together, static_cast<int64_t>(index)),
+      slice_positions(*own, 1, own->shape[1]));
+  return difference && difference->relative <= session.logits_threshold();
+}
+
+/// The module is right with a mask that its layer's cache asks for, or a part
+/// of that cache does: the kind of cache that asked. Empty: it is not.
+std::string cache_that_asks(
+    Session& session,
+    const Wrong& wrong,
+    int layer,
+    const Run& alone,
+    size_t index,
+    json request) {
+  for (const int part : {0, 1}) {
+    request["masked"] = {wrong.module, layer, part};
+    json facts;
+    const auto run = session.candidate().tensors("batch", request, &facts);
+    const auto found =
+        run ? find_wrong(session, *run, alone, index) : std::optional(wrong);
+    if (!found || found->module != wrong.module) {
+      return facts.value("masked", "");
+    }
+  }
+  return "";
 }
 
 /// Where row `index` goes wrong; the mask where the one that the cache asks for
-/// makes it right.
-Outcome<Place> locate_row(Session& session, size_t index) {
+/// makes it right. `chunk`: as RunRequest's.
+Outcome<Place> locate_row(Session& session, size_t index, int chunk = 0) {
   const auto& plan = session.plan();
   auto request = request_of(plan);
   request["capture"] = ".*";
+  if (chunk) {
+    request["chunk"] = chunk;
+  }
   const auto batch = session.candidate().tensors("batch", request);
   if (!batch) {
     return tl::unexpected(batch.error());
@@ -125,21 +170,37 @@ Outcome<Place> locate_row(Session& session, size_t index) {
   if (!alone) {
     return tl::unexpected(alone.error());
   }
+  if (agree(session, *batch, *alone, index)) {
+    return locate_in_run(session, std::move(single));
+  }
   const auto wrong = find_wrong(session, *batch, *alone, index);
   if (!wrong) {
-    return Place{};
+    return place_of_logits(session);
+  }
+  if (wrong->input) {
+    return place_of_input(session, wrong->module);
   }
   Place out = place_at(session, wrong->module);
   if (out.layer) {
-    request["masked"] = {wrong->module, *out.layer};
-    const auto masked = session.candidate().tensors("batch", request);
-    const auto found =
-        masked ? find_wrong(session, *masked, *alone, index) : wrong;
-    if (!found || found->module != wrong->module) {
-      name_mask(session, out);
+    const auto cache = cache_that_asks(
+        session, *wrong, *out.layer, *alone, index, std::move(request));
+    if (!cache.empty()) {
+      name_mask(session, out, cache);
     }
   }
   return out;
+}
+
+/// Puts where row `index` goes wrong into `result`; its position stays.
+Outcome<void>
+name_row(Session& session, size_t index, CheckResult& result, int chunk = 0) {
+  auto place = locate_row(session, index, chunk);
+  if (!place) {
+    return tl::unexpected(place.error());
+  }
+  place->position = result.place.position;
+  result.place = std::move(*place);
+  return {};
 }
 
 /// Prompts in pieces shorter than some of them, as those of more than 2,048
@@ -159,16 +220,21 @@ Outcome<void> judge_in_pieces(
   const auto logits = run->find("logits");
   auto pieces = passed();
   for (size_t i = 0; logits && i < expected.size(); ++i) {
-    judge_steps(
+    const bool good = judge_steps(
         pieces,
         row(*logits, static_cast<int64_t>(i)),
         expected[i],
         session.logits_threshold(),
         fmt::format("row {} of a batch fed in pieces of {}", i, kPiece));
-  }
-  if (pieces.status == Status::Fail && out.status == Status::Pass) {
+    if (good || out.status != Status::Pass) {
+      continue;
+    }
+    if (auto named = name_row(session, i, pieces, kPiece); !named) {
+      return named;
+    }
     out.status = Status::Warn;
     out.reason = pieces.reason;
+    out.place = pieces.place;
   }
   return {};
 }
@@ -205,9 +271,8 @@ Outcome<CheckResult> check_batch(Session& session) {
             i,
             plan.batch[i].size()));
     if (!good && !before) {
-      if (auto place = locate_row(session, i)) {
-        place->position = out.place.position;
-        out.place = std::move(*place);
+      if (auto named = name_row(session, i, out); !named) {
+        return tl::unexpected(named.error());
       }
     }
     if (const auto difference = compare(batched, (*expected)[i].cached)) {

@@ -1,4 +1,5 @@
 #include "verify/checks/checks.h"
+#include "verify/locate.h"
 #include "verify/steps.h"
 
 namespace portwright::verify {
@@ -31,18 +32,28 @@ Outcome<CheckResult> check_chunked_prefill(Session& session) {
       return tl::unexpected(port.error());
     }
     const auto what = fmt::format("a prefill in pieces of {}", chunk);
-    judge(
+    const bool before = out.status == Status::Fail;
+    const bool prompt_good = judge(
         out,
         port->find("prefill_logits"),
         prompt,
         session.logits_threshold(),
         "logits of " + what);
-    judge_steps(
+    const bool steps_good = judge_steps(
         out,
         port->find("logits"),
         *torch,
         session.logits_threshold(),
         "steps after " + what);
+    if (before || (prompt_good && steps_good)) {
+      continue;
+    }
+    if (prompt_good && out.place.position) {
+      *out.place.position += plan.prefill - 1;
+    }
+    if (auto found = name_place(session, request, out); !found) {
+      return tl::unexpected(found.error());
+    }
   }
   return out;
 }

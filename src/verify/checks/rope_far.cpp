@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "verify/checks/checks.h"
+#include "verify/locate.h"
 #include "verify/steps.h"
 
 namespace portwright::verify {
@@ -29,17 +30,19 @@ Outcome<CheckResult> check_rope_far(Session& session) {
   if (!port) {
     return tl::unexpected(port.error());
   }
-  request.prefill = 0;
-  const auto whole = session.reference().run(request);
+  RunRequest at_once;
+  at_once.ids = request.ids;
+  const auto whole = session.reference().run(at_once);
   if (!whole) {
     return tl::unexpected(whole.error());
   }
   auto out = passed();
   const auto logits = whole->find("logits");
   const auto prefill = port->find("prefill_logits");
+  bool prompt_good = true;
   if (logits && prefill) {
     const auto expected = slice_positions(*logits, 0, plan.far_prefill);
-    judge(
+    prompt_good = judge(
         out,
         prefill,
         expected,
@@ -50,12 +53,22 @@ Outcome<CheckResult> check_rope_far(Session& session) {
           {"far prompt", "position", difference->per_position});
     }
   }
-  judge_steps(
+  const bool steps_good = judge_steps(
       out,
       port->find("logits"),
       *torch,
       far_threshold(session),
       fmt::format("cached steps after position {}", plan.far_prefill));
+  if (prompt_good && steps_good) {
+    return out;
+  }
+  if (prompt_good && out.place.position) {
+    *out.place.position += plan.far_prefill - 1;
+  }
+  const auto found = name_place(session, request, out, far_threshold(session));
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
   return out;
 }
 

@@ -1,4 +1,5 @@
 #include "verify/checks/checks.h"
+#include "verify/locate.h"
 
 namespace portwright::verify {
 namespace {
@@ -43,6 +44,9 @@ Outcome<CheckResult> check_rotating_cache(Session& session) {
     if (!judge(out, a, b, session.logits_threshold(), what) && !failing) {
       if (out.place.position) {
         *out.place.position += prefill - 1;
+      }
+      if (auto found = name_place(session, request, out); !found) {
+        return tl::unexpected(found.error());
       }
     }
     if (const auto difference = a && b ? compare(*a, *b) : std::nullopt) {

@@ -1,7 +1,6 @@
-#include <regex>
-
 #include "base/interrupt.h"
 #include "base/paths.h"
+#include "base/pattern.h"
 #include "candidate/source_map.h"
 #include "cli/compiling.h"
 #include "cli/environment.h"
@@ -146,9 +145,8 @@ base::Result<void> install_model_file(
     const std::string& name,
     const std::string& text) {
   // Loaded on its own, the file is no member of mlx_lm's package.
-  static const std::regex kRelative(R"re((^|\n)from \.)re");
-  const std::string absolute =
-      std::regex_replace(text, kRelative, "$1from mlx_lm.models.");
+  static const base::Pattern kRelative(R"re((^|\n)from \.)re");
+  const std::string absolute = kRelative.replace(text, "$1from mlx_lm.models.");
   if (auto written = base::write_file(checkpoint / name, absolute); !written) {
     return written;
   }

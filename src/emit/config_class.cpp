@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <optional>
-#include <regex>
 
+#include "base/pattern.h"
 #include "emit/config_text.h"
 #include "eval/code.h"
 #include "library/config_json.h"
@@ -34,30 +34,26 @@ constexpr char kVariable = '$';
 
 /// What the text names: of an f-string, the expressions in it.
 std::string with_formatted(std::string text) {
-  static const std::regex kFormatted(R"re(\bf("[^"\n]*"|'[^'\n]*'))re");
-  static const std::regex kPart(R"re(\{([^{}:!]*)[^{}]*\})re");
-  std::smatch found;
-  while (std::regex_search(text, found, kFormatted)) {
-    const std::string inner = found[1];
+  static const base::Pattern kFormatted(R"re(\bf("[^"\n]*"|'[^'\n]*'))re");
+  static const base::Pattern kPart(R"re(\{([^{}:!]*)[^{}]*\})re");
+  while (const auto found = kFormatted.search(text)) {
+    const std::string inner = (*found)[1];
     std::string parts = "(";
-    for (auto it = std::sregex_iterator(inner.begin(), inner.end(), kPart);
-         it != std::sregex_iterator();
-         ++it) {
-      parts += (*it)[1].str() + ", ";
+    for (const auto& part : kPart.all(inner)) {
+      parts += part[1] + ", ";
     }
-    text = found.prefix().str() + parts + ")" + found.suffix().str();
+    text = found->before() + parts + ")" + found->after();
   }
   return text;
 }
 
 /// The variables that the text gives a value, `:=` included.
 std::set<std::string> variables_in(const std::string& text) {
-  static const std::regex kAssigned(R"re((?:^|\n)[ ]*(\w+) = |\((\w+) := )re");
+  static const base::Pattern kAssigned(
+      R"re((?:^|\n)[ ]*(\w+) = |\((\w+) := )re");
   std::set<std::string> out;
-  for (auto it = std::sregex_iterator(text.begin(), text.end(), kAssigned);
-       it != std::sregex_iterator();
-       ++it) {
-    out.insert((*it)[1].matched ? (*it)[1].str() : (*it)[2].str());
+  for (const auto& found : kAssigned.all(text)) {
+    out.insert(found[1] + found[2]);
   }
   return out;
 }
@@ -119,26 +115,23 @@ void read_fields(ConfigStatement& s, const std::set<std::string>& variables) {
 /// and the field for what config.json has there.
 std::optional<std::pair<std::string, std::string>> popped(
     const std::string& text) {
-  static const std::regex kPop(
+  static const base::Pattern kPop(
       R"re((\w+|self\._\w+) = kwargs\.(?:pop|get)\(["'](\w+)["'](?:, )re" +
       kLiteral + R"re()?\)\s*)re");
-  std::smatch found;
-  return std::regex_match(text, found, kPop)
-             ? std::optional(
-                   std::pair(found[1].str(), "self." + found[2].str()))
-             : std::nullopt;
+  const auto found = kPop.match(text);
+  return found ? std::optional(std::pair((*found)[1], "self." + (*found)[2]))
+               : std::nullopt;
 }
 
 /// x = kwargs.get("key", {}): the local, and the field, which is then empty
 /// where config.json has none.
 std::optional<std::pair<std::string, std::string>> popped_mapping(
     const std::string& text) {
-  static const std::regex kPop(
+  static const base::Pattern kPop(
       R"re((\w+) = kwargs\.(?:pop|get)\(["'](\w+)["'], \{\}\)\s*)re");
-  std::smatch found;
-  return std::regex_match(text, found, kPop)
-             ? std::optional(std::pair(found[1].str(), found[2].str()))
-             : std::nullopt;
+  const auto found = kPop.match(text);
+  return found ? std::optional(std::pair((*found)[1], (*found)[2]))
+               : std::nullopt;
 }
 
 /// A method that a class writes in Python; null when it does not.
@@ -207,14 +200,14 @@ void for_parameters(const eval::Class& cls, const Take& take) {
 /// names no number, text or truth.
 Value taken_default(const eval::Function& method, const std::string& key) {
   const std::string text = syntax::print(*method.code->syntax);
-  const std::regex taken(
+  const base::Pattern taken(
       R"re(kwargs\.(?:pop|get)\(["'])re" + key + R"re(["'], ()re" + kLiteral +
       R"re()\))re");
-  std::smatch found;
-  if (!std::regex_search(text, found, taken)) {
+  const auto found = taken.search(text);
+  if (!found) {
     return {};
   }
-  std::string literal = found[1];
+  std::string literal = (*found)[1];
   if (literal == "True" || literal == "False") {
     return Value::boolean(literal == "True");
   }
@@ -242,9 +235,9 @@ Value taken_default(const eval::Class& cls, const std::string& key) {
 
 /// self.x = self.x, as a parameter that is kept reads in terms of fields.
 bool is_identity(const std::string& text) {
-  static const std::regex kSame(R"re(self\.(\w+) = self\.(\w+)\s*)re");
-  std::smatch found;
-  return std::regex_match(text, found, kSame) && found[1] == found[2];
+  static const base::Pattern kSame(R"re(self\.(\w+) = self\.(\w+)\s*)re");
+  const auto found = kSame.match(text);
+  return found && (*found)[1] == (*found)[2];
 }
 
 }  // namespace
@@ -410,10 +403,9 @@ std::vector<ConfigStatement> config_statements(const eval::Class& cls) {
     past_super = past_super || statement.text.starts_with("super().");
     statement.past_super = past_super;
     if (past_super) {  // which has brought the rotary parameters into one form
-      static const std::regex kBase(
+      static const base::Pattern kBase(
           R"re(self\.rope_parameters\[["']rope_theta["']\])re");
-      statement.text =
-          std::regex_replace(statement.text, kBase, "self.rope_theta");
+      statement.text = kBase.replace(statement.text, "self.rope_theta");
     }
     if (is_identity(statement.text)) {
       stored.insert(statement.text.substr(0, statement.text.find(' ')));

@@ -1,8 +1,8 @@
 #include "emit/config_text.h"
 
 #include <optional>
-#include <regex>
 
+#include "base/pattern.h"
 #include "emit/config_class.h"
 #include "eval/code.h"
 #include "syntax/printer.h"
@@ -22,59 +22,54 @@ namespace {
 /// x = kwargs.pop("key", 4) names the field; the line goes. What is taken where
 /// config.json has none is the field's default.
 std::string without_pops(std::string text) {
-  static const std::regex kTaken(
+  static const base::Pattern kTaken(
       R"re((^|\n)[ ]*(\w+) = kwargs\.(?:pop|get)\(["'](\w+)["'](?:, )re" +
       kLiteral + R"re()?\)(?=\n))re");
-  std::smatch found;
-  while (std::regex_search(text, found, kTaken)) {
+  while (const auto found = kTaken.search(text)) {
     const std::map<std::string, std::string> local{
-        {found[2], "self." + found[3].str()}};
-    text = renamed(found.prefix().str() + found.suffix().str(), local);
+        {(*found)[2], "self." + (*found)[3]}};
+    text = renamed(found->before() + found->after(), local);
   }
-  static const std::regex kAbsent(R"re(["'](\w+)["'] not in kwargs)re");
-  static const std::regex kGiven(R"re(["'](\w+)["'] in kwargs)re");
-  static const std::regex kValue(
+  static const base::Pattern kAbsent(R"re(["'](\w+)["'] not in kwargs)re");
+  static const base::Pattern kGiven(R"re(["'](\w+)["'] in kwargs)re");
+  static const base::Pattern kValue(
       R"re(kwargs\.(?:pop|get)\(["'](\w+)["'](?:, )re" + kLiteral +
       R"re()?\))re");
-  text = std::regex_replace(text, kAbsent, "self.$1 is None");
-  text = std::regex_replace(text, kGiven, "self.$1 is not None");
-  return std::regex_replace(text, kValue, "self.$1");
+  text = kAbsent.replace(text, "self.$1 is None");
+  text = kGiven.replace(text, "self.$1 is not None");
+  return kValue.replace(text, "self.$1");
 }
 
 /// What is put among `kwargs` for a property of the class is given to that.
 std::string with_puts(const eval::Class& cls, std::string text) {
-  static const std::regex kName(
+  static const base::Pattern kName(
       R"re(kwargs(?:\[|\.setdefault\()["'](\w+)["'])re");
-  std::smatch found;
-  const Value* put = std::regex_search(text, found, kName)
-                         ? cls.lookup(Symbol(found[1].str()))
-                         : nullptr;
+  const auto found = kName.search(text);
+  const Value* put = found ? cls.lookup(Symbol((*found)[1])) : nullptr;
   if (!put || !put->is(eval::Kind::Property)) {
     return text;
   }
-  static const std::regex kAnnotated(R"re((^|\n)([ ]*\w+): [^\n=]+ = )re");
-  text = std::regex_replace(text, kAnnotated, "$1$2 = ");
-  static const std::regex kPut(R"re(kwargs\[["'](\w+)["']\] = )re");
-  static const std::regex kPutDefault(
+  static const base::Pattern kAnnotated(R"re((^|\n)([ ]*\w+): [^\n=]+ = )re");
+  text = kAnnotated.replace(text, "$1$2 = ");
+  static const base::Pattern kPut(R"re(kwargs\[["'](\w+)["']\] = )re");
+  static const base::Pattern kPutDefault(
       R"re((^|\n)([ ]*)kwargs\.setdefault\(["'](\w+)["'], ([^\n]*)\)(?=\n|$))re");
-  text = std::regex_replace(text, kPut, "self.$1 = ");
-  return std::regex_replace(
-      text, kPutDefault, "$1$2if self.$3 is None:\n$2    self.$3 = $4");
+  text = kPut.replace(text, "self.$1 = ");
+  return kPutDefault.replace(
+      text, "$1$2if self.$3 is None:\n$2    self.$3 = $4");
 }
 
 /// getattr(self, "x", 3) is the field x, or 3 where the class has none and
 /// takes none.
 std::string with_attributes(const eval::Class& cls, std::string text) {
-  static const std::regex kRead(
+  static const base::Pattern kRead(
       R"re(getattr\(self, ["'](\w+)["'], ()re" + kLiteral + R"re()\))re");
-  std::smatch found;
-  while (std::regex_search(text, found, kRead)) {
-    const ConfigField field = config_field(cls, found[1]);
+  while (const auto found = kRead.search(text)) {
+    const ConfigField field = config_field(cls, (*found)[1]);
     const bool known =
         !field.annotation.empty() || field.default_value.defined();
-    text = found.prefix().str() +
-           (known ? "self." + found[1].str() : found[2].str()) +
-           found.suffix().str();
+    text = found->before() + (known ? "self." + (*found)[1] : (*found)[2]) +
+           found->after();
   }
   return text;
 }
@@ -98,13 +93,13 @@ std::optional<std::string> answer_of(
   }
   const auto& function = ast::as<ast::FunctionDef>(*definition);
   const std::string head = ast::print(*definition);
-  static const std::regex kParameter(R"re(\((\w+)[:)])re");
-  static const std::regex kConstant(R"re((\w+) = (\{[^()]*\})\s*)re");
-  std::smatch found;
-  if (!std::regex_search(head, found, kParameter)) {
+  static const base::Pattern kParameter(R"re(\((\w+)[:)])re");
+  static const base::Pattern kConstant(R"re((\w+) = (\{[^()]*\})\s*)re");
+  const auto parameter = kParameter.search(head);
+  if (!parameter) {
     return {};
   }
-  std::map<std::string, std::string> locals{{found[1], argument}};
+  std::map<std::string, std::string> locals{{(*parameter)[1], argument}};
   for (const ast::Stmt* s : function.body) {
     const std::string text = ast::print(*s);
     constexpr std::string_view kReturn = "return ";
@@ -115,8 +110,8 @@ std::optional<std::string> answer_of(
       }
       return out;
     }
-    if (std::regex_match(text, found, kConstant)) {
-      locals[found[1]] = found[2];
+    if (const auto constant = kConstant.match(text)) {
+      locals[(*constant)[1]] = (*constant)[2];
     } else if (!text.starts_with("\"") && !text.starts_with("'")) {
       return {};
     }
@@ -140,7 +135,7 @@ const ast::Stmt* static_method(
 
 /// The library's renaming of kinds of layers, with its table written out.
 std::string with_renaming(const eval::Function& method, std::string text) {
-  static const std::regex kCall(
+  static const base::Pattern kCall(
       R"re(remap_legacy_layer_types\((self\.\w+)\))re");
   const Value* function =
       method.globals->attrs->find(Symbol("remap_legacy_layer_types"));
@@ -159,8 +154,8 @@ std::string with_renaming(const eval::Function& method, std::string text) {
                  e.value.str() + "\"";
     }
   }
-  return std::regex_replace(
-      text, kCall, "[{" + entries + "}.get(kind, kind) for kind in $1]");
+  return kCall.replace(
+      text, "[{" + entries + "}.get(kind, kind) for kind in $1]");
 }
 
 }  // namespace
@@ -209,18 +204,17 @@ std::string in_fields(
   text = renamed(without_pops(std::move(text)), aliases(cls));
   text = with_renaming(method, std::move(text));
   text = with_puts(cls, with_attributes(cls, std::move(text)));
-  static const std::regex kSequence(
+  static const base::Pattern kSequence(
       R"re((isinstance\(self\.\w+, )Sequence\))re");
-  text = std::regex_replace(text, kSequence, "$1(list, tuple))");
-  static const std::regex kLogged(R"re(\n[ ]*logger\.[^\n]*(?=\n))re");
-  text = std::regex_replace(text, kLogged, "");
-  static const std::regex kCall(R"re(self\.(\w+)\((self\.\w+)\))re");
-  std::smatch found;
+  text = kSequence.replace(text, "$1(list, tuple))");
+  static const base::Pattern kLogged(R"re(\n[ ]*logger\.[^\n]*(?=\n))re");
+  text = kLogged.replace(text, "");
+  static const base::Pattern kCall(R"re(self\.(\w+)\((self\.\w+)\))re");
   std::string done;
-  while (std::regex_search(text, found, kCall)) {
-    const auto answer = answer_of(static_method(cls, found[1]), found[2]);
-    done += found.prefix().str() + answer.value_or(found[0].str());
-    text = found.suffix().str();
+  while (const auto found = kCall.search(text)) {
+    const auto answer = answer_of(static_method(cls, (*found)[1]), (*found)[2]);
+    done += found->before() + answer.value_or((*found)[0]);
+    text = found->after();
   }
   return done + text;
 }

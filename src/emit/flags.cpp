@@ -1,6 +1,5 @@
 #include "emit/flags.h"
-
-#include <regex>
+#include "base/pattern.h"
 
 namespace portwright::emit {
 
@@ -128,10 +127,9 @@ std::string Flags::flag_name(const std::string& text) const {
     }
   }
   // args.layer_types[layer_idx] == "sliding_attention"
-  static const std::regex kKind(R"re(.*== ["'](\w+?)(?:_attention)?["'])re");
-  std::smatch found;
-  if (std::regex_match(text, found, kKind)) {
-    return "is_" + found[1].str();
+  static const base::Pattern kKind(R"re(.*== ["'](\w+?)(?:_attention)?["'])re");
+  if (const auto found = kKind.match(text)) {
+    return "is_" + (*found)[1];
   }
   return "is_variant";
 }

@@ -1,7 +1,6 @@
 #include "emit/flips.h"
 
 #include <functional>
-#include <regex>
 
 #include "emit/config_class.h"
 

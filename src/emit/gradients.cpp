@@ -1,7 +1,6 @@
 #include "emit/gradients.h"
 
-#include <regex>
-
+#include "base/pattern.h"
 #include "eval/code.h"
 #include "syntax/ast.h"
 #include "syntax/printer.h"
@@ -13,17 +12,17 @@ namespace ast = syntax;
 namespace {
 
 bool is_gradient_mode(const ast::Expr& e) {
-  static const std::regex kMode(
+  static const base::Pattern kMode(
       R"((contextlib\.)?nullcontext\(\)|torch\.(no_grad|enable_grad|inference_mode)\(\))");
   if (e.kind == ast::ExprKind::IfExp) {
     const auto& choice = ast::as<ast::IfExp>(e);
     return is_gradient_mode(*choice.body) && is_gradient_mode(*choice.orelse);
   }
-  return std::regex_match(ast::print(e), kMode);
+  return kMode.match(ast::print(e)).has_value();
 }
 
 bool mentions(const std::string& text, const std::string& name) {
-  return std::regex_search(text, std::regex("\\b" + name + "\\b"));
+  return base::Pattern("\\b" + name + "\\b").search(text).has_value();
 }
 
 /// What a function assigns to names, and what else it reads.

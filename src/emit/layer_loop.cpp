@@ -1,8 +1,8 @@
 #include "emit/layer_loop.h"
 
 #include <algorithm>
-#include <regex>
 
+#include "base/pattern.h"
 #include "emit/expression.h"
 
 namespace portwright::emit {
@@ -11,8 +11,8 @@ namespace {
 
 /// `text` with the number `layer` written as i.
 std::string by_index(const std::string& text, size_t layer) {
-  const std::regex number("\\b" + std::to_string(layer) + "\\b");
-  return std::regex_replace(text, number, "i");
+  const base::Pattern number("\\b" + std::to_string(layer) + "\\b");
+  return number.replace(text, "i");
 }
 
 /// The hidden states a layer reads, without what the layer before hands on.

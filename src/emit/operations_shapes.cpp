@@ -1,5 +1,4 @@
-#include <regex>
-
+#include "base/pattern.h"
 #include "emit/operation_rules.h"
 
 namespace portwright::emit {
@@ -100,16 +99,17 @@ Expression unflatten(Writer& w, const OpNode& op) {
 
 /// The axes of x in an order; one way after another is one way, or none.
 Expression in_order(const Expression& x, const std::vector<size_t>& order) {
-  static const std::regex kBefore(R"((.+)\.transpose\((\d(?:, \d)*)\))");
-  std::smatch before;
+  static const base::Pattern kBefore(R"((.+)\.transpose\((\d(?:, \d)*)\))");
   std::vector<size_t> axes = order;
   std::string of = x.at(kPrimary);
-  if (x.precedence == kPrimary && std::regex_match(x.text, before, kBefore)) {
-    const std::string digits = before[2];
+  const auto before =
+      x.precedence == kPrimary ? kBefore.match(x.text) : std::nullopt;
+  if (before) {
+    const std::string digits = (*before)[2];
     for (size_t& axis : axes) {
       axis = static_cast<size_t>(digits.at(3 * axis) - '0');
     }
-    of = before[1];
+    of = (*before)[1];
     if (std::is_sorted(axes.begin(), axes.end())) {
       return {of, kPrimary};
     }

@@ -1,7 +1,6 @@
 #include "emit/rope_config.h"
 
-#include <regex>
-
+#include "base/pattern.h"
 #include "emit/config_class.h"
 #include "emit/expression.h"
 #include "emit/rope_sets.h"
@@ -158,12 +157,10 @@ void RopeConfig::find_names() {
   for (const auto& field : declared_fields(*cls)) {
     text += " \"" + field + "\"";
   }
-  static const std::regex kText(
+  static const base::Pattern kText(
       R"re(["'](\w*(?:rot|rope|base|theta)\w*)["'])re");
-  for (auto it = std::sregex_iterator(text.begin(), text.end(), kText);
-       it != std::sregex_iterator();
-       ++it) {
-    const std::string name = (*it)[1];
+  for (const auto& found : kText.all(text)) {
+    const std::string name = found[1];
     const Value* own = cls->lookup(base::Symbol(name));
     const bool number = !own || own->is_number() || own->is_none();
     if (number && name != "rope_parameters" && name != "rope_scaling" &&

@@ -1,7 +1,6 @@
 #include "emit/variants.h"
 
-#include <regex>
-
+#include "base/pattern.h"
 #include "emit/flags.h"
 #include "emit/guards.h"
 
@@ -139,8 +138,8 @@ void weave(
 
 /// `self.x = args.y`: harmless where only some variants read it.
 bool is_plain_field(const Statement& s) {
-  static const std::regex kPlain(R"(self\.\w+ = args\.\w+)");
-  return s.body.empty() && std::regex_match(s.text, kPlain);
+  static const base::Pattern kPlain(R"(self\.\w+ = args\.\w+)");
+  return s.body.empty() && kPlain.match(s.text);
 }
 
 /// Plain fields that only some samples keep are kept by all.

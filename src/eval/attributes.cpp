@@ -97,7 +97,7 @@ Value module_getattr(Interpreter& interp, ModuleObject& module, Symbol name) {
     return Value(interp.import_module(submodule));
   }
   if (const Value* hook = module.attrs->find(names().getattr)) {
-    return interp.call(*hook, {str(name.str())});
+    return interp.call(*hook, {str(name)});
   }
   return {};
 }
@@ -149,22 +149,17 @@ Value class_getattr(Interpreter& interp, Class* cls, Symbol name) {
 }
 
 Value super_getattr(Interpreter& interp, SuperObject& super, Symbol name) {
-  bool past = false;
-  for (Class* c : super.start->mro) {
-    if (past) {
-      if (const Value* v = c->dict.find(name)) {
-        const bool on_class = super.self.is(Kind::Class) &&
-                              super.self.get<Class>() == super.start;
-        return bind_attribute(
-            interp,
-            *v,
-            on_class && !v->is(Kind::ClassMethod) ? Value() : super.self,
-            super.start);
-      }
-    }
-    past = past || c == super.after;
+  const Value* v = lookup_after(*super.start, super.after, name);
+  if (!v) {
+    return {};
   }
-  return {};
+  const bool on_class =
+      super.self.is(Kind::Class) && super.self.get<Class>() == super.start;
+  return bind_attribute(
+      interp,
+      *v,
+      on_class && !v->is(Kind::ClassMethod) ? Value() : super.self,
+      super.start);
 }
 
 Value function_getattr(Interpreter& interp, const Value& object, Symbol name) {
@@ -362,7 +357,7 @@ Value ask(
     const Value& object,
     Symbol name) {
   try {
-    std::vector<Value> args{object, str(name.str())};
+    std::vector<Value> args{object, str(name)};
     interp.state().may_miss = true;
     return interp.call(hook, std::move(args));
   } catch (const PythonError& error) {
@@ -407,10 +402,10 @@ Value Interpreter::getattr(const Value& object, Symbol name) {
     if (const Value* hook = user_hook(cls, names().getattribute)) {
       const Value* fallback = user_hook(cls, names().getattr);
       if (!fallback) {
-        return call(*hook, {object, str(name.str())});
+        return call(*hook, {object, str(name)});
       }
       Value v = ask(*this, *hook, object, name);
-      return v.defined() ? v : call(*fallback, {object, str(name.str())});
+      return v.defined() ? v : call(*fallback, {object, str(name)});
     }
   }
   if (Value v = generic_getattr(object, name); v.defined()) {
@@ -418,7 +413,7 @@ Value Interpreter::getattr(const Value& object, Symbol name) {
   }
   if (!is_builtin_class(cls)) {
     if (const Value* hook = user_hook(cls, names().getattr)) {
-      return call(*hook, {object, str(name.str())});
+      return call(*hook, {object, str(name)});
     }
   }
   raise_no_attribute(*this, object, name);
@@ -509,7 +504,7 @@ void Interpreter::setattr(
     const Value& value) {
   if (object.is_object() && object.object()->kind != Kind::Class) {
     if (const Value* hook = user_hook(object.object()->cls, names().setattr)) {
-      call(*hook, {object, str(name.str()), value});
+      call(*hook, {object, str(name), value});
       return;
     }
   }
@@ -538,7 +533,7 @@ void generic_delattr(Interpreter& interp, const Value& object, Symbol name) {
 void Interpreter::delattr(const Value& object, Symbol name) {
   if (object.is_object() && object.object()->kind != Kind::Class) {
     if (const Value* hook = user_hook(object.object()->cls, names().delattr)) {
-      call(*hook, {object, str(name.str())});
+      call(*hook, {object, str(name)});
       return;
     }
   }

@@ -23,6 +23,7 @@ namespace {
 /// What a class answered for a name, as long as no class has changed.
 struct Known {
   const Class* cls = nullptr;
+  const Class* after = nullptr;
   Symbol name;
   uint64_t generation = 0;
   const Value* value = nullptr;
@@ -32,19 +33,26 @@ thread_local std::array<Known, kKnown> known_lookups;
 
 }  // namespace
 
-const Value* Class::lookup(Symbol name) const {
-  Known& known =
-      known_lookups[(base::mix(this) * 3 + base::mix(name.id())) % kKnown];
-  if (known.cls == this && known.name == name &&
+const Value* lookup_after(const Class& cls, const Class* after, Symbol name) {
+  const size_t at =
+      base::mix(&cls) * 3 + base::mix(after) * 5 + base::mix(name.id());
+  Known& known = known_lookups[at % kKnown];
+  if (known.cls == &cls && known.after == after && known.name == name &&
       known.generation == AttrMap::generation) {
     return known.value;
   }
   const Value* found = nullptr;
-  for (size_t i = 0; i < mro.size() && !found; ++i) {
-    found = mro[i]->dict.find(name);
+  bool past = !after;
+  for (size_t i = 0; i < cls.mro.size() && !found; ++i) {
+    found = past ? cls.mro[i]->dict.find(name) : nullptr;
+    past = past || cls.mro[i] == after;
   }
-  known = {this, name, AttrMap::generation, found};
+  known = {&cls, after, name, AttrMap::generation, found};
   return found;
+}
+
+const Value* Class::lookup(Symbol name) const {
+  return lookup_after(*this, nullptr, name);
 }
 
 bool Class::is_subclass_of(const Class* other) const {

@@ -18,7 +18,7 @@ void spread_mapping(Interpreter& interp, const Value& mapping, CallArgs& out) {
     if (!key.is_str()) {
       interp.raise("TypeError", "keywords must be strings");
     }
-    out.keywords.emplace_back(Symbol(key.str()), value);
+    out.keywords.emplace_back(key.get<Str>()->symbol(), value);
   };
   if (mapping.is(Kind::Dict)) {
     for (const auto& e : mapping.get<Dict>()->entries()) {
@@ -100,14 +100,8 @@ class SuperCode : public ExprCode {
     if (self.is(Kind::Class)) {
       return nullptr;
     }
-    bool past = false;
-    for (const Class* c : frame.interp.class_of(self)->mro) {
-      if (const Value* v = past ? c->dict.find(name) : nullptr) {
-        return v->is(Kind::Function) || v->is(Kind::Native) ? v : nullptr;
-      }
-      past = past || c == after;
-    }
-    return nullptr;
+    const Value* v = lookup_after(*frame.interp.class_of(self), after, name);
+    return v && (v->is(Kind::Function) || v->is(Kind::Native)) ? v : nullptr;
   }
 
  private:

@@ -74,7 +74,7 @@ class With : public StmtCode {
     args.positional = interp.to_vector(interp.getattr(manager, "args"));
     const Value keywords = interp.getattr(manager, "kwargs");
     for (const auto& e : keywords.get<Dict>()->entries()) {
-      args.keywords.emplace_back(Symbol(e.key.str()), e.value);
+      args.keywords.emplace_back(e.key.get<Str>()->symbol(), e.value);
     }
     interp.call(interp.getattr(manager, "func"), std::move(args));
     if (!entered) {

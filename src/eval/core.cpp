@@ -10,7 +10,7 @@ Symbol symbol_argument(Interpreter& interp, const Value& name) {
   if (!name.is_str()) {
     interp.raise("TypeError", "attribute name must be string");
   }
-  return Symbol(name.str());
+  return name.get<Str>()->symbol();
 }
 
 void install_object(Interpreter& interp) {
@@ -104,7 +104,7 @@ void install_functions(Interpreter& interp) {
       [](Interpreter& interp, std::span<Value> a) {
         CallArgs args{a[1].get<Tuple>()->items, {}};
         for (const auto& e : a[2].get<Dict>()->entries()) {
-          args.keywords.emplace_back(Symbol(e.key.str()), e.value);
+          args.keywords.emplace_back(e.key.get<Str>()->symbol(), e.value);
         }
         return interp.call(a[0], std::move(args));
       });

@@ -5,12 +5,8 @@ namespace portwright::eval {
 
 namespace {
 
-size_t string_hash(std::string_view text) {
-  return std::hash<std::string_view>{}(text);
-}
-
 size_t key_hash(Interpreter& interp, const Value& key) {
-  return key.is_str() ? string_hash(key.str()) : interp.hash(key);
+  return key.is_str() ? key.get<Str>()->hash() : interp.hash(key);
 }
 
 bool key_equal(Interpreter* interp, const Value& a, const Value& b) {
@@ -51,7 +47,8 @@ void Dict::copy() {
   copied_ = true;
   if (const AttrMap* attrs = owned(*owner_)) {
     for (const auto& [name, value] : attrs->entries()) {
-      insert_new(eval::str(name.str()), value, string_hash(name.str()));
+      const Value key = eval::str(name);
+      insert_new(key, value, key.get<Str>()->hash());
     }
   }
 }
@@ -64,7 +61,7 @@ void Dict::tell_owner(const Value& key, const Value* value) {
   if (!owner_->attrs) {
     owner_->attrs = new AttrMap;
   }
-  const Symbol name(key.str());
+  const Symbol name = key.get<Str>()->symbol();
   value ? owner_->attrs->set(name, *value) : (void)owner_->attrs->erase(name);
 }
 
@@ -136,7 +133,7 @@ void Dict::insert_new(const Value& key, Value value, size_t hash) {
 
 Value* Dict::find(Interpreter& interp, const Value& key) {
   if (!copied_ && key.is_str()) {
-    return find(key.str());
+    return find_owned(key.get<Str>()->symbol());
   }
   const int64_t i = locate(&interp, key, key_hash(interp, key));
   return i < 0 ? nullptr : &entries_[i].value;
@@ -171,13 +168,17 @@ bool Dict::erase(Interpreter& interp, const Value& key) {
   return true;
 }
 
+Value* Dict::find_owned(Symbol name) {
+  const AttrMap* attrs = owned(*owner_);
+  return attrs ? const_cast<Value*>(attrs->find(name)) : nullptr;
+}
+
 Value* Dict::find(std::string_view key) {
   if (!copied_) {
-    const AttrMap* attrs = owned(*owner_);
-    return attrs ? const_cast<Value*>(attrs->find(Symbol(key))) : nullptr;
+    return find_owned(Symbol(key));
   }
-  const int64_t i =
-      locate(nullptr, eval::str(std::string(key)), string_hash(key));
+  const Value name = eval::str(std::string(key));
+  const int64_t i = locate(nullptr, name, name.get<Str>()->hash());
   return i < 0 ? nullptr : &entries_[i].value;
 }
 
@@ -185,7 +186,7 @@ void Dict::set(std::string_view key, Value value) {
   (void)entries();
   const Value name = eval::str(std::string(key));
   tell_owner(name, &value);
-  const size_t hash = string_hash(key);
+  const size_t hash = name.get<Str>()->hash();
   if (const int64_t i = locate(nullptr, name, hash); i >= 0) {
     entries_[i].value = std::move(value);
   } else {

@@ -217,6 +217,22 @@ void AttrMap::clear() {
 
 Str::Str(std::string text) : Object(Kind::Str), text(std::move(text)) {}
 
+Str::Str(Symbol name) : Object(Kind::Str), text(name.str()), symbol_(name) {}
+
+Symbol Str::symbol() const {
+  if (!symbol_) {
+    symbol_ = Symbol(text);
+  }
+  return symbol_;
+}
+
+size_t Str::hash() const {
+  if (!hash_) {
+    hash_ = std::hash<std::string>{}(text);
+  }
+  return *hash_;
+}
+
 Bytes::Bytes(std::string data) : Object(Kind::Bytes), data(std::move(data)) {}
 
 List::List(std::vector<Value> items)
@@ -366,6 +382,10 @@ void Lazy::clear() {
 
 Value str(std::string text) {
   return Value(make<Str>(std::move(text)));
+}
+
+Value str(Symbol name) {
+  return Value(make<Str>(name));
 }
 
 Value list(std::vector<Value> items) {

@@ -49,7 +49,15 @@ class AttrMap {
 
 struct Str : Object {
   explicit Str(std::string text);
+  explicit Str(Symbol name);
+  /// Both are remembered: names of attributes and keys are asked for often.
+  Symbol symbol() const;
+  size_t hash() const;
   const std::string text;  // UTF-8
+
+ private:
+  mutable Symbol symbol_;
+  mutable std::optional<size_t> hash_;
 };
 
 struct Bytes : Object {
@@ -107,6 +115,7 @@ struct Dict : Object {
  private:
   void copy();
   void tell_owner(const Value& key, const Value* value);
+  Value* find_owned(Symbol name);
   int64_t locate(Interpreter* interp, const Value& key, size_t hash) const;
   void insert_new(const Value& key, Value value, size_t hash);
   void reindex();
@@ -294,6 +303,7 @@ struct Lazy : Object {
 // ---- convenience ----
 
 Value str(std::string text);
+Value str(Symbol name);
 Value list(std::vector<Value> items);
 Value tuple(std::vector<Value> items);
 Ref<Dict> dict();

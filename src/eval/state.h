@@ -107,6 +107,10 @@ std::vector<Value> bind_arguments(
 /// A Lazy carried out, anything else as it is.
 Value resolve_lazy(Interpreter& interp, const Value& value);
 
+/// What the classes behind `after` in the order of `cls` have for a name, as
+/// super() asks; those of the whole order where `after` is null.
+const Value* lookup_after(const Class& cls, const Class* after, Symbol name);
+
 /// The method that `object.name(...)` calls, where getattr would bind just that
 /// one: null where the object's own attributes or the user's code may answer.
 const Value*

@@ -1,9 +1,9 @@
 #include "library/install.h"
 
 #include <filesystem>
-#include <regex>
 
 #include "base/paths.h"
+#include "base/pattern.h"
 #include "eval/parsed_files.h"
 #include "library/model_packages.h"
 #include "torch/torch.h"
@@ -116,12 +116,9 @@ const Prelude kPreludes[] = {
 std::string transformers_version(const std::string& transformers_dir) {
   const auto text =
       base::read_file(std::filesystem::path(transformers_dir) / "__init__.py");
-  static const std::regex pattern("__version__ = \"([^\"]+)\"");
-  std::smatch match;
-  if (text && std::regex_search(*text, match, pattern)) {
-    return match[1];
-  }
-  return "0.0.0";
+  static const base::Pattern pattern("__version__ = \"([^\"]+)\"");
+  const auto found = text ? pattern.search(*text) : std::nullopt;
+  return found ? (*found)[1] : "0.0.0";
 }
 
 void install_library(

@@ -32,7 +32,8 @@ constexpr double kTolerance = 2e-5;
 /// The shape that what stands for a value must have.
 mx::Shape shape_of(const Trace& trace, ValueId id);
 
-/// Normal random values from a fixed seed.
+/// Bell-shaped random values of deviation one, times `scale`, from a fixed
+/// seed.
 mx::array random(const mx::Shape& shape, uint64_t seed, float scale = 1);
 
 /// One form of a computation, on inputs and parameters of that dtype whose

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "trace/recorder.h"
 #include "trace/twin.h"
 
@@ -73,6 +75,31 @@ TEST_F(ProofTest, RefusesInBfloat16WhatTheSourceComputesInFloat32) {
 TEST_F(ProofTest, RefusesWhatAnswersABfloat16ModelInFloat32) {
   EXPECT_FALSE(stands_for_it(
       [](const mx::array& x) { return mx::astype(x, mx::float32); }));
+}
+
+TEST(RelativeErrors, AreOfEachPairAndInfiniteWhereNothingCanBeSaid) {
+  const mx::array x({1.0f, -4.0f}), y({1.0f, -5.0f}), none = mx::zeros({2});
+  const auto errors = relative_errors(
+      {{x, x},
+       {x, y},
+       {x, none},
+       {x, mx::array({NAN, 1.0f})},
+       {x, mx::zeros({3})},
+       {mx::zeros({0}), mx::zeros({0})}});
+  EXPECT_EQ(errors[0], 0);
+  EXPECT_FLOAT_EQ(static_cast<float>(errors[1]), 0.2f);
+  EXPECT_EQ(errors[2], 4);  // of zeros: the difference itself
+  EXPECT_TRUE(std::isinf(errors[3]));
+  EXPECT_TRUE(std::isinf(errors[4]));
+  EXPECT_EQ(errors[5], 0);
+}
+
+TEST(Random, HasDeviationOneAndIsTheSameForASeed) {
+  const mx::array x = random({64, 256}, 3);
+  EXPECT_NEAR(mx::mean(x).item<float>(), 0, 0.03);
+  EXPECT_NEAR(mx::mean(mx::square(x)).item<float>(), 1, 0.03);
+  EXPECT_TRUE(mx::array_equal(x, random({64, 256}, 3)).item<bool>());
+  EXPECT_FALSE(mx::array_equal(x, random({64, 256}, 4)).item<bool>());
 }
 
 }  // namespace

@@ -176,7 +176,8 @@ Value call_module(Interpreter& interp, Args a, State& state) {
   args.positional = a[1].get<eval::Tuple>()->items;
   for (const auto& entry : a[2].get<Dict>()->entries()) {
     if (entry.key.defined()) {
-      args.keywords.emplace_back(Symbol(entry.key.str()), entry.value);
+      args.keywords.emplace_back(
+          entry.key.get<eval::Str>()->symbol(), entry.value);
     }
   }
   const auto any = [&](Symbol name) {

@@ -13,7 +13,7 @@ Symbol attribute_name(Interpreter& in, const Value& name) {
   if (!name.is_str()) {
     in.raise("TypeError", "attribute name must be string");
   }
-  return Symbol(name.str());
+  return name.get<Str>()->symbol();
 }
 
 /// A field that the config's class does not declare may be missing in the next

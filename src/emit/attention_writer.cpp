@@ -110,9 +110,13 @@ bool AttentionWriter::adjacent(const lift::Attention& a) const {
   const lift::CacheUpdate& u = found_.updates.front();
   // A name is reused: nothing else may read what it held.
   auto mine = [&](ValueId id) { return w_.uses(id) <= 1; };
+  const auto heads = [&](ValueId id) {
+    return w_.context().trace.info(id).shape[1];
+  };
   const bool fed = u.values && a.keys == u.all_keys &&
                    a.values == u.all_values && mine(a.keys) && mine(a.values) &&
-                   mine(a.queries) && mine(u.keys) && mine(u.values);
+                   mine(a.queries) && mine(u.keys) && mine(u.values) &&
+                   heads(a.keys) == heads(a.values);
   return fed && !w_.is_named(u.all_keys) && !w_.is_named(u.all_values) &&
          std::all_of(
              found_.ropes.begin(), found_.ropes.end(), [&](const auto& r) {
@@ -271,13 +275,15 @@ void AttentionWriter::write_update(const lift::CacheUpdate& u) {
   }
   const auto& keys_shape = w_.context().trace.info(u.keys).shape;
   const auto& values_shape = w_.context().trace.info(u.values).shape;
-  if (keys_shape.size() != 4 || values_shape.size() != 4 ||
-      keys_shape[1] != values_shape[1]) {
+  const bool heads = keys_shape.size() == 4 && values_shape.size() == 4 &&
+                     keys_shape[1] > 0 && values_shape[1] > 0;
+  if (!heads || (keys_shape[1] % values_shape[1] != 0 &&
+                 values_shape[1] % keys_shape[1] != 0)) {
     w_.context().hole(
         w_.graph().frame->call,
         "'" + w_.graph().frame->path +
-            "' caches tensors that are not keys and values of equally many "
-            "heads");
+            "' caches tensors that are not keys and values of heads that go "
+            "together");
   }
   auto prepared = [&](ValueId before) {
     const std::string own = w_.name(before);
@@ -292,8 +298,23 @@ void AttentionWriter::write_update(const lift::CacheUpdate& u) {
   const std::string keys = prepared(u.keys);
   const std::string values = prepared(u.values);
   const std::string both = keys + ", " + values;
+  std::string repeats;
+  const bool fewer_keys = keys_shape[1] < values_shape[1];
+  const std::string& fewer = fewer_keys ? keys : values;
+  if (keys_shape[1] != values_shape[1]) {
+    // A cache has one number of heads: the fewer ones are kept several times.
+    const std::string& more = fewer_keys ? values : keys;
+    repeats = w_.fresh("repeats");
+    w_.statement(
+        repeats + " = " + more + ".shape[1] // " + fewer + ".shape[1]");
+    w_.statement(
+        fewer + " = mx.repeat(" + fewer + ", " + repeats + ", axis=1)");
+  }
   w_.statement("if cache is not None:");
   w_.statement("    " + both + " = cache.update_and_fetch(" + both + ")");
+  if (!repeats.empty()) {
+    w_.statement(fewer + " = " + fewer + "[:, ::" + repeats + "]");
+  }
   w_.bind(u.all_keys, keys);
   w_.bind(u.all_values, values);
 }

@@ -2,6 +2,7 @@
 #include "emit/gaps.h"
 #include "emit/layer_caches.h"
 #include "emit/layer_loop.h"
+#include "emit/layer_program.h"
 #include "emit/layer_windows.h"
 #include "emit/operation_rules.h"
 #include "emit/stacks.h"
@@ -32,6 +33,10 @@ bool reads(const Frame& frame, ValueId id) {
 }  // namespace
 
 bool is_layer(const Context& context, const Frame& frame) {
+  if (context.more_layers.contains(frame.path) ||
+      context.more_layers.contains(list_path(frame.path))) {
+    return true;
+  }
   const std::string list = context.layers_path + ".";
   return list.size() > 1 && frame.path.starts_with(list) &&
          frame.path.find('.', list.size()) == std::string::npos;
@@ -327,13 +332,29 @@ void write_turns(
   stacks.write_loops();
 }
 
+/// Layers in the source's own loops.
+void write_program(
+    ModuleWriter& w,
+    LayerProgram program,
+    const Masks& masks,
+    const std::function<void()>& give_cache) {
+  w.statement("");
+  give_cache();
+  w.context().imports.insert("base:create_attention_mask");
+  write_masks(w, w.context(), masks);
+  w.statement("");
+  program.write();
+}
+
 }  // namespace
 
 ClassText
 write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   const bool in_turns = !roles.stack_calls.empty();
   const std::string layer =
-      in_turns ? "" : layer_constructor(context, roles, masks);
+      roles.counts_caches() ? "" : layer_constructor(context, roles, masks);
+  auto lists = roles.program ? write_lists(context, roles, masks)
+                             : std::vector<LayerList>{};
   ModuleWriter w(context, *roles.backbone);
   const Embedding embedding = find_embedding(w, roles);
   context.embedding = roles.backbone->path + "." + embedding.name;
@@ -357,7 +378,7 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
               ? "None"
               : tuple_text(std::vector<std::string>(masks.attentions, "None"));
       w.statement(
-          in_turns ? "    cache = [None] * self.n_caches"
+          roles.counts_caches() ? "    cache = [None] * self.n_caches"
           : masks.both_kind.empty()
               ? "    cache = [" + none + "] * len(self." + roles.layers + ")"
               : "    cache = [(None, None) if kind == \"" + masks.both_kind +
@@ -389,16 +410,24 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   w.statement("else:");
   w.statement("    h = " + embed + "(inputs)");
   w.bind(embedding.output, "h");
-  if (in_turns) {
+  if (roles.program) {
+    write_program(
+        w,
+        LayerProgram(w, roles, masks, std::move(lists), embedding.output),
+        masks,
+        give_cache);
+  } else if (in_turns) {
     write_turns(w, roles, masks, give_cache);
   } else {
     write_layers(w, roles, masks, layer, give_cache);
   }
   w.statement("");
-  w.bind(
-      in_turns ? roles.stack_calls.back()->outputs.front()
-               : roles.layer_frames.back()->outputs.front(),
-      "h");
+  if (!roles.program) {
+    w.bind(
+        in_turns ? roles.stack_calls.back()->outputs.front()
+                 : roles.layer_frames.back()->outputs.front(),
+        "h");
+  }
   const ValueId output = roles.backbone->outputs.front();
   w.count_uses({output});
   const Expression result = w.value(output);

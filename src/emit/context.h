@@ -133,6 +133,10 @@ class Context {
   std::vector<Latent> latents;
   std::set<std::string> convolutions;  // attributes that hold one
   std::string layers_path;             // "model.layers"
+  /// Where layers lie that are not in that list: other lists, or their paths.
+  std::set<std::string> more_layers;
+  /// True where layers run otherwise than each once, one after the other.
+  bool runs_program = false;
   std::vector<Carried> carried;
   SharedKeys shared_keys;
   SharedKeys shares_like;     // those of another draft of the file

@@ -156,6 +156,9 @@ std::string Flags::keep(const std::string& name, const std::string& value) {
 }
 
 std::string Flags::expression(int predicate) {
+  if (!predicates_.at(predicate).condition) {
+    return predicates_.at(predicate).text;
+  }
   const std::string text =
       context_.args_text(predicates_.at(predicate).condition);
   const auto& reads = predicates_.at(predicate).reads;

@@ -1,6 +1,9 @@
 #include "emit/members.h"
 
 #include <algorithm>
+#include <regex>
+
+#include "emit/context.h"
 
 namespace portwright::emit {
 
@@ -44,7 +47,32 @@ std::string Members::put(const std::string& path, const std::string& text) {
   return access_text("self", path);
 }
 
-std::string Members::text_of(const Node& node) {
+namespace {
+
+/// "[nn.Linear(..) for i in range(n)]"; "" where places differ.
+std::string each_alike(
+    const std::map<int, std::string>& items,
+    const Members::Count& count) {
+  const bool alike =
+      std::all_of(items.begin(), items.end(), [&](const auto& i) {
+        return i.second == items.begin()->second;
+      });
+  const bool whole = items.rbegin()->first + 1 == std::ssize(items);
+  const std::string length =
+      count && alike && whole ? count(items.size()) : std::string();
+  if (length.empty()) {
+    return "";
+  }
+  std::string text = items.begin()->second;
+  std::replace(text.begin(), text.end(), kIndexMark, kLayerMark);
+  static const std::regex index("\\blayer_idx\\b");
+  return "[" + std::regex_replace(text, index, "i") + " for i in range(" +
+         length + ")]";
+}
+
+}  // namespace
+
+std::string Members::text_of(const Node& node, const Count& count) {
   if (node.children.empty()) {
     return node.text;
   }
@@ -55,13 +83,17 @@ std::string Members::text_of(const Node& node) {
   std::string out;
   if (!numbered) {
     for (const auto& [name, child] : node.children) {
-      out += (out.empty() ? "\"" : ", \"") + name + "\": " + text_of(child);
+      out +=
+          (out.empty() ? "\"" : ", \"") + name + "\": " + text_of(child, count);
     }
     return "{" + out + "}";
   }
   std::map<int, std::string> items;
   for (const auto& [index, child] : node.children) {
-    items[std::stoi(index)] = text_of(child);
+    items[std::stoi(index)] = text_of(child, count);
+  }
+  if (const std::string each = each_alike(items, count); !each.empty()) {
+    return each;
   }
   for (int i = 0; i <= items.rbegin()->first; ++i) {
     const auto it = items.find(i);
@@ -71,10 +103,10 @@ std::string Members::text_of(const Node& node) {
   return "[" + out + "]";
 }
 
-std::map<std::string, std::string> Members::texts() const {
+std::map<std::string, std::string> Members::texts(const Count& count) const {
   std::map<std::string, std::string> out;
   for (const auto& [name, node] : root_.children) {
-    out[name] = text_of(node);
+    out[name] = text_of(node, count);
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,15 +23,17 @@ class Members {
   /// it from self.
   std::string put(const std::string& path, const std::string& text);
   /// By the first part of the path: the text of the whole container. Gaps in
-  /// lists are filled with nn.Identity().
-  std::map<std::string, std::string> texts() const;
+  /// lists are filled with nn.Identity(). `count` tells in Python how long a
+  /// list is that has the same in every place; "" where that is written out.
+  using Count = std::function<std::string(size_t)>;
+  std::map<std::string, std::string> texts(const Count& count = {}) const;
 
  private:
   struct Node {
     std::string text;
     std::map<std::string, Node> children;
   };
-  static std::string text_of(const Node& node);
+  static std::string text_of(const Node& node, const Count& count);
   Node root_;
 };
 

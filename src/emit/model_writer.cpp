@@ -1,6 +1,7 @@
 #include "emit/model_writer.h"
 #include "emit/gaps.h"
 #include "emit/layer_caches.h"
+#include "emit/layer_lists.h"
 #include "emit/layer_windows.h"
 #include "emit/stacks.h"
 
@@ -344,7 +345,10 @@ Head find_head(ModuleWriter& w, const Roles& roles) {
 }
 
 /// All layers, each once.
-std::string layers_text(const Roles& roles) {
+std::string layers_text(const Context& context, const Roles& roles) {
+  if (roles.program) {
+    return program_layers(context, roles);
+  }
   if (roles.stack_calls.empty()) {
     return "self." + roles.backbone->path + "." + roles.layers;
   }
@@ -411,13 +415,18 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   }
   out.call_params = call_parameters();
   out.methods.push_back(
-      "@property\ndef layers(self):\n    return " + layers_text(roles) + "\n");
-  if (roles.stack_calls.empty()) {
+      "@property\ndef layers(self):\n    return " +
+      layers_text(context, roles) + "\n");
+  if (!roles.counts_caches()) {
     write_make_cache(out, masks, context);
   } else {
-    context.imports.insert("cache:KVCache");
+    const std::string made =
+        masks.any_sliding ? rotating_cache(context) : "KVCache()";
+    if (!masks.any_sliding) {
+      context.imports.insert("cache:KVCache");
+    }
     out.methods.push_back(
-        "def make_cache(self):\n    return [KVCache() for _ in range(self." +
+        "def make_cache(self):\n    return [" + made + " for _ in range(self." +
         roles.backbone->path + ".n_caches)]\n");
   }
   return out;
@@ -521,10 +530,13 @@ void share_mask_kinds(const std::vector<Context*>& drafts) {
 }
 
 void write_model(Context& context) {
-  const Roles roles = find_roles(context);
+  Roles roles = find_roles(context);
   context.shared_keys =
       find_shared_keys(context, roles.layer_frames, context.shares_like);
   context.carried = find_carried(context, roles.layer_frames);
+  roles.program = roles.program ||
+                  (roles.stack_calls.empty() && runs_a_program(context, roles));
+  context.runs_program = roles.program;
   Masks masks = find_masks(context, roles);
   widen(context, masks);
   context.classes.push_back(write_backbone(context, roles, masks));

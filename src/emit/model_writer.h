@@ -15,6 +15,13 @@ struct Roles {
   /// Where the backbone runs stacks of layers in turns: their calls, in order.
   /// The layers are then those of all calls.
   std::vector<const Frame*> stack_calls;
+  /// Where the backbone runs layers otherwise than each once, after the one
+  /// before it in one list: `layer_frames` are then all calls.
+  bool program = false;
+  /// True where layers have more caches than one each.
+  bool counts_caches() const {
+    return program || !stack_calls.empty();
+  }
 };
 
 Roles find_roles(Context& context);

@@ -212,6 +212,9 @@ Expression ModuleWriter::value(ValueId id) {
   if (auto it = names_.find(id); it != names_.end()) {
     return {it->second, kPrimary};  // bound together with its siblings
   }
+  if (change_) {
+    e.text = change_(std::move(e.text));
+  }
   const bool trivial = e.precedence == kPrimary &&
                        e.text.find_first_of("( ") == std::string::npos;
   const bool named = is_named_inside(id);
@@ -676,7 +679,7 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
 }
 
 void ModuleWriter::order_init() {
-  for (const auto& [name, text] : members_.texts()) {
+  for (const auto& [name, text] : members_.texts(count_)) {
     initialise(name, text);
   }
   // Scalars, then the submodules as the source has them, then what is ours.

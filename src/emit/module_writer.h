@@ -78,6 +78,22 @@ class ModuleWriter {
       const std::function<std::string(const Expression&)>& made);
   /// A name not used yet in __call__.
   std::string fresh(std::string name);
+  /// The names in use so far, and those again: what was named since is gone.
+  const std::set<std::string>& used_names() const {
+    return used_names_;
+  }
+  void use_names(std::set<std::string> names) {
+    used_names_ = std::move(names);
+  }
+  /// Puts every expression that is written by that.
+  void write_with(std::function<std::string(std::string)> change) {
+    change_ = std::move(change);
+  }
+  /// How long lists are that hold the same in each place, in terms of
+  /// ModelArgs; "" where that is not known.
+  void count_lists_by(std::function<std::string(size_t)> count) {
+    count_ = std::move(count);
+  }
   ClassText take(std::string class_name);
   /// Holds the parameters that lie in the module itself, read or not.
   void make_own_parameters();
@@ -279,6 +295,8 @@ class ModuleWriter {
   std::set<const Carried*> saved_;
   std::function<std::string()> position_cache_;
   std::string length_text_;
+  std::function<std::string(std::string)> change_;
+  std::function<std::string(size_t)> count_;
   bool takes_mask_ = false;
   bool takes_cache_ = false;
   bool hands_keys_ = false;                // that layers share

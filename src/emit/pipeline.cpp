@@ -16,7 +16,7 @@ using ast::StmtKind;
 bool keeps_its_form(Context& draft) {
   const Roles roles = find_roles(draft);
   const trace::Twin* half = draft.evaluation.half;
-  if (!half) {
+  if (!half || draft.runs_program) {
     return false;
   }
   return std::all_of(

@@ -71,9 +71,19 @@ int Predicates::index_of(const Provenance* condition) {
   return it->second;
 }
 
+int Predicates::of_parameter(const std::string& name) {
+  const std::string text = name + " is None";
+  const auto [it, fresh] =
+      by_text_.try_emplace(text, static_cast<int>(all_.size()));
+  if (fresh) {
+    all_.push_back({text, nullptr, {{}, false, false}});
+  }
+  return it->second;
+}
+
 Truth Predicates::truth(int index, const Value& config, int64_t layer) {
   const Predicate& predicate = all_[index];
-  if (predicate.reads.loop && layer < 0) {
+  if (!predicate.condition || (predicate.reads.loop && layer < 0)) {
     return Truth::Unknown;
   }
   Value& function = functions_[index];

@@ -20,10 +20,11 @@ struct Reads {
 
 Reads reads_of(const eval::Provenance* condition);
 
-/// A condition of the source on config fields and the layer index.
+/// A condition of the source on config fields and the layer index, or whether a
+/// parameter of the forward is None.
 struct Predicate {
-  std::string text;  // in terms of `config` and `layer_idx`
-  const eval::Provenance* condition = nullptr;
+  std::string text;  // in terms of `config` and `layer_idx`, or the parameter
+  const eval::Provenance* condition = nullptr;  // null for a parameter's
   Reads reads;
 };
 
@@ -37,6 +38,8 @@ class Predicates {
   /// The index of a condition; -1 when it reads more than the config and the
   /// layer index, or neither.
   int index_of(const eval::Provenance* condition);
+  /// The index of "`name` is None", which is true for no config by itself.
+  int of_parameter(const std::string& name);
   const Predicate& at(int index) const {
     return all_[index];
   }

@@ -38,6 +38,27 @@ std::string list_path(const std::string& path) {
 
 namespace {
 
+/// Where the backbone calls a layer twice, or layers of several lists, all its
+/// calls that attend are those of layers.
+void find_program(Context& context, Roles& roles) {
+  std::vector<const Frame*> calls = calls_in(*roles.backbone);
+  std::erase_if(calls, [](const Frame* f) { return !uses_cache(*f); });
+  std::set<std::string> paths;
+  const bool again =
+      std::any_of(calls.begin(), calls.end(), [&](const Frame* f) {
+        return !paths.insert(f->path).second ||
+               list_path(f->path) != list_path(calls[0]->path);
+      });
+  if (again) {
+    roles.layer_frames = std::move(calls);
+    roles.program = true;
+    for (const Frame* f : roles.layer_frames) {
+      const std::string list = list_path(f->path);
+      context.more_layers.insert(list.empty() ? f->path : list);
+    }
+  }
+}
+
 /// The layers of the backbone, which holds them or stacks of them.
 void find_layers(Context& context, Roles& roles) {
   const std::string list = roles.backbone->path + "." + roles.layers;
@@ -52,6 +73,7 @@ void find_layers(Context& context, Roles& roles) {
         roles.layer_frames.push_back(&f);
       }
     });
+    find_program(context, roles);
     return;
   }
   roles.backbone = outer;

@@ -76,6 +76,12 @@ write_stack(Context& context, const Frame& stack, const Masks& masks) {
 
 }  // namespace
 
+std::vector<const Frame*> calls_in(const Frame& frame) {
+  std::vector<const Frame*> out;
+  collect_calls(frame, out);
+  return out;
+}
+
 std::vector<const Frame*> layers_of(const Frame& stack) {
   std::vector<const Frame*> out;
   collect_calls(stack, out);

@@ -8,6 +8,9 @@ namespace portwright::emit {
 /// modules with a list of layers each. In order; none where one call runs all.
 std::vector<const Frame*> find_stack_calls(const Frame& outer);
 
+/// The calls of modules that a forward makes itself, in order.
+std::vector<const Frame*> calls_in(const Frame& frame);
+
 /// The layers that a stack runs itself.
 std::vector<const Frame*> layers_of(const Frame& stack);
 

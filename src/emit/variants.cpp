@@ -106,6 +106,13 @@ class Order {
       }
     }
   }
+  /// Whether a parameter is None, asked where nothing so far decides.
+  void add_parameter(const std::string& name) {
+    const int index = predicates_.of_parameter(name);
+    if (seen_.insert(index).second) {
+      order_.push_back(index);
+    }
+  }
   const std::vector<int>& get() const {
     return order_;
   }
@@ -236,6 +243,20 @@ void pass_layer_index(std::vector<ClassText>& classes) {
 
 namespace {
 
+/// Unknown where the layer makes it outside of the module.
+Truth is_none_for(
+    const Context& draft,
+    const Frame& frame,
+    const Carried& carried) {
+  const Frame* layer = &frame;
+  while (!carried.around.contains(layer)) {
+    layer = layer->parent;
+  }
+  return carried.around.at(layer).first                 ? Truth::False
+         : values_around(draft, frame, carried).empty() ? Truth::True
+                                                        : Truth::Unknown;
+}
+
 class VariantMerger {
  public:
   VariantMerger(Predicates& predicates, const std::vector<Context*>& drafts)
@@ -288,6 +309,30 @@ class VariantMerger {
     return it->second;
   }
 
+  /// The variables of the loop over the layers that an instance is given, and
+  /// whether they are None before any layer has made them.
+  std::vector<std::pair<std::string, Truth>> nones_of(const Instance& i) const {
+    std::vector<std::pair<std::string, Truth>> out;
+    if (!i.text->frame || i.layer < 0) {
+      return out;
+    }
+    const Context& draft = *drafts_[i.draft];
+    for (const Carried* carried : taken_by(draft, *i.text->frame)) {
+      out.emplace_back(
+          carried->name, is_none_for(draft, *i.text->frame, *carried));
+    }
+    return out;
+  }
+
+  /// ... and what is None in this forward.
+  std::vector<Truth> truths_of_call(const Instance& i) {
+    std::vector<Truth> out = truths(i);
+    for (const auto& [name, none] : nones_of(i)) {
+      out[predicates_.of_parameter(name)] = none;
+    }
+    return out;
+  }
+
   static bool same(const ClassText& a, const ClassText& b) {
     return a.init == b.init && a.call == b.call && a.methods == b.methods &&
            a.call_params == b.call_params && a.init_params == b.init_params;
@@ -306,8 +351,15 @@ class VariantMerger {
         order.add(branches_of(drafts_[i.draft]->evaluation, *i.text->frame));
       }
     }
+    Order of_call = order;
+    for (const Instance& i : instances) {
+      for (const auto& [name, none] : nones_of(i)) {
+        of_call.add_parameter(name);
+      }
+    }
     for (const auto& branches : branches_) {
       order.add(branches);
+      of_call.add(branches);
     }
     for (const Instance& i : instances) {
       if (i.text->init_params != out.init_params ||
@@ -319,12 +371,14 @@ class VariantMerger {
     auto merged = [&](auto lines, bool init) {
       std::vector<Sample> samples;
       for (const Instance& i : instances) {
-        samples.push_back({parse_block(i.text->*lines), truths(i)});
+        samples.push_back(
+            {parse_block(i.text->*lines),
+             init ? truths(i) : truths_of_call(i)});
       }
       if (init) {
         share_plain_fields(samples);
       }
-      auto block = merge(samples, order.get());
+      auto block = merge(samples, init ? order.get() : of_call.get());
       if (!block) {
         give_up(instances);
       }

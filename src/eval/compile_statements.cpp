@@ -132,6 +132,32 @@ class While : public StmtCode {
   Block body_, orelse_;
 };
 
+/// Tells an observer, if there is one, of a loop while it runs.
+class Observed {
+ public:
+  Observed(Observer* observer, const base::Span& span, const Value& iterated)
+      : observer_(observer) {
+    if (observer_) {
+      observer_->on_loop(span, iterated);
+    }
+  }
+  Observed(const Observed&) = delete;
+  Observed& operator=(const Observed&) = delete;
+  ~Observed() {
+    if (observer_) {
+      observer_->on_loop_end();
+    }
+  }
+  void turn() const {
+    if (observer_) {
+      observer_->on_turn();
+    }
+  }
+
+ private:
+  Observer* observer_;
+};
+
 class For : public StmtCode {
  public:
   For(base::Span span, TargetPtr target, ExprPtr iter, Block body, Block orelse)
@@ -144,6 +170,7 @@ class For : public StmtCode {
     const Value source = iter_->eval(frame);
     frame.at = &iter_->span;
     const auto items = frame.interp.iterate(source);
+    const Observed observed(frame.interp.observer, span, source);
     while (true) {
       frame.at = &iter_->span;
       const Value item = items->next(frame.interp);
@@ -151,6 +178,7 @@ class For : public StmtCode {
         break;
       }
       frame.interp.charge();
+      observed.turn();
       target_->store(frame, item);
       const Flow flow = run_block(body_, frame);
       if (flow == Flow::Break) {

@@ -53,6 +53,10 @@ class Observer {
       const base::Span& /*call*/) {}
   /// `result` is Undefined when the call ended by an exception.
   virtual void on_exit(Function&, const Value& /*result*/) {}
+  /// Around a `for` statement, and before each of its turns.
+  virtual void on_loop(const base::Span&, const Value& /*iterated*/) {}
+  virtual void on_turn() {}
+  virtual void on_loop_end() {}
   /// A plain name was bound to a value by an assignment.
   virtual void on_bind(Symbol, const Value&) {}
 };

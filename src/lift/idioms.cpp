@@ -84,6 +84,16 @@ class IdiomSearch {
     return turned_[id] = answer;
   }
 
+  /// What multiplies a value by a number, as a scale of scores.
+  const OpNode* factor(ValueId id) const {
+    const auto it = graph_.producers.find(id);
+    const OpNode* op = it == graph_.producers.end() ? nullptr : it->second.op;
+    return op && (op->op->name == "mul" || op->op->name == "div") &&
+                   op->inputs.size() == 1 && torch::as_tensor(op->args[0])
+               ? op
+               : nullptr;
+  }
+
   /// The same at all lengths, from the first channel on.
   static bool is_whole(const Rope& rope) {
     return rope.steady && rope.rotation.frequencies.front() != 0;
@@ -99,6 +109,10 @@ class IdiomSearch {
       return;
     }
     if (!visited_.insert(id).second) {
+      return;
+    }
+    if (const OpNode* op = factor(id)) {
+      find_ropes(op->inputs[0], side);
       return;
     }
     if (auto rope =

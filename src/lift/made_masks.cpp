@@ -32,13 +32,17 @@ bool mentions_config(const Provenance* p) {
 }
 
 bool mentions_config(const Value& v) {
-  if (v.is(eval::Kind::Tuple)) {
-    const auto& items = v.get<eval::Tuple>()->items;
-    return std::any_of(items.begin(), items.end(), [](const Value& item) {
-      return mentions_config(item);
-    });
-  }
   return v.is_number() && mentions_config(v.provenance());
+}
+
+void collect_config_numbers(const Value& v, std::vector<Value>& out) {
+  if (v.is(eval::Kind::Tuple)) {
+    for (const Value& item : v.get<eval::Tuple>()->items) {
+      collect_config_numbers(item, out);
+    }
+  } else if (mentions_config(v)) {
+    out.push_back(v);
+  }
 }
 
 class MadeMasks {
@@ -56,14 +60,10 @@ class MadeMasks {
       return {};
     }
     try {
-      const mx::array shown = shown_with_padding(id);
-      for (int64_t window = 0; window < keys(); ++window) {
-        if (is_shown(shown, window)) {
-          // One past what was recorded would not show.
-          return window == 0 && reads_config(id) ? std::nullopt
-                                                 : std::optional(window);
-        }
-      }
+      const auto window = window_shown(shown_with_padding(id, {}));
+      const auto read = config_numbers(id);
+      // One past what was recorded would not show.
+      return window != 0 || read.empty() ? window : far_window(id, read);
     } catch (const eval::PythonError&) {
     } catch (const std::exception&) {  // of MLX: nothing to compute it from
     }
@@ -71,6 +71,56 @@ class MadeMasks {
   }
 
  private:
+  /// The window of what is shown, 0 of a causal one.
+  std::optional<int64_t> window_shown(const mx::array& shown) const {
+    for (int64_t window = 0; window < keys(); ++window) {
+      if (is_shown(shown, window)) {
+        return window;
+      }
+    }
+    return {};
+  }
+
+  /// The window of a mask that reads numbers of the config and is causal as far
+  /// as was recorded: with one of them made small, a window that grows with it.
+  std::optional<int64_t> far_window(
+      ValueId id,
+      const std::vector<Value>& numbers) {
+    constexpr int64_t kNear[] = {3, 5};
+    for (const Value& number : numbers) {
+      if (!number.is_int() || std::abs(number.as_int()) < keys()) {
+        continue;
+      }
+      std::optional<int64_t> more;  // than the number
+      bool grows = true;
+      for (const int64_t near : kNear) {
+        std::optional<int64_t> window;
+        try {
+          window = window_shown(shown_with_padding(
+              id, [&](const Value& v) { return nearer(v, number, near); }));
+        } catch (const eval::PythonError&) {
+        } catch (const std::exception&) {  // shapes that do not go together
+        }
+        grows = grows && window.value_or(0) > 0 &&
+                more.value_or(*window - near) == *window - near;
+        if (!grows) {
+          break;
+        }
+        more = *window - near;
+      }
+      if (grows) {
+        return std::abs(number.as_int()) + *more;
+      }
+    }
+    return {};
+  }
+
+  static Value nearer(const Value& v, const Value& number, int64_t near) {
+    const bool same =
+        v.is_int() && mentions_config(v) && v.as_int() == number.as_int();
+    return same ? Value::integer(v.as_int() < 0 ? -near : near) : Value();
+  }
+
   int64_t keys() const {
     return trace_.info(flows_.mask()).shape[1];
   }
@@ -114,7 +164,9 @@ class MadeMasks {
   }
 
   /// (B, L, S): which keys each query reads, with padding of several lengths.
-  mx::array shown_with_padding(ValueId id) const {
+  mx::array shown_with_padding(
+      ValueId id,
+      const std::function<Value(const Value&)>& changed) const {
     const auto& info = trace_.info(flows_.mask());
     const int rows = static_cast<int>(info.shape[0]);
     const int count = static_cast<int>(info.shape[1]);
@@ -123,6 +175,7 @@ class MadeMasks {
         mx::reshape(mx::arange(count), {1, count}),
         mx::reshape(pads, {rows, 1}));
     trace::Replay replay(interp_, trace_);
+    replay.change_numbers(changed);
     replay.replace(
         flows_.mask(),
         mx::astype(
@@ -164,7 +217,9 @@ class MadeMasks {
     return true;
   }
 
-  bool reads_config(ValueId id) const {
+  /// What operations behind a value are given that follows from the config.
+  std::vector<Value> config_numbers(ValueId id) const {
+    std::vector<Value> out;
     std::set<ValueId> seen;
     std::vector<ValueId> pending{id};
     while (!pending.empty()) {
@@ -175,13 +230,11 @@ class MadeMasks {
         continue;
       }
       for (const Value& arg : op->args) {
-        if (mentions_config(arg)) {
-          return true;
-        }
+        collect_config_numbers(arg, out);
       }
       pending.insert(pending.end(), op->inputs.begin(), op->inputs.end());
     }
-    return false;
+    return out;
   }
 
   eval::Interpreter& interp_;

@@ -56,6 +56,12 @@ class MadeMasksTest : public ::testing::Test {
             "cache)\n"
             "\nmodule = Model()\n");
     const Value model = interp_.getattr(Value(source), "module");
+    interp_.setattr(
+        model,
+        base::Symbol("reach"),
+        Value::integer(512).with(interp_.provenance(
+            {.kind = eval::Provenance::Kind::Config,
+             .name = base::Symbol("reach")})));
     trace::Recorder recorder(interp_);
     recorder.built(model);
     const Value scores(
@@ -117,6 +123,23 @@ TEST_F(MadeMasksTest, SlidesOverTheLastTokens) {
              "        mask = mask[None, None] & padding[:, None, None, "
              ":].bool()\n"),
       3);
+}
+
+TEST_F(MadeMasksTest, SlidesFurtherThanWasRecorded) {
+  EXPECT_EQ(
+      window(
+          "        near = columns[None, :] >= queries[:, None] - self.reach\n"
+          "        mask = near & (columns[None, :] <= queries[:, None])\n"
+          "        mask = mask[None, None] & padding[:, None, None, "
+          ":].bool()\n"),
+      513);
+}
+
+TEST_F(MadeMasksTest, AreNoneThatReadTheConfigInAnotherWay) {
+  EXPECT_FALSE(window(
+      "        first = columns[None, :] < self.reach\n"
+      "        mask = first & (columns[None, :] <= queries[:, None])\n"
+      "        mask = mask[None, None] & padding[:, None, None, :].bool()\n"));
 }
 
 TEST_F(MadeMasksTest, AreMadeByEachModuleForItself) {

@@ -194,6 +194,10 @@ void Recorder::on_enter(
           Selection{field, args[1].str(), args[0]}, has_frame_.size() + 1);
     }
   }
+  if (function.name == "__getitem__" && args.size() == 2 && args[1].is_int() &&
+      args[1].provenance()) {
+    picking_.emplace_back(args[1].provenance(), has_frame_.size() + 1);
+  }
   // Of our own preludes only the forwards of nn modules matter.
   bool is_forward = function.name == "forward" && !args.empty() &&
                     args[0].is_object() &&
@@ -225,6 +229,10 @@ void Recorder::on_enter(
   if (is_forward) {
     frame->module = args[0];
     frame->path = module_paths_[args[0].object()];
+    if (const auto it = picked_.find(args[0].object()); it != picked_.end()) {
+      frame->picked = it->second;
+      picked_.erase(it);
+    }
   }
   frame->call = call;
   frame->parent = frame_;
@@ -258,6 +266,12 @@ void Recorder::on_exit(eval::Function&, const Value& result) {
     }
     selecting_.pop_back();
   }
+  if (!picking_.empty() && picking_.back().second == has_frame_.size()) {
+    if (result.is(eval::Kind::Instance)) {
+      picked_[result.object()] = picking_.back().first;
+    }
+    picking_.pop_back();
+  }
   if (!constructing_.empty() &&
       constructing_.back().second == has_frame_.size()) {
     constructing_.pop_back();
@@ -274,6 +288,47 @@ void Recorder::on_exit(eval::Function&, const Value& result) {
   frame_ = frame_->parent;
 }
 
+void Recorder::on_loop(const base::Span&, const Value& iterated) {
+  Frame* frame = frame_;
+  while (frame->parent && !frame->is_module()) {
+    frame = frame->parent;
+  }
+  const eval::Range* range =
+      iterated.is(eval::Kind::Range) ? iterated.get<eval::Range>() : nullptr;
+  const bool counts = range && range->start == 0 && range->step == 1;
+  loops_.push_back(
+      {frame, ++runs_, counts ? range->stop_provenance : nullptr, 0, {}});
+}
+
+void Recorder::end_turn(Loop& loop) {
+  if (loop.turn) {
+    loop.frame->turns[*loop.turn].end =
+        static_cast<ValueId>(trace_->values.size());
+    loop.turn.reset();
+  }
+}
+
+void Recorder::on_turn() {
+  Loop& loop = loops_.back();
+  end_turn(loop);
+  const bool nested =
+      loops_.size() > 1 && loops_[loops_.size() - 2].frame == loop.frame;
+  const auto now = static_cast<ValueId>(trace_->values.size());
+  loop.turn = loop.frame->turns.size();
+  loop.frame->turns.push_back(
+      {loop.run,
+       nested ? loops_[loops_.size() - 2].run : 0,
+       loop.turns++,
+       loop.bound,
+       now,
+       now});
+}
+
+void Recorder::on_loop_end() {
+  end_turn(loops_.back());
+  loops_.pop_back();
+}
+
 void Recorder::on_bind(base::Symbol name, const Value& value) {
   if (torch::Tensor* t = torch::as_tensor(value)) {
     auto& names = trace_->values[id_of(*t)].names;
@@ -283,13 +338,28 @@ void Recorder::on_bind(base::Symbol name, const Value& value) {
   }
 }
 
+namespace {
+
+/// Arguments as they were: the source may append to a list of tensors later.
+std::vector<Value> as_they_were(std::span<const Value> args) {
+  std::vector<Value> out(args.begin(), args.end());
+  for (Value& arg : out) {
+    if (arg.is(eval::Kind::List) && !tensors_in(arg).empty()) {
+      arg = eval::list(arg.get<eval::List>()->items);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 void Recorder::on_op(
     const torch::Op& op,
     std::span<const Value> args,
     const Value& result) {
   OpNode node;
   node.op = &op;
-  node.args.assign(args.begin(), args.end());
+  node.args = as_they_were(args);
   node.result = result;
   node.span = interp_.here();
   auto& item = frame_->items.emplace_back(std::move(node));

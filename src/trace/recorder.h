@@ -37,11 +37,23 @@ class Recorder : public eval::Observer, public torch::OpObserver {
       std::span<const eval::Value>,
       const base::Span&) override;
   void on_exit(eval::Function&, const eval::Value&) override;
+  void on_loop(const base::Span&, const eval::Value& iterated) override;
+  void on_turn() override;
+  void on_loop_end() override;
   void on_bind(base::Symbol, const eval::Value&) override;
   void on_op(const torch::Op&, std::span<const eval::Value>, const eval::Value&)
       override;
 
  private:
+  /// A run of a loop under way, in the forward of `frame`.
+  struct Loop {
+    Frame* frame;
+    uint32_t run;
+    const eval::Provenance* bound;
+    int64_t turns = 0;
+    std::optional<size_t> turn;  // the one under way
+  };
+  void end_turn(Loop& loop);
   bool record(Branch branch);
   /// Where a condition comes from; of a tensor, its element.
   const eval::Provenance* reason(const eval::Value& condition);
@@ -68,6 +80,12 @@ class Recorder : public eval::Observer, public torch::OpObserver {
   std::unordered_map<const eval::Object*, std::string> module_paths_;
   /// Selections under way, with the call depth.
   std::vector<std::pair<Selection, size_t>> selecting_;
+  std::vector<Loop> loops_;
+  uint32_t runs_ = 0;
+  /// What modules are being picked by out of lists, with the call depth, and
+  /// what those were picked by that were.
+  std::vector<std::pair<const eval::Provenance*, size_t>> picking_;
+  std::unordered_map<const eval::Object*, const eval::Provenance*> picked_;
 };
 
 }  // namespace portwright::trace

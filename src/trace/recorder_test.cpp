@@ -73,6 +73,23 @@ class ByLength(nn.Module):
 model = ByLength()
 )py";
 
+constexpr const char* kLooped = R"py(
+import torch
+from torch import nn
+
+class Looped(nn.Module):
+    def forward(self, x):
+        seen = []
+        for turn in range(2):
+            for factor in (3, 5):
+                x = x * factor
+            seen.append(x)
+            y = torch.stack(seen)
+        return y
+
+model = Looped()
+)py";
+
 class RecorderTest : public ::testing::Test {
  protected:
   RecorderTest() {
@@ -125,6 +142,42 @@ TEST_F(RecorderTest, KnowsHowModulesWereConstructed) {
   const auto& made = trace_->constructions.at(model_.object());
   EXPECT_EQ(made.args.at(1).as_int(), 3);
   EXPECT_EQ(made.args.at(2).as_double(), 2.0);
+}
+
+TEST_F(RecorderTest, KnowsTheTurnsOfLoops) {
+  record(kLooped);
+  const auto& turns = forward().turns;
+  ASSERT_EQ(turns.size(), 6u);
+  EXPECT_EQ(turns[0].outer, 0u);
+  EXPECT_EQ(turns[1].outer, turns[0].loop);
+  EXPECT_EQ(turns[2].loop, turns[1].loop);
+  EXPECT_EQ(turns[2].index, 1);
+  EXPECT_EQ(turns[3].loop, turns[0].loop);
+  // The product of the first factor is made in the first turn of each loop.
+  EXPECT_EQ(turns[1].begin, turns[0].begin);
+  EXPECT_EQ(turns[1].end, turns[1].begin + 1);
+  EXPECT_EQ(turns[3].begin, turns[0].end);
+}
+
+TEST_F(RecorderTest, KeepsListsAsTheyWere) {
+  record(kLooped);
+  std::vector<size_t> stacked;
+  for (const auto& item : forward().items) {
+    if (const auto* op = std::get_if<OpNode>(&item);
+        op && op->op->name == "stack") {
+      stacked.push_back(tensors_in(op->args[0]).size());
+    }
+  }
+  EXPECT_EQ(stacked, (std::vector<size_t>{1, 2}));
+}
+
+TEST_F(RecorderTest, ReplaysWithOtherNumbers) {
+  Replay replay(interp_, *trace_);
+  replay.change_numbers([](const Value& v) {
+    return v.is_float() && v.as_double() == 2 ? Value::real(0) : Value();
+  });
+  const auto result = replay.compute(forward().outputs.front());
+  EXPECT_TRUE(mx::array_equal(result, mx::ones({2, 3})).item<bool>());
 }
 
 TEST_F(RecorderTest, ReplaysWithOtherValues) {

@@ -1,5 +1,7 @@
 #include "trace/replay.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace portwright::trace {
@@ -22,10 +24,28 @@ bool Replay::depends(ValueId id) {
     for (ValueId input : node->inputs) {
       any = any || depends(input);
     }
+    any =
+        any || std::any_of(node->args.begin(), node->args.end(), [&](auto& v) {
+          return changes(v);
+        });
     depends_[id] = any;
     return any;
   }
   return false;
+}
+
+/// True where a number is changed, in a tuple or list too.
+bool Replay::changes(const Value& arg) const {
+  const auto any = [&](const std::vector<Value>& items) {
+    return std::any_of(items.begin(), items.end(), [&](const Value& item) {
+      return changes(item);
+    });
+  };
+  return !changed_                  ? false
+         : arg.is(eval::Kind::List) ? any(arg.get<eval::List>()->items)
+         : arg.is(eval::Kind::Tuple)
+             ? any(arg.get<eval::Tuple>()->items)
+             : arg.is_number() && changed_(arg).defined();
 }
 
 Value Replay::substituted(
@@ -33,7 +53,7 @@ Value Replay::substituted(
     const std::vector<ValueId>& ids,
     size_t& next) {
   if (!arg.is_object()) {
-    return arg;
+    return changes(arg) ? changed_(arg) : arg;
   }
   auto all = [&](const std::vector<Value>& items) {
     std::vector<Value> out;

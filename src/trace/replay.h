@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <unordered_map>
 
 #include "eval/interpreter.h"
@@ -16,6 +17,11 @@ class Replay {
 
   /// Uses `array` (of the value's shape and dtype) wherever `id` is read.
   void replace(ValueId id, const mx::array& array);
+  /// Uses `changed(v)`, where that is defined, for a number v that an operation
+  /// is given.
+  void change_numbers(std::function<eval::Value(const eval::Value&)> changed) {
+    changed_ = std::move(changed);
+  }
   /// The value, computed from what was replaced, parameters and constants.
   mx::array compute(ValueId id);
   /// True when the value depends on any replaced one.
@@ -28,8 +34,11 @@ class Replay {
       const std::vector<ValueId>& ids,
       size_t& next);
 
+  bool changes(const eval::Value& arg) const;
+
   eval::Interpreter& interp_;
   const Trace& trace_;
+  std::function<eval::Value(const eval::Value&)> changed_;
   std::unordered_map<ValueId, eval::Value> values_;
   std::unordered_map<ValueId, bool> depends_;
 };

@@ -44,6 +44,16 @@ struct Branch {
 
 using Item = std::variant<OpNode, Branch, std::unique_ptr<Frame>>;
 
+/// One turn of a `for` statement that a module's forward runs.
+struct LoopTurn {
+  uint32_t loop = 0;   // which run of a loop, from 1 on
+  uint32_t outer = 0;  // the run of the loop around it; 0 without
+  int64_t index = 0;
+  /// What a range from 0 on runs to; null for others and literals.
+  const eval::Provenance* bound = nullptr;
+  ValueId begin = 0, end = 0;  // of the values that were made in it
+};
+
 /// One call of a function of the source, in the order of evaluation.
 struct Frame {
   eval::Ref<eval::Function> function;  // null for the root
@@ -55,7 +65,11 @@ struct Frame {
   eval::Value result;
   std::vector<ValueId> outputs;  // the tensors in result
   base::Span call;
-  std::deque<Item> items;  // addresses stay
+  std::deque<Item> items;       // addresses stay
+  std::vector<LoopTurn> turns;  // of a module's forward, as they began
+  /// By what number the module was picked out of a list just before; null for
+  /// others.
+  const eval::Provenance* picked = nullptr;
   Frame* parent = nullptr;
 
   bool is_module() const {

@@ -87,6 +87,22 @@ def proven_with_own_code(portwright, tmp_path):
     return port
 
 
+OWN_CODE = Path(__file__).parents[1] / "library" / "remote_code"
+
+
+@pytest.fixture
+def style(tmp_path):
+    """A fixture's folder, with the files that all of them share."""
+
+    def put_together(name):
+        folder = shutil.copytree(OWN_CODE / name, tmp_path / name)
+        for shared in ("decoding.py", "pieces.py"):
+            shutil.copy(OWN_CODE / shared, folder)
+        return folder
+
+    return put_together
+
+
 def planted(text, replacements):
     for old, new in replacements:
         assert re.search(old, text), f"the port has no {old}"

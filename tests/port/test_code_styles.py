@@ -2,24 +2,8 @@
 is written."""
 
 import json
-import shutil
-from pathlib import Path
 
 import pytest
-
-OWN_CODE = Path(__file__).parents[1] / "library" / "remote_code"
-
-
-@pytest.fixture
-def style(tmp_path):
-    """A fixture's folder, with the file that all of them share."""
-
-    def put_together(name):
-        folder = shutil.copytree(OWN_CODE / name, tmp_path / name)
-        shutil.copy(OWN_CODE / "decoding.py", folder)
-        return folder
-
-    return put_together
 
 
 @pytest.mark.parametrize(
@@ -27,10 +11,17 @@ def style(tmp_path):
     [
         "complex_rotation",
         "distance_bias",
+        "looped_layers",
         "near_and_far",
         "parallel_streams",
+        "recurrent_depth",
+        "shared_groups",
+        "skips",
         "turned_keys",
+        "uneven_heads",
         "uneven_layers",
+        "value_residual",
+        "weighted_depth",
     ],
 )
 def test_it_computes_what_torch_does(name, style, proven_with_own_code):
@@ -43,8 +34,9 @@ def test_it_computes_what_torch_does(name, style, proven_with_own_code):
     assert past_window == ("pass" if slides else "skipped")
 
 
-# Quantization does not reach matrices of three axes.
-@pytest.mark.parametrize("name", ["bare_parameters", "one_hot_experts"])
+# Quantization does not reach matrices of three axes; heads subtracted from each
+# other lose digits in bfloat16.
+@pytest.mark.parametrize("name", ["bare_parameters", "differential", "one_hot_experts"])
 def test_it_computes_what_torch_does_with_reservations(
     name, style, proven_with_own_code
 ):
@@ -143,6 +135,23 @@ def test_sizes_of_bare_weights_are_fields(style, emitted_from):
     text = emitted_from(style("bare_parameters"))
     assert "mx.zeros((args.n_embd, args.n_head, args.n_embd // args.n_head))" in text
     assert "einsum" not in text
+
+
+def test_a_window_is_found_beyond_what_was_recorded(style, proven_with_own_code):
+    (port,) = proven_with_own_code(style("far_window")).glob("*.py")
+    assert "RotatingKVCache(max_size=self.args.reach)" in port.read_text()
+
+
+def test_what_the_first_layer_makes_is_made_where_there_is_none(style, emitted_from):
+    text = emitted_from(style("value_residual"))
+    assert "if first_values is None:" in text
+    assert "h, first_values = layer(h, embeddings, first_values, mask, c)" in text
+
+
+def test_fewer_heads_are_kept_as_often_as_the_others(style, emitted_from):
+    text = emitted_from(style("differential"))
+    assert "values = mx.repeat(values, repeats, axis=1)" in text
+    assert "values = values[:, ::repeats]" in text
 
 
 def test_numbers_by_layer_are_read_from_lists(style, emitted_from):

@@ -9,6 +9,7 @@ under the user's cache directory.
 
 import argparse
 import hashlib
+import inspect
 import itertools
 import json
 import os
@@ -135,12 +136,23 @@ def _derived(cls, fields, variant, extra):
     return None
 
 
+def _follows(cls, name):
+    """True for a number of layers that a class of one's own computes of others."""
+    own = cls.__module__.startswith("transformers_modules")
+    parameters = inspect.signature(cls.__init__).parameters
+    return own and name == "num_hidden_layers" and name not in parameters
+
+
 def _explicit(cls, fields, given, variant, extra):
     layers = shrink.choose_layers(fields)
     small = shrink.shrink_fields(fields, layers, variant)
     kwargs = dict(small) if given else _changed(small, fields)
     if given:
-        kwargs = {k: v for k, v in kwargs.items() if not k.startswith("_")}
+        kwargs = {
+            k: v
+            for k, v in kwargs.items()
+            if not k.startswith("_") and (k in given or not _follows(cls, k))
+        }
     kwargs.update(extra)
     return cls(**kwargs)
 

@@ -1,0 +1,111 @@
+#include "emit/layer_lists.h"
+
+#include <algorithm>
+
+#include "emit/backbone_parts.h"
+
+namespace portwright::emit {
+
+using eval::Value;
+
+namespace {
+
+/// The list that a layer lies in, or its own path.
+std::string home(const std::string& path) {
+  const std::string list = list_path(path);
+  return list.empty() ? path : list;
+}
+
+std::vector<std::string> lists_of(const Roles& roles) {
+  std::vector<std::string> out;
+  for (const Frame* layer : roles.layer_frames) {
+    const std::string list = home(layer->path);
+    if (std::find(out.begin(), out.end(), list) == out.end()) {
+      out.push_back(list);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+int64_t index_in_list(const std::string& path) {
+  return std::stoll(path.substr(path.rfind('.') + 1));
+}
+
+int64_t length_of(const Context& context, const std::string& path) {
+  const auto has = [&](int64_t n) {
+    return context.module(path + "." + std::to_string(n)).defined();
+  };
+  const Value list = context.module(path);
+  if (!has(0) || !context.interp.try_getattr(list, "__getitem__").defined()) {
+    return -1;
+  }
+  int64_t out = 0;
+  while (has(out)) {
+    ++out;
+  }
+  return out;
+}
+
+std::vector<ValueId> states_of(const Context& context, const Frame& layer) {
+  auto out = data_inputs(context, layer);
+  std::erase_if(out, [&](ValueId id) { return carried_of(context, id); });
+  return out;
+}
+
+bool runs_a_program(const Context& context, const Roles& roles) {
+  const auto& layers = roles.layer_frames;
+  for (size_t k = 0; k < layers.size(); ++k) {
+    const bool next =
+        list_path(layers[k]->path) == list_path(layers[0]->path) &&
+        !list_path(layers[k]->path).empty() &&
+        index_in_list(layers[k]->path) == static_cast<int64_t>(k);
+    if (!next) {
+      return true;
+    }
+  }
+  // Of more layers than run, a number picks each.
+  if (layers[0]->picked &&
+      length_of(context, list_path(layers[0]->path)) > std::ssize(layers)) {
+    return true;
+  }
+  for (size_t k = 1; k < layers.size(); ++k) {
+    const auto given = states_of(context, *layers[k]);
+    if (!given.empty() && given.front() != layers[k - 1]->outputs.front()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::vector<LayerList>
+write_lists(Context& context, const Roles& roles, const Masks& masks) {
+  std::vector<LayerList> out;
+  for (const std::string& path : lists_of(roles)) {
+    Roles own = roles;
+    std::erase_if(own.layer_frames, [&](const Frame* f) {
+      return home(f->path) != path;
+    });
+    const int64_t length = length_of(context, path);
+    out.push_back(
+        {path,
+         layer_constructor(context, own, masks),
+         length < 0 ? "1" : layer_count(context, own)});
+  }
+  return out;
+}
+
+std::string program_layers(const Context& context, const Roles& roles) {
+  std::string out;
+  for (const std::string& path : lists_of(roles)) {
+    const size_t prefix = roles.backbone->path.size();
+    const std::string text =
+        access_text("self." + roles.backbone->path, path.substr(prefix + 1));
+    out += (out.empty() ? "" : " + ") +
+           (length_of(context, path) < 0 ? "[" + text + "]" : text);
+  }
+  return out;
+}
+
+}  // namespace portwright::emit

@@ -1,0 +1,30 @@
+from transformers import PretrainedConfig
+
+
+class UnevenHeadsConfig(PretrainedConfig):
+    model_type = "uneven_heads"
+
+    def __init__(
+        self,
+        vocab_size=160,
+        n_embd=48,
+        n_head=4,
+        n_layer=4,
+        use_cache=True,
+        num_hidden_layers=4,
+        tie_word_embeddings=False,
+        n_kv=2,
+        qk_dim=10,
+        v_dim=16,
+        **kwargs,
+    ):
+        self.vocab_size = vocab_size
+        self.n_embd = n_embd
+        self.n_head = n_head
+        self.n_layer = n_layer
+        self.use_cache = use_cache
+        self.num_hidden_layers = num_hidden_layers
+        self.n_kv = n_kv
+        self.qk_dim = qk_dim
+        self.v_dim = v_dim
+        super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)

@@ -14,6 +14,7 @@ struct Sound {
   const Results& results;
   Run prefill;
   Run decode;
+  Run far;
 };
 
 /// Not about the port, or slow at saying what the others say.
@@ -34,24 +35,44 @@ bool notices(const CheckResult& found, const CheckResult* sound) {
   }
 }
 
-double distance(const Outcome<const Run*>& planted, const Run& sound) {
-  constexpr double kFar = std::numeric_limits<double>::infinity();
-  if (!planted) {
-    return kFar;
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+
+double distance(const Run& planted, const Run& sound) {
+  double out = 0;
+  for (const auto* key : {"logits", "prefill_logits"}) {
+    if (!sound.has(key)) {
+      continue;
+    }
+    const auto a = planted.find(key);
+    const auto b = sound.find(key);
+    const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+    out = std::max(out, difference ? difference->relative : kInfinite);
   }
-  const auto a = (*planted)->find("logits");
-  const auto b = sound.find("logits");
-  const auto difference = a && b ? compare(*a, *b) : std::nullopt;
-  return difference ? difference->relative : kFar;
+  return out;
+}
+
+double distance(const Outcome<const Run*>& planted, const Run& sound) {
+  return planted ? distance(**planted, sound) : kInfinite;
+}
+
+/// A prompt that goes far, then steps.
+Outcome<Run> run_far(Session& session) {
+  RunRequest request;
+  request.ids = {session.plan().far};
+  request.prefill = session.plan().far_prefill;
+  return session.candidate().run(request);
 }
 
 double effect_of(Session& session, const Sound& sound) {
   if (session.candidate_trouble()) {
-    return std::numeric_limits<double>::infinity();
+    return kInfinite;
   }
+  const auto far = run_far(session);
+  const double there = far ? distance(*far, sound.far) : kInfinite;
   return std::max(
-      distance(session.candidate_prefill(), sound.prefill),
-      distance(session.candidate_decode(), sound.decode));
+      {distance(session.candidate_prefill(), sound.prefill),
+       distance(session.candidate_decode(), sound.decode),
+       there <= kNeverAbove ? 0 : there});  // angles far out are less exact
 }
 
 /// The text of a line of a file, from 1.
@@ -118,9 +139,11 @@ base::Result<PlantedBug> judge_bug(
   out.effect = effect_of(session, sound);
   if (out.status != Catch::Caught && out.effect <= session.logits_threshold()) {
     out.status = Catch::NoEffect;
-    out.reason = bug.value("reached", true)
-                     ? "its numbers stay within the noise"
-                     : "this config does not reach the line";
+    out.reason =
+        bug.value("reached", true)
+            ? "its numbers stay within the noise, far from the beginning and "
+              "on stressed inputs too"
+            : "this config does not reach the line";
   }
   return out;
 }
@@ -171,10 +194,14 @@ base::Result<std::vector<PlantedBug>> prove_battery(
   if (!prefill || !decode) {
     return tl::unexpected(error_of((prefill ? decode : prefill).error()));
   }
+  const auto far = run_far(session);
+  if (!far) {
+    return tl::unexpected(error_of(far.error()));
+  }
   (void)session.noise();  // of the sound port
   session.reference().remember();
   const fs::path port = session.port_file();
-  const Sound kept{sound, **prefill, **decode};
+  const Sound kept{sound, **prefill, **decode, *far};
   std::vector<PlantedBug> out;
   progress.begin("planting bugs");
   for (const auto& bug : *bugs) {

@@ -33,7 +33,8 @@ struct PlantedBug {
 
 /// Plants every bug of the catalogue, one at a time, into the port that gave
 /// `sound`, and runs the checks until one notices. A bug has no effect when no
-/// check notices and its logits, prefilled and stepped, stay within the noise.
+/// check notices, `stress` among them, and its logits, prefilled and stepped,
+/// near and far, stay within the noise.
 /// Leaves the session with the sound port. The Error is the world's.
 base::Result<std::vector<PlantedBug>> prove_battery(
     Session& session,

@@ -85,11 +85,13 @@ def _replace_mask(cls, args, kwargs, allowed, mx):
 
 
 def _stacked(module, mx):
-    """How many experts' weights it holds, itself or right below."""
+    """How many experts' weights it holds, itself or right below. Kernels of a
+    convolution by channel and slopes of heads are no more than matrices."""
     near = [module, *module.children().values()]
-    arrays = [a for m in near if isinstance(m, dict) for a in m.values()]
-    counts = [a.shape[0] for a in arrays if isinstance(a, mx.array) and a.ndim > 2]
-    return min(counts, default=0)
+    values = [a for m in near if isinstance(m, dict) for a in m.values()]
+    arrays = [a for a in values if isinstance(a, mx.array)]
+    stacks = [a for a in arrays if sum(n > 1 for n in a.shape) > 2]
+    return min((a.shape[0] for a in stacks), default=0)
 
 
 class Instrument:

@@ -136,7 +136,7 @@ class Feed:
         for path, module in model.named_modules():
             given = tensors.get("in:" + path)
             if path and given is not None and given.is_floating_point():
-                hook = self._hook(given.float())
+                hook = self._hook(given)
                 self._handles.append(
                     module.register_forward_pre_hook(hook, with_kwargs=True)
                 )
@@ -149,10 +149,13 @@ class Feed:
             if calls["n"] > 1:  # what was seen is the first call's
                 return None
             if args and self.torch.is_tensor(args[0]):
-                if args[0].shape == given.shape:
-                    return (given, *args[1:]), kwargs
+                first = args[0]  # may be keys, values and queries at once
+                if first.shape == given.shape:
+                    fed = given.to(first.dtype)
+                    return tuple(fed if a is first else a for a in args), kwargs
             elif self.torch.is_tensor(kwargs.get("hidden_states")):
-                return args, {**kwargs, "hidden_states": given}
+                fed = given.to(kwargs["hidden_states"].dtype)
+                return args, {**kwargs, "hidden_states": fed}
             return None
 
         return before
@@ -343,7 +346,10 @@ class Reference:
         logits = torch.stack(result.logits, dim=1)
         return {"logits": logits.contiguous(), **record.tensors}, record.order
 
-    def _widened(self, low):
+    def in_bfloat16(self, folder):
+        return Reference(folder, "bfloat16", self.trusted)
+
+    def widened(self, low):
         """The weights of `low`, rounded as they are, in float32."""
         import copy
 
@@ -365,9 +371,9 @@ class Reference:
         torch = self.torch
         tensors = load_file(low)
         answers = {p: tensors[f"low:{p}"] for p in paths if f"low:{p}" in tensors}
-        exact = self._widened(Reference(folder, "bfloat16", self.trusted))
+        exact = self.widened(self.in_bfloat16(folder))
         with Answer(exact.model, answers, torch) as answer:
-            seen, order = exact.forward(ids, None, ".*", self._low_needs_cache)
+            seen, order = exact.forward(ids, None, ".*", self.low_needs_cache)
         given = {k: v for k, v in seen.items() if k.startswith("in:")}
         given = {k: v for k, v in given.items() if v.is_floating_point()}
         return {**given, **answer.tensors}, order
@@ -379,16 +385,15 @@ class Reference:
         low in its own dtype.
         """
         torch = self.torch
-        low = Reference(folder, "bfloat16", self.trusted)
-        use_cache = False
+        low = self.in_bfloat16(folder)
+        self.low_needs_cache = use_cache = False
         try:
             tensors, order = low.forward(ids, capture=".*")
         except RuntimeError:
             # Only its cache may know the dtype of a recurrence's first states.
-            use_cache = True
+            self.low_needs_cache = use_cache = True
             tensors, order = low.forward(ids, capture=".*", use_cache=True)
-        self._low_needs_cache = use_cache
-        exact = self._widened(low)
+        exact = self.widened(low)
         with Feed(exact.model, tensors, torch):
             fed, _ = exact.forward(ids, capture=".*", use_cache=use_cache)
         out = {"logits": tensors["logits"]}

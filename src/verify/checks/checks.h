@@ -10,6 +10,7 @@ namespace portwright::verify {
   X(logits)          \
   X(evaluator)       \
   X(layers)          \
+  X(stress)          \
   X(decode)          \
   X(config)          \
   X(mask)            \

@@ -13,18 +13,11 @@ import re
 import sys
 from pathlib import Path
 
+import jsonschema
 import yaml
 
 DATA = Path(__file__).resolve().parent / "data"
 SCHEMAS = {1: "manifest_v1.schema.json", 2: "manifest.schema.json"}
-TYPES = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "boolean": bool,
-}
 WORDS = {
     "object": "a mapping",
     "array": "a list",
@@ -95,64 +88,68 @@ def _parsed(text):
             loader.dispose()
 
 
-def _is(value, kind):
-    # A bool is an int to Python, not to YAML.
-    return isinstance(value, TYPES[kind]) and (
-        kind == "boolean" or not isinstance(value, bool)
-    )
+def _node_at(node, path):
+    """The node of a value; what `path` ends in."""
+    for part in path:
+        if isinstance(part, int):
+            node = node.value[part]
+        else:
+            node = next(inner for key, inner in node.value if key.value == part)
+    return node
 
 
-def validate(value, schema, node, path=""):
-    """Raises the first Fault of a value against the keywords that we use."""
-    what = f"`{path}`" if path else "the manifest"
-    kind = schema.get("type")
-    if kind and not _is(value, kind):
-        raise _fault(
-            f"{what} has to be {WORDS[kind]}", schema.get("description", ""), node
-        )
-    if "const" in schema and value != schema["const"]:
-        raise _fault(f"{what} has to be {schema['const']}", "", node)
-    if "enum" in schema and value not in schema["enum"]:
-        allowed = ", ".join(map(str, schema["enum"]))
-        raise _fault(f"{what} is {value!r}", f"one of {allowed} is meant", node)
-    if kind in ("integer", "number") and value < schema.get("minimum", value):
-        raise _fault(f"{what} has to be at least {schema['minimum']}", "", node)
-    if kind == "string":
-        _validate_text(value, schema, node, what)
-    elif kind == "object" and "properties" in schema:
-        _validate_mapping(value, schema, node, path)
-    elif kind == "array":
-        if len(value) < schema.get("minItems", 0):
-            raise _fault(f"{what} is empty", schema.get("description", ""), node)
-        for i, (item, inner) in enumerate(zip(value, node.value)):
-            validate(item, schema.get("items", {}), inner, f"{path}[{i}]")
+def _name(path):
+    """`variants[0].seed`"""
+    parts = (f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+    return "".join(parts).removeprefix(".")
 
 
-def _validate_text(value, schema, node, what):
-    pattern = schema.get("pattern")
-    if len(value) < schema.get("minLength", 0):
-        raise _fault(f"{what} is empty", schema.get("description", ""), node)
-    if pattern and not re.search(pattern, value):
-        hint = f"it has to match {pattern}"
-        raise _fault(f"{what} is {value!r}", hint, node)
+def _unknown_key(error, node):
+    """The node of the first key that the schema does not know."""
+    known = error.schema["properties"]
+    return next(key for key, _ in node.value if key.value not in known)
 
 
-def _validate_mapping(value, schema, node, path):
-    properties = schema["properties"]
-    prefix = f"{path}." if path else ""
-    for key, inner in node.value:
-        name = key.value
-        if name in properties:
-            validate(value[name], properties[name], inner, prefix + name)
-        elif schema.get("additionalProperties", True) is False:
-            known = ", ".join(properties)
-            raise _fault(
-                f"there is no field `{prefix}{name}`", f"fields are {known}", key
-            )
-    for name in schema.get("required", []):
-        if name not in value:
-            hint = properties[name].get("description", "")
-            raise _fault(f"`{prefix}{name}` is missing", hint, node)
+def _fault_of(error, root):
+    """An error of jsonschema in our words, where it is in the text."""
+    path, schema, wanted = error.absolute_path, error.schema, error.validator_value
+    node = _node_at(root, path)
+    what = f"`{_name(path)}`" if path else "the manifest"
+    prefix = f"{_name(path)}." if path else ""
+    about = schema.get("description", "")
+    match error.validator:
+        case "type":
+            return _fault(f"{what} has to be {WORDS[wanted]}", about, node)
+        case "const":
+            return _fault(f"{what} has to be {wanted}", "", node)
+        case "enum":
+            allowed = ", ".join(map(str, wanted))
+            hint = f"one of {allowed} is meant"
+            return _fault(f"{what} is {error.instance!r}", hint, node)
+        case "minimum":
+            return _fault(f"{what} has to be at least {wanted}", "", node)
+        case "pattern":
+            hint = f"it has to match {wanted}"
+            return _fault(f"{what} is {error.instance!r}", hint, node)
+        case "minItems" | "minLength":
+            return _fault(f"{what} is empty", about, node)
+        case "required":
+            name = next(n for n in wanted if n not in error.instance)
+            hint = schema["properties"][name].get("description", "")
+            return _fault(f"`{prefix}{name}` is missing", hint, node)
+        case "additionalProperties":
+            key = _unknown_key(error, node)
+            hint = "fields are " + ", ".join(schema["properties"])
+            return _fault(f"there is no field `{prefix}{key.value}`", hint, key)
+    return _fault(f"{what}: {error.message}", about, node)
+
+
+def validate(value, schema, node):
+    """Raises the first Fault of the text against the schema."""
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
+    faults = [_fault_of(error, node) for error in errors]
+    if faults:
+        raise min(faults, key=lambda fault: fault.span)
 
 
 def _version(value, node):

@@ -418,6 +418,10 @@ std::string AttentionWriter::mask_text(const lift::Attention& a) {
       masks = true;
       continue;
     }
+    if (const auto it = found_.key_biases.find(id);
+        it != found_.key_biases.end()) {
+      masks = masks || it->second.masks;
+    }
     Expression e = w_.value(id);
     if (w_.rank(id) == 3 && !found_.key_biases.contains(id)) {
       e = call("mx.unflatten", {e.text, "0", "(B, -1)"});

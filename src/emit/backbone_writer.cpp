@@ -332,6 +332,21 @@ void write_turns(
   stacks.write_loops();
 }
 
+/// mlx-lm's layers are given rows of tokens, and so is what is lifted of them.
+void refuse_tokens_first(const Context& context, const Frame& layer) {
+  const auto given = data_inputs(context, layer);
+  if (given.empty()) {
+    return;
+  }
+  const auto& shape = context.trace.info(given.front()).shape;
+  const Evaluation& e = context.evaluation;
+  if (shape.size() == 3 && shape[0] == e.length && shape[1] == e.batch) {
+    context.hole(
+        layer.call,
+        "'" + layer.path + "' is given tokens before the rows of a batch");
+  }
+}
+
 /// Layers in the source's own loops.
 void write_program(
     ModuleWriter& w,
@@ -351,6 +366,7 @@ void write_program(
 ClassText
 write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   const bool in_turns = !roles.stack_calls.empty();
+  refuse_tokens_first(context, *roles.layer_frames.front());
   const std::string layer =
       roles.counts_caches() ? "" : layer_constructor(context, roles, masks);
   auto lists = roles.program ? write_lists(context, roles, masks)

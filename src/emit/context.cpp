@@ -2,6 +2,7 @@
 
 #include "emit/config_class.h"
 #include "emit/layer_fields.h"
+#include "lift/key_bias.h"
 #include "lift/made_masks.h"
 
 namespace portwright::emit {
@@ -15,6 +16,7 @@ Context::Context(eval::Interpreter& interp, const Evaluation& evaluation)
       trace(*evaluation.trace),
       flows(trace, evaluation.ids, evaluation.positions, evaluation.mask) {
   lift::note_made_masks(interp, trace, evaluation.length, flows);
+  lift::note_biased_masks(interp, trace, evaluation.length, flows);
   for (const auto& [path, object] : trace.modules) {
     modules_[path] = object;
   }

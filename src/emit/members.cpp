@@ -1,8 +1,8 @@
 #include "emit/members.h"
 
 #include <algorithm>
-#include <regex>
 
+#include "base/pattern.h"
 #include "emit/context.h"
 
 namespace portwright::emit {
@@ -65,9 +65,8 @@ std::string each_alike(
   }
   std::string text = items.begin()->second;
   std::replace(text.begin(), text.end(), kIndexMark, kLayerMark);
-  static const std::regex index("\\blayer_idx\\b");
-  return "[" + std::regex_replace(text, index, "i") + " for i in range(" +
-         length + ")]";
+  static const base::Pattern index("\\blayer_idx\\b");
+  return "[" + index.replace(text, "i") + " for i in range(" + length + ")]";
 }
 
 }  // namespace

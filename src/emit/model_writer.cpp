@@ -165,6 +165,9 @@ Masks find_masks(Context& context, const Roles& roles) {
     if (const auto it = kinds.find(id); it != kinds.end()) {
       return it->second;
     }
+    if (context.flows.is_biased_mask(id)) {
+      return "full_attention";
+    }
     if (const auto made = context.flows.window_of(id)) {
       if (*made == 0) {
         return "full_attention";

@@ -204,6 +204,10 @@ class ModuleWriter {
   }
   /// The sizes of a parameter or buffer, in terms of ModelArgs.
   std::vector<std::string> size_texts(ValueId id);
+  /// True while it writes what __init__ computes.
+  bool constructs() const {
+    return constructing_;
+  }
   /// The array whose dtype constants take; none while constructing.
   std::string dtype_source = "x";
   bool needs_shape = false;

@@ -1,5 +1,7 @@
 #include "emit/operation_rules.h"
 
+#include "base/pattern.h"
+
 namespace portwright::emit {
 
 using eval::Value;
@@ -100,13 +102,72 @@ WriteRule triangle(std::string_view name) {
   };
 }
 
-/// torch.tensor(0.5): a number that takes its partner's dtype.
+/// The loop that a number was counted by; null without.
+const eval::Provenance* loop_of(const eval::Provenance* p) {
+  if (!p || p->kind == eval::Provenance::Kind::Loop) {
+    return p;
+  }
+  for (const eval::Provenance* part : {p->left, p->right, p->test}) {
+    if (const auto* loop = loop_of(part)) {
+      return loop;
+    }
+  }
+  return nullptr;
+}
+
+/// What a list has for each turn of one loop, from `at` on, which moves past
+/// it; "" where that is not known.
+std::string
+counted_part(Writer& w, const std::vector<Value>& items, size_t& at) {
+  const auto text_of = [&](const Value& v) {
+    static const base::Pattern index("\\blayer_idx\\b");
+    return index.replace(w.context().args_text(v), "i");
+  };
+  const auto* first = loop_of(items[at].provenance());
+  if (!first || !first->left || first->integer != 0) {
+    return "";
+  }
+  const std::string text = text_of(items[at]);
+  const std::string bound = w.context().args_text(first->left);
+  int64_t turn = 0;
+  for (; at < items.size(); ++at, ++turn) {
+    const auto* loop = loop_of(items[at].provenance());
+    if (!loop || !loop->left || loop->integer != turn ||
+        w.context().args_text(loop->left) != bound ||
+        text_of(items[at]) != text) {
+      break;
+    }
+  }
+  return "[" + text + " for i in range(" + bound + ")]";
+}
+
+/// torch.tensor(0.5): a number that takes its partner's dtype. Of a list where
+/// __init__ makes it.
 Expression number(Writer& w, const OpNode& op) {
   const Value& v = op.args[0];
-  if (!v.is_number()) {
+  if (v.is_number()) {
+    return w.scalar(v);
+  }
+  std::string parts;
+  if (v.is(eval::Kind::List) && w.constructs()) {
+    const auto& items = v.get<eval::List>()->items;
+    const bool numbers =
+        std::all_of(items.begin(), items.end(), [](const Value& i) {
+          return i.is_number();
+        });
+    for (size_t at = 0; numbers && at < items.size();) {
+      const std::string part = counted_part(w, items, at);
+      if (part.empty()) {
+        parts.clear();
+        break;
+      }
+      parts += (parts.empty() ? "" : " + ") + part;
+    }
+  }
+  if (parts.empty()) {
     w.context().hole(op.span, "a tensor made of a list has no translation");
   }
-  return w.scalar(v);
+  return call("mx.array", {parts});
 }
 
 }  // namespace

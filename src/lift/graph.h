@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -39,6 +40,13 @@ class Flows {
   void note_mask(ValueId id, int64_t window) {
     made_[id] = window;
   }
+  /// A value hides what a mask of all tokens so far does, and adds a bias.
+  void note_biased_mask(ValueId id) {
+    biased_.insert(id);
+  }
+  bool is_biased_mask(ValueId id) const {
+    return biased_.contains(id);
+  }
   /// What was noted.
   std::optional<int64_t> window_of(ValueId id) const {
     const auto it = made_.find(id);
@@ -50,6 +58,7 @@ class Flows {
   std::vector<Flow> flows_;
   ValueId mask_ = 0;
   std::unordered_map<ValueId, int64_t> made_;
+  std::set<ValueId> biased_;
 };
 
 /// True for a call into the library's masks or caches, which is one construct.

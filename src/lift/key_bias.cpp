@@ -52,6 +52,40 @@ bool equal(const std::vector<float>& a, const std::vector<float>& b) {
          });
 }
 
+/// True where a bias hides exactly later keys and padding, of several lengths.
+bool hides_like_a_mask(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    ValueId mask,
+    ValueId output) {
+  constexpr float kHidden = -1e4f;
+  const mx::Shape shape = shape_of(trace, mask);
+  const auto places = mx::arange(shape[1]);
+  const auto pads = mx::reshape(
+      mx::multiply(mx::arange(shape[0]), mx::array(2)), {shape[0], 1});
+  const auto kept = mx::greater_equal(places, pads);
+  trace::Replay replay(interp, trace);
+  replay.replace(mask, mx::astype(kept, mx::int64));
+  mx::array bias = replay.compute(output);
+  if (bias.ndim() != 4 || bias.shape(0) != shape[0]) {
+    return false;
+  }
+  const int queries = bias.shape(2), keys = bias.shape(3);
+  const auto last = mx::arange(keys - queries, keys);
+  const auto earlier = mx::less_equal(places, mx::reshape(last, {queries, 1}));
+  const auto shown =
+      mx::logical_and(mx::reshape(kept, {shape[0], 1, 1, keys}), earlier);
+  // What padding attends to is of no matter.
+  const auto read = mx::reshape(
+      mx::greater_equal(mx::reshape(last, {1, queries}), pads),
+      {shape[0], 1, queries, 1});
+  const auto open =
+      mx::greater(mx::astype(bias, mx::float32), mx::array(kHidden));
+  const auto alike =
+      mx::logical_or(mx::equal(open, shown), mx::logical_not(read));
+  return mx::all(alike).item<bool>();
+}
+
 /// A vector that the model makes of its config alone.
 ValueId constant_equal_to(
     const Trace& trace,
@@ -105,10 +139,42 @@ std::optional<KeyBias> lift_key_bias(
                       trace, flows, {slopes.begin(), slopes.begin() + heads})
                 : 0;
     if (made) {
-      return KeyBias{output, made, shape[shape.size() - 2] > 1};
+      return KeyBias{
+          output,
+          made,
+          shape[shape.size() - 2] > 1,
+          flow == Flow::Mask && hides_like_a_mask(interp, trace, mask, output)};
     }
   }
   return {};
+}
+
+void note_biased_masks(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    int64_t length,
+    Flows& flows) {
+  if (!flows.mask()) {
+    return;
+  }
+  const auto& mask = trace.info(flows.mask()).shape;
+  for (ValueId id = 1; id < trace.values.size(); ++id) {
+    const auto& info = trace.info(id);
+    const bool of_heads = info.producer && info.shape.size() == 4 &&
+                          info.shape[0] == mask[0] && info.shape[1] > 1 &&
+                          info.shape[2] == length && info.shape[3] == mask[1];
+    if (!of_heads || flows.of(id) != Flow::Mask) {
+      continue;
+    }
+    try {
+      const auto bias = lift_key_bias(interp, trace, flows, id);
+      if (bias && bias->masks) {
+        flows.note_biased_mask(id);
+      }
+    } catch (const eval::PythonError&) {
+    } catch (const std::exception&) {  // of MLX: nothing to compute it from
+    }
+  }
 }
 
 }  // namespace portwright::lift

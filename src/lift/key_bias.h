@@ -16,6 +16,7 @@ struct KeyBias {
   ValueId output = 0;
   ValueId slopes = 0;  // H numbers that the model computes from its config
   bool by_distance = false;
+  bool masks = false;  // it hides later keys and padding, too
 };
 
 /// Finds whether a value of neither data nor weights is such a bias over all
@@ -26,5 +27,12 @@ std::optional<KeyBias> lift_key_bias(
     const Trace& trace,
     const Flows& flows,
     ValueId output);
+
+/// Notes the values that are such a bias for several heads and a whole mask.
+void note_biased_masks(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    int64_t length,
+    Flows& flows);
 
 }  // namespace portwright::lift

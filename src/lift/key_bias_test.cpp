@@ -79,6 +79,20 @@ TEST_F(KeyBiasTest, MeasuresDistancesFromEachQuery) {
   EXPECT_FALSE(lift(distance + bias + "(back * back[:, :1])\n"));
 }
 
+TEST_F(KeyBiasTest, MayHideWhatAMaskHides) {
+  const std::string falling =
+      "        places = torch.arange(mask.shape[-1])\n"
+      "        back = places[2:, None] - places\n"
+      "        bias = -slopes[:, None, None] * back.abs()\n";
+  const std::string later =
+      "        bias = bias.masked_fill(back < 0, float('-inf'))\n";
+  const std::string padding = "        bias = bias[None].masked_fill(mask[:, "
+                              "None, None] == 0, -1e30)\n";
+  EXPECT_FALSE(lift(falling + later)->masks);
+  EXPECT_FALSE(lift(falling + padding)->masks);
+  EXPECT_TRUE(lift(falling + later + padding)->masks);
+}
+
 TEST_F(KeyBiasTest, NothingIsNoBias) {
   EXPECT_FALSE(lift("        none = torch.zeros(3)\n"
                     "        bias = none[:, None, None] * slopes.sum()\n"

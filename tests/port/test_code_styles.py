@@ -12,6 +12,7 @@ import pytest
         "complex_rotation",
         "distance_bias",
         "looped_layers",
+        "masked_slopes",
         "near_and_far",
         "parallel_streams",
         "recurrent_depth",
@@ -112,6 +113,20 @@ def test_distances_that_a_module_measures_are_a_bias_by_key(style, emitted_from)
     assert "mx.arange(keys.shape[2]) - positions[:, None, :, None]" in text
     # As many as there are rows in what was recorded, by chance.
     assert "mx.arange(1, args.n_head + 1)" in text
+
+
+def test_a_bias_that_hides_keys_is_a_bias_and_a_mask(style, emitted_from):
+    text = " ".join(emitted_from(style("masked_slopes")).split())
+    assert "mask = create_attention_mask(h, cache[0], return_array=True)" in text
+    assert "bias = mx.where(mask, bias, mx.finfo(bias.dtype).min)" in text
+    assert "for i in range(args.n_head)" in text
+
+
+def test_tokens_before_rows_are_refused(style, portwright, tmp_path):
+    file = tmp_path / "port.py"
+    done = portwright("compile", style("tokens_first"), "-o", file, "--fast")
+    assert done.returncode == 3
+    assert "is given tokens before the rows of a batch" in done.stderr
 
 
 def test_scores_that_a_mask_fills_are_filled_where_it_hides(style, emitted_from):

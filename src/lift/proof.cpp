@@ -74,6 +74,30 @@ std::vector<float> bell_values() {
   return out;
 }
 
+/// Evenly spread, of deviation one; those of a model's weights are asked for
+/// again and again.
+mx::array spread(int64_t count, uint64_t seed) {
+  constexpr int64_t kKept = 1 << 26;
+  static auto* known = new std::map<std::pair<int64_t, uint64_t>, mx::array>();
+  static int64_t kept = 0;
+  if (const auto it = known->find({count, seed}); it != known->end()) {
+    return it->second;
+  }
+  if ((kept += count) > kKept) {
+    known->clear();
+    kept = count;
+  }
+  const mx::array bound(std::sqrt(3.0f));
+  const mx::array values = mx::random::uniform(
+      mx::negative(bound),
+      bound,
+      {static_cast<int>(count)},
+      mx::float32,
+      mx::random::key(seed));
+  known->insert({{count, seed}, values});
+  return values;
+}
+
 /// Drawing would take longer than computing with what is drawn: seeds are
 /// places in values that are drawn once.
 mx::array drawn(const mx::Shape& shape, uint64_t seed) {
@@ -87,7 +111,7 @@ mx::array drawn(const mx::Shape& shape, uint64_t seed) {
     count *= size;
   }
   if (count > kDrawn / 2) {
-    return mx::random::normal(shape, mx::float32, mx::random::key(seed));
+    return mx::reshape(spread(count, seed), shape);
   }
   const int at = static_cast<int>(seed * kStride % (kDrawn / 2));
   return mx::reshape(

@@ -7,10 +7,12 @@
 #include "emit/choices.h"
 #include "emit/exploration.h"
 #include "emit/first_states.h"
+#include "emit/hidden_scores.h"
 #include "emit/kept_keys.h"
 #include "emit/kept_states.h"
 #include "emit/layer_states.h"
 #include "emit/own_elements.h"
+#include "emit/position_tables.h"
 #include "library/guarded.h"
 #include "lift/made_masks.h"
 #include "lift/print.h"
@@ -77,7 +79,8 @@ Value call_model(
     int64_t to,
     int64_t batch,
     bool masked,
-    Evaluation* evaluation) {
+    Evaluation* evaluation,
+    bool keeps = true) {
   const Value ids = tensor(
       interp, mx::remainder(positions(from, to, batch), mx::array(int64_t(3))));
   const Value position_ids = tensor(interp, positions(from, to, batch));
@@ -92,9 +95,12 @@ Value call_model(
   if (masked) {
     add("attention_mask", mask);
   }
-  add("position_ids", position_ids);
-  add(cache.name.c_str(), cache.value);
   const Value running(interp.import_module("portwright.running"));
+  if (interp.truthy(
+          interp.call(interp.getattr(running, "takes_positions"), {model}))) {
+    add("position_ids", position_ids);
+  }
+  add(cache.name.c_str(), cache.value);
   if (const Value at = interp.call(
           interp.getattr(running, "cache_position"),
           {model, cache.value, ids, position_ids});
@@ -105,7 +111,7 @@ Value call_model(
       !kept.is_none()) {
     add("logits_to_keep", kept);
   }
-  add("use_cache", Value::boolean(true));
+  add("use_cache", Value::boolean(keeps));
   const Value outputs = interp.call(model, std::move(args));
   if (evaluation) {
     const Value logits = interp.getattr(outputs, "logits");
@@ -171,17 +177,22 @@ Cache fill_cache(eval::Interpreter& interp, bool masked, const Evaluation& e) {
   }
   const Value outputs =
       call_model(interp, e.model, cache, 0, e.offset, e.batch, masked, nullptr);
-  const Value handed_on =
-      cache.value.is_none()
-          ? interp.call(
-                interp.getattr(running, "handed_on"), {e.model, outputs})
-          : Value::none();
+  const Value handed_on = interp.call(
+      interp.getattr(running, "handed_on"), {e.model, outputs, cache.value});
   if (!handed_on.is_none()) {
     const auto pair = interp.to_vector(handed_on);
     cache = {pair[0].str(), pair[1]};
   }
   interp.call(interp.getattr(running, "start_anew"), {cache.value});
   return cache;
+}
+
+/// None, by the keyword that a cache would have.
+Cache no_cache(eval::Interpreter& interp, const Evaluation& e) {
+  const Value running(interp.import_module("portwright.running"));
+  return {
+      interp.call(interp.getattr(running, "cache_name"), {e.model}).str(),
+      Value::none()};
 }
 
 /// Records the forward of one more token, and folds it into the modules'; where
@@ -191,6 +202,7 @@ void record_step(
     trace::Recorder& recorder,
     KeptStates& kept,
     const std::vector<KeptStates::Change>& changes,
+    const std::set<std::string>& left,
     const Evaluation& e,
     const std::function<torch::Sizes()>& forward) {
   Trace& recorded = recorder.trace();
@@ -205,8 +217,10 @@ void record_step(
       const auto start = size();
       const auto shape = forward();
       by_rows = shape.size() != 3 || (shape[0] == e.batch && shape[1] == 1);
-      return before_copies(
-          recorded, give_to_layers(interp, recorded, kept.changes(start), 0));
+      auto all = kept.changes(start);
+      std::erase_if(
+          all, [&](const auto& change) { return left.contains(change.place); });
+      return before_copies(recorded, give_to_layers(interp, recorded, all, 0));
     });
   };
   auto step = one_token();
@@ -224,6 +238,53 @@ void record_step(
       step.value_or(std::vector<KeptStates::Change>{}));
 }
 
+/// Attributes that a module leaves in each forward and no forward reads, as a
+/// loss for a trainer: no states. `changes` are those of several tokens; what
+/// one token does is tried on a cache of its own.
+std::set<std::string> find_left(
+    eval::Interpreter& interp,
+    trace::Recorder& recorder,
+    const std::vector<KeptStates::Change>& changes,
+    bool masked,
+    Evaluation& e) {
+  std::set<std::string> out;
+  for (const auto& change : changes) {
+    if (!change.own || change.place.starts_with("cache")) {
+      continue;
+    }
+    if (change.before) {
+      return {};  // the attributes are not ours to try on
+    }
+    out.insert(change.place);
+  }
+  if (out.empty()) {
+    return {};
+  }
+  Trace& recorded = recorder.trace();
+  const size_t items = recorded.root.items.size();
+  const auto first = static_cast<trace::ValueId>(recorded.values.size());
+  const auto step = library::guarded(interp, [&] {
+    Cache cache;
+    {
+      Pause pause(interp);
+      cache = fill_cache(interp, masked, e);
+    }
+    KeptStates kept(interp, recorded, cache.value);
+    call_model(
+        interp, e.model, cache, e.offset, e.offset + 1, e.batch, masked, {});
+    return kept.changes(first);
+  });
+  forget_rest(recorded, items, first);
+  recorder.decide_as_before();
+  std::set<std::string> left;
+  for (const auto& change : step.value_or(std::vector<KeptStates::Change>{})) {
+    if (!change.before && out.contains(change.place)) {
+      left.insert(change.place);
+    }
+  }
+  return left;
+}
+
 bool keeps_same(const KeptStates::Change& a, const KeptStates::Change& b) {
   return a.after == b.after;
 }
@@ -236,12 +297,19 @@ ValueId as_given(const Trace& trace, ValueId id) {
   return id;
 }
 
-/// Builds a model and records it: a cached prefix goes before what is recorded.
+/// What a forward is given besides ids.
+struct Calling {
+  bool masked = true;
+  bool cached = true;  // a prefix goes before, else nothing is kept
+};
+
+/// Builds a model and records it.
 std::unique_ptr<trace::Trace> record_model(
     eval::Interpreter& interp,
     torch::Dtype dtype,
-    bool masked,
+    Calling how,
     Evaluation& e) {
+  const bool masked = how.masked;
   trace::Recorder recorder(interp);
   e.model = value_or_throw(library::build_model(interp, e.config, dtype));
   const Value running(interp.import_module("portwright.running"));
@@ -257,13 +325,21 @@ std::unique_ptr<trace::Trace> record_model(
   {
     Pause pause(interp);
     const BuiltWeights built(interp, e.model);
-    cache = fill_cache(interp, masked, e);
+    cache = how.cached ? fill_cache(interp, masked, e) : no_cache(interp, e);
     built.refuse_changed();
   }
   recorder.built(e.model);
   const auto forward = [&](int64_t from, int64_t count, Evaluation* given) {
     const Value outputs = call_model(
-        interp, e.model, cache, from, from + count, e.batch, masked, given);
+        interp,
+        e.model,
+        cache,
+        from,
+        from + count,
+        e.batch,
+        masked,
+        given,
+        how.cached);
     return torch::as_tensor(interp.getattr(outputs, "logits"))->sizes;
   };
   Trace& recorded = recorder.trace();
@@ -277,10 +353,16 @@ std::unique_ptr<trace::Trace> record_model(
   std::erase_if(whole, [&](const auto& change) {
     return appended.contains(change.after);
   });
+  const auto left = how.cached ? find_left(interp, recorder, whole, masked, e)
+                               : std::set<std::string>{};
+  const auto is_left = [&](const auto& change) {
+    return left.contains(change.place);
+  };
+  std::erase_if(whole, is_left);
   const auto given = give_to_layers(interp, recorded, whole, e.ids);
   const auto changes = before_copies(recorded, given);
   if (normalise_states(interp, recorded, changes, e.ids)) {
-    record_step(interp, recorder, kept, changes, e, [&] {
+    record_step(interp, recorder, kept, changes, left, e, [&] {
       return forward(e.offset + e.length, 1, nullptr);
     });
   }
@@ -297,8 +379,10 @@ std::unique_ptr<trace::Trace> record_model(
   }
   auto trace = recorder.finish();
   allow_global_fields(interp, e.config);
+  read_tables_by_position(interp, *trace, e);
   keep_own_elements(interp, *trace, e);
   keep_keys(interp, *trace, e);
+  hide_by_library_masks(interp, *trace, e);
   note_choices(interp, *trace, e);
   return trace;
 }
@@ -306,17 +390,18 @@ std::unique_ptr<trace::Trace> record_model(
 library::Evaluated<Recording> record_with(
     eval::Interpreter& interp,
     const nlohmann::json& config_json,
-    bool masked) {
+    Calling how) {
   return library::guarded(interp, [&] {
     Recording out;
     Evaluation& e = out.evaluation;
     const auto primes = unused_primes(config_json, 3);
     e.batch = primes[0];
     e.length = primes[1];
-    e.offset = primes[2];
+    e.offset = how.cached ? primes[2] : 0;
+    e.cached = how.cached;
     e.json = config_json;
     e.config = value_or_throw(library::load_config(interp, config_json));
-    out.trace = record_model(interp, torch::Dtype::Float32, masked, e);
+    out.trace = record_model(interp, torch::Dtype::Float32, how, e);
     e.trace = out.trace.get();
     return out;
   });
@@ -327,13 +412,21 @@ library::Evaluated<Recording> record_with(
 library::Evaluated<Recording> record(
     eval::Interpreter& interp,
     const nlohmann::json& config) {
-  auto out = record_with(interp, config, true);
+  auto out = record_with(interp, config, {});
   if (out || out.error().kind != diagnostics::Kind::PythonError) {
     return out;
   }
-  // Some take a mask of the new ids alone, which then hides none.
-  auto unmasked = record_with(interp, config, false);
-  return unmasked ? std::move(unmasked) : std::move(out);
+  // Some take a mask of the new ids alone, which then hides none. Others know
+  // several tokens at first alone: the trace then keeps keys by itself.
+  const Calling others[] = {
+      {.masked = false}, {.masked = false, .cached = false}};
+  for (const Calling& other : others) {
+    auto again = record_with(interp, config, other);
+    if (again && (other.cached || lift::uses_cache(again->trace->root))) {
+      return again;
+    }
+  }
+  return out;
 }
 
 void record_half(
@@ -352,7 +445,8 @@ void record_half(
   auto half = library::guarded(interp, [&] {
     Evaluation other = e;  // building writes the dtype into the config
     other.config = value_or_throw(library::load_config(interp, e.json));
-    return record_model(interp, torch::Dtype::BFloat16, e.mask != 0, other);
+    return record_model(
+        interp, torch::Dtype::BFloat16, {e.mask != 0, e.cached}, other);
   });
   if (half) {
     recording.half = std::make_unique<trace::Twin>(

@@ -134,6 +134,20 @@ std::optional<std::pair<std::string, std::string>> popped_mapping(
                : std::nullopt;
 }
 
+/// self.x = kwargs.get("x", self.y // 2): a field, computed where config.json
+/// has none.
+std::string with_computed_default(const std::string& text) {
+  static const base::Pattern kTaken(
+      R"re(self\.(\w+) = kwargs\.(?:pop|get)\(["'](\w+)["'], (.+)\)\s*)re");
+  static const base::Pattern kPlain(kLiteral);
+  const auto found = kTaken.match(text);
+  if (!found || (*found)[1] != (*found)[2] || kPlain.match((*found)[3])) {
+    return text;
+  }
+  const std::string field = "self." + (*found)[1];
+  return "if " + field + " is None:\n    " + field + " = " + (*found)[3] + "\n";
+}
+
 /// A method that a class writes in Python; null when it does not.
 const eval::Function* own_method(const eval::Class& cls, const char* name) {
   const Value* method = cls.dict.find(Symbol(name));
@@ -399,7 +413,8 @@ std::vector<ConfigStatement> config_statements(const eval::Class& cls) {
       continue;
     }
     const std::string written = statement.text;
-    statement.text = in_fields(cls, *method, renamed(written, locals));
+    statement.text = in_fields(
+        cls, *method, renamed(with_computed_default(written), locals));
     past_super = past_super || statement.text.starts_with("super().");
     statement.past_super = past_super;
     if (past_super) {  // which has brought the rotary parameters into one form

@@ -35,6 +35,7 @@ struct Evaluation {
   nlohmann::json json;  // what the config was read from
   ValueId ids = 0, positions = 0, mask = 0, logits = 0;
   int64_t batch = 0, length = 0, offset = 0;
+  bool cached = true;  // the forward was recorded after others
   /// The same forward in bfloat16, which shows the conversions that float32
   /// hides; null where the source does not run in it.
   const trace::Twin* half = nullptr;

@@ -279,28 +279,14 @@ ValueId KeyKeeper::mask(const CausalAttention& a) {
   if (mask_) {
     return mask_;
   }
-  auto frame = editor_.call(
-      "transformers.masking_utils",
-      "create_causal_mask",
-      trace_.root,
-      a.scores->span);
-  constexpr float kShut = -3.3895314e38f;  // of bfloat16 too
   const int length = static_cast<int>(evaluation_.length);
-  const int batch = static_cast<int>(evaluation_.batch);
-  const auto open = mx::tri(length, length, 0, mx::bool_);
-  const auto numbers = mx::where(open, mx::array(0.0f), mx::array(kShut));
-  mask_ = editor_.define(
+  mask_ = library_mask(
+      editor_,
+      trace_,
       a.bare,
-      mx::astype(
-          mx::broadcast_to(numbers, {batch, 1, length, length}),
-          torch::to_mlx(trace_.info(a.bare).dtype)));
-  trace_.values[mask_].names = {base::Symbol("mask")};
-  trace_.values[mask_].frame = frame.get();
-  frame->outputs = {mask_};
-  frame->result = editor_.tensor(mask_);
-  std::vector<trace::Item> items;
-  items.emplace_back(std::move(frame));
-  editor_.insert(trace_.root, trace_.root.items.front(), std::move(items));
+      mx::tri(length, length, 0, mx::bool_),
+      evaluation_.batch,
+      a.scores->span);
   return mask_;
 }
 

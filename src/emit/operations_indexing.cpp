@@ -192,6 +192,37 @@ Expression filled(Writer& w, const OpNode& op) {
   return {value.at(kPrimary) + "[" + join(index) + "]", kPrimary};
 }
 
+/// The truth by which an index chooses elements; 0 for another index.
+ValueId chosen_by(const OpNode& op, size_t input) {
+  const auto* mask = torch::as_tensor(argument(op, "index"));
+  return mask && mask->dtype == torch::Dtype::Bool && op.inputs.size() > input
+             ? op.inputs[input]
+             : 0;
+}
+
+/// x[mask] = number, and x[mask] = y[mask], choose between the two.
+std::optional<Expression> chosen(Writer& w, const OpNode& op) {
+  const auto& trace = w.context().trace;
+  const ValueId mask = chosen_by(op, 1);
+  const auto& shape = trace.info(op.inputs[0]).shape;
+  if (!mask || trace.info(mask).shape != shape) {
+    return {};
+  }
+  Expression value;
+  if (op.inputs.size() == 2) {
+    value = operand(w, op, static_cast<size_t>(op.op->param("value")));
+  } else {
+    const OpNode* read = trace.info(op.inputs[2]).producer;
+    if (!read || read->op->name != "getitem" || chosen_by(*read, 1) != mask ||
+        trace.info(read->inputs[0]).shape != shape ||
+        trace.info(read->inputs[0]).dtype != trace.info(op.inputs[0]).dtype) {
+      return {};
+    }
+    value = w.value(read->inputs[0]);
+  }
+  return call("mx.where", {w.value(mask).text, value.text, input(w, op).text});
+}
+
 /// x[index] = value: a statement on a copy under a name of its own.
 Expression setitem(Writer& w, const OpNode& op) {
   if (lift::fills(w.context().trace, op)) {
@@ -199,6 +230,9 @@ Expression setitem(Writer& w, const OpNode& op) {
   }
   if (auto whole = joined(w, op)) {
     return *whole;
+  }
+  if (auto either = chosen(w, op)) {
+    return *either;
   }
   const Expression x = input(w, op);
   const bool fresh_array = x.text.ends_with(')') && x.precedence == kPrimary &&

@@ -202,8 +202,30 @@ std::set<std::string> unread_buffers(const Context& context) {
     for (const auto& entry : buffers->get<eval::Dict>()->entries()) {
       const bool saved = entry.key.defined() && torch::as_tensor(entry.value) &&
                          is_saved(entry.key.str());
+      if (!saved) {
+        continue;
+      }
+      const bool has_class = std::any_of(
+          context.classes.begin(), context.classes.end(), [&](const auto& c) {
+            return c.frame && c.frame->module.defined() &&
+                   c.frame->module.object()->cls == module.object()->cls;
+          });
+      // A part of the module around it, which would hold what it reads. What
+      // old checkpoints carry of rotary embeddings goes in any case.
+      const std::string leaf = path.substr(path.rfind('.') + 1);
+      const bool goes = context.fields.contains("rope_theta") &&
+                        leaf + "." + entry.key.str() == "rotary_emb.inv_freq";
+      if (!has_class && !goes && !path.empty() &&
+          std::none_of(
+              context.classes.begin(),
+              context.classes.end(),
+              [&](const ClassText& c) {
+                return holds(c, leaf + "." + entry.key.str());
+              })) {
+        out.insert(leaf + "." + entry.key.str());
+      }
       for (const ClassText& c : context.classes) {
-        if (saved && c.frame && c.frame->module.defined() &&
+        if (c.frame && c.frame->module.defined() &&
             c.frame->module.object()->cls == module.object()->cls &&
             !holds(c, entry.key.str()) && lift::keeps_state(*c.frame)) {
           out.insert(path.substr(path.rfind('.') + 1) + "." + entry.key.str());

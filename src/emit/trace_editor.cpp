@@ -94,4 +94,36 @@ void TraceEditor::insert(
   }
 }
 
+ValueId library_mask(
+    TraceEditor& editor,
+    Trace& trace,
+    ValueId like,
+    const mx::array& open,
+    int64_t batch,
+    base::Span at) {
+  constexpr float kShut = -3.3895314e38f;  // of bfloat16 too
+  const bool known = editor.interp().can_import("transformers.masking_utils");
+  auto frame = editor.call(
+      known ? "transformers.masking_utils" : "portwright.running",
+      "create_causal_mask",
+      trace.root,
+      at);
+  const auto numbers = mx::where(open, mx::array(0.0f), mx::array(kShut));
+  const ValueId mask = editor.define(
+      like,
+      mx::astype(
+          mx::broadcast_to(
+              numbers,
+              {static_cast<int>(batch), 1, open.shape(0), open.shape(1)}),
+          torch::to_mlx(trace.info(like).dtype)));
+  trace.values[mask].names = {base::Symbol("mask")};
+  trace.values[mask].frame = frame.get();
+  frame->outputs = {mask};
+  frame->result = editor.tensor(mask);
+  std::vector<trace::Item> items;
+  items.emplace_back(std::move(frame));
+  editor.insert(trace.root, trace.root.items.front(), std::move(items));
+  return mask;
+}
+
 }  // namespace portwright::emit

@@ -39,6 +39,9 @@ class TraceEditor {
       const trace::Item& before,
       std::vector<trace::Item> added);
 
+  eval::Interpreter& interp() {
+    return interp_;
+  }
   const eval::Value& tensor(ValueId id) const {
     return trace_.info(id).tensor;
   }
@@ -51,5 +54,15 @@ class TraceEditor {
   Trace& trace_;
   int64_t caches_ = 0;
 };
+
+/// A causal mask of the library's, made before all else: (B, 1, L, S) of the
+/// dtype of `like`, 0 where `open` (L, S) is true, or the smallest number.
+ValueId library_mask(
+    TraceEditor& editor,
+    Trace& trace,
+    ValueId like,
+    const mlx::core::array& open,
+    int64_t batch,
+    base::Span at);
 
 }  // namespace portwright::emit

@@ -182,6 +182,10 @@ std::string operand_text(Interpreter& interp, const Value& value) {
       std::vector<Value> keys = interp.to_vector(value);
       return keys.empty() ? "set()" : "{" + join(keys) + "}";
     }
+    case Kind::Dict: {  // of which only the keys are asked
+      std::vector<Value> keys = interp.to_vector(value);
+      return keys.empty() ? "{}" : "{" + join(keys) + "}";
+    }
     case Kind::Slice:
       return slice_text(interp, *value.get<Slice>());
     case Kind::Class:

@@ -51,7 +51,9 @@ void Flows::visit(const Frame& frame) {
 
 bool is_mask_function(const Frame& frame) {
   return frame.function && !frame.is_module() &&
-         frame.module_name() == "transformers.masking_utils";
+         (frame.module_name() == "transformers.masking_utils" ||
+          (frame.module_name() == "portwright.running" &&
+           frame.function->name == "create_causal_mask"));
 }
 
 bool is_cache_update(const Frame& frame) {

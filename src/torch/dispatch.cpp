@@ -201,6 +201,11 @@ Value call_form(
   for (const auto& [at, param] : form.aliases) {
     if (bound[at].defined()) {
       args[param] = std::move(bound[at]);
+    } else if (!args[param].defined()) {
+      interp.raise(
+          "TypeError",
+          op->name + "() missing a required argument: '" +
+              params[param].name.str() + "'");
     }
   }
   for (size_t i = 0; i < params.size(); ++i) {

@@ -63,12 +63,40 @@ std::string with_named_rest(std::string_view text) {
       rest.substr(length));
 }
 
+/// True where one of the parameters has that name.
+bool has_parameter(std::string_view text, std::string_view name) {
+  for (size_t at = text.find(name); at != text.npos;
+       at = text.find(name, at + 1)) {
+    const char before = at ? text[at - 1] : ' ';
+    const size_t end = at + name.size();
+    const char after = end < text.size() ? text[end] : ',';
+    if (before == ' ' && (after == ',' || after == '=')) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// f(input, dim) may be called f(input, axis=...): it gets a default, and what
+/// is given by neither name is told when it is called.
+std::string with_default(std::string_view text, std::string_view name) {
+  const std::string required = fmt::format(", {},", name);
+  std::string out = fmt::format("{},", text);
+  if (const size_t at = out.find(required); at != out.npos) {
+    out.insert(at + required.size() - 1, "=...");
+  }
+  out.pop_back();
+  return out;
+}
+
 /// The parameters by which a form is called: torch's functions take out= (to
-/// be refused), reductions numpy's names too.
+/// be refused), and what has an axis numpy's names too.
 std::string form_parameters(std::string_view given, bool function) {
   std::string text = with_named_rest(given);
   if (given.find("keepdim=") != given.npos) {
     text = with_keywords(text, "axis=..., keepdims=...");
+  } else if (has_parameter(given, "dim")) {
+    text = with_keywords(with_default(text, "dim"), "axis=...");
   }
   if (function && given.find("out=") == given.npos) {
     text = with_keywords(text, "out=None");

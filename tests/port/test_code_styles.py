@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from .conftest import answer
+
 
 @pytest.mark.parametrize(
     "name",
@@ -36,8 +38,10 @@ def test_it_computes_what_torch_does(name, style, proven_with_own_code):
 
 
 # Quantization does not reach matrices of three axes; heads subtracted from each
-# other lose digits in bfloat16.
-@pytest.mark.parametrize("name", ["bare_parameters", "differential", "one_hot_experts"])
+# other lose digits in bfloat16; what a checkpoint holds for nothing is told, too.
+@pytest.mark.parametrize(
+    "name", ["bare_parameters", "differential", "one_hot_experts", "own_positions"]
+)
 def test_it_computes_what_torch_does_with_reservations(
     name, style, proven_with_own_code
 ):
@@ -193,3 +197,52 @@ def test_a_class_that_generate_completes_has_its_own_source(style, emitted_from)
 """
     shared.write_text(text)
     assert "(layer_idx + 1) % self.far_every == 0" in emitted_from(folder)
+
+
+def test_rows_cut_out_of_a_table_are_those_of_positions(style, emitted_from):
+    text = emitted_from(style("own_positions"))
+    assert "initialize_rope(args.head_width, base=10000" in text
+    assert "cosines" not in text and "table_length" not in text
+
+
+def test_keys_that_an_attention_hides_by_itself_are_hidden_by_a_mask(
+    style, emitted_from
+):
+    text = emitted_from(style("own_positions"))
+    assert "mask = create_attention_mask(h, cache[0])" in text
+    assert "scaled_dot_product_attention(" in text
+    assert "1e9" not in text and "inf" not in text
+
+
+def test_what_hides_other_keys_is_left_as_it_is(style, portwright, tmp_path):
+    folder = style("own_positions")
+    own = folder / "modeling_placed.py"
+    text = own.read_text()
+    assert ".triu(1)" in text
+    own.write_text(text.replace(".triu(1)", ".triu(2)"))
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast", "--json")
+    assert done.returncode == 3, done.stderr
+    assert answer(done)["holes"][0]["line"] > 1
+
+
+def test_what_no_forward_reads_again_is_no_state(style, emitted_from):
+    text = emitted_from(style("own_positions"))
+    assert "share" not in text
+    assert "return [KVCache() for _ in" in text or "make_cache" not in text
+
+
+def test_a_store_by_truth_chooses(style, emitted_from):
+    text = emitted_from(style("own_positions"))
+    assert "mx.where(large, x, mx.zeros(x.shape, x.dtype))" in text
+
+
+def test_keywords_that_a_config_takes_are_fields(style, emitted_from):
+    text = emitted_from(style("own_positions"))
+    assert "heads: int = 4" in text and "if self.heads is None" not in text
+    assert "self.groups = self.heads // 2" in text
+    assert "self.head_width = self.width // self.heads" in text
+
+
+def test_buffers_that_nothing_reads_stay_out(style, emitted_from):
+    text = emitted_from(style("own_positions"))
+    assert '"frequencies.per_position"' in text

@@ -3,7 +3,7 @@
 import re
 from contextlib import nullcontext
 
-from . import offline
+from . import construction, offline
 from .streamed_reference import weights_on_disk
 
 offline.environment()
@@ -238,6 +238,8 @@ class Reference:
                 model = load(folder, experts_implementation="eager", **options)
             except (TypeError, ValueError):  # a library or a model without the choice
                 model = load(folder, **options)
+        if not scratch:
+            construction.restore(model, torch, getattr(torch, dtype))
         self.model = model.eval()
         self.parameters = sum(p.numel() for p in model.parameters())
         offline.use_threads_for(self.parameters)
@@ -296,6 +298,14 @@ class Reference:
                 out["logits"] = self.torch.cat([row["logits"] for row, _ in rows])
         return out, order
 
+    def _generate(self, *args, **kwargs):
+        """The library's, where a model has one of its own with another contract."""
+        from transformers import GenerationMixin
+
+        if isinstance(self.model, GenerationMixin):
+            return GenerationMixin.generate(self.model, *args, **kwargs)
+        return self.model.generate(*args, **kwargs)
+
     def _decode(self, ids, prefill, mask, chunk, capture):
         """decode() of all rows together.
 
@@ -330,7 +340,7 @@ class Reference:
         handle = self.model.register_forward_pre_hook(count, with_kwargs=True)
         try:
             with torch.no_grad(), record:
-                result = self.model.generate(
+                result = self._generate(
                     ids[:, :prefill],
                     max_new_tokens=total - prefill + 1,
                     do_sample=False,
@@ -410,7 +420,7 @@ class Reference:
         """Greedy continuation of ids (B, T): the new ids."""
         ids = self._ids(ids)
         with self.torch.no_grad():
-            out = self.model.generate(
+            out = self._generate(
                 ids,
                 attention_mask=self.torch.ones_like(ids),
                 max_new_tokens=tokens,

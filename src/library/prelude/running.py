@@ -18,6 +18,10 @@ def _passes_on(model, name):
     return name in parameters or inspect.Parameter.VAR_KEYWORD in kinds
 
 
+def takes_positions(model):
+    return _passes_on(model, "position_ids")
+
+
 def _positions(mask):
     return (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)
 
@@ -89,13 +93,21 @@ def cache_position(model, cache, ids, positions):
     return inputs["cache_position"]
 
 
-def handed_on(model, outputs):
-    """[keyword, cache] that a forward which was given none answers for the next."""
+def handed_on(model, outputs, given):
+    """[keyword, cache] that a forward answers for the next; None for that it was given.
+
+    One that was given a cache of the library's may keep to a list of its own.
+    """
     for name in ("past_key_values", "cache_params", "state"):
         cache = getattr(outputs, name, None)
-        if cache is not None and _accepts(model, name):
+        own = given is None or isinstance(cache, (list, tuple))
+        if cache is not None and own and _accepts(model, name):
             return [name, cache]
     return None
+
+
+def create_causal_mask():
+    """Stands in a trace for a mask of the library's, where it makes none itself."""
 
 
 def one_token():

@@ -51,6 +51,16 @@ def _folders_with(name):
     return [configuration_auto.model_type_to_module_name(t) for t in types]
 
 
+def _import_if_there(name):
+    """None where this version has no such file."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if str(error) != f"No module named '{name}'":
+            raise
+        return None
+
+
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
@@ -62,7 +72,7 @@ def __getattr__(name):
         module = importlib.import_module("transformers.models.auto.modeling_auto")
         return getattr(module, name)
     for place in _PLACES:
-        module = importlib.import_module("transformers." + place)
+        module = _import_if_there("transformers." + place)
         if hasattr(module, name):
             return getattr(module, name)
     for folder in _folders_with(name):

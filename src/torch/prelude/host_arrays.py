@@ -23,5 +23,13 @@ class Integers:
             return Integers(self._items[index])
         return self._items[index]
 
+    def cumsum(self, axis=0):
+        total = 0
+        sums = []
+        for item in self._items:
+            total += item
+            sums.append(total)
+        return Integers(sums)
+
     def tolist(self):
         return list(self._items)

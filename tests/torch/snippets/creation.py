@@ -162,6 +162,8 @@ def joins():
     return (
         torch.cat([a, b]),
         torch.cat((a, b), dim=-1),
+        torch.cat((a, b), axis=-1),
+        torch.softmax(a, axis=0),
         torch.concat([a, b], 1),
         torch.concatenate([a, b]),
         torch.stack([a, b]),

@@ -134,16 +134,12 @@ class Service:
     def low_precision(self, model, folder, ids, out):
         return self._write(*self._model(model).low_precision(folder, ids), out)
 
-    def stressed(self, model, ids, groups, kinds, out, folder=None):
-        """In bfloat16 with a `folder`, else in float32."""
+    def stressed(self, model, ids, groups, kinds, out):
         from . import stress
 
-        loaded = self._model(model)
-        if folder is not None:
-            found = stress.in_bfloat16(loaded, folder, ids, groups, kinds)
-        else:
-            found = stress.in_float32(loaded, ids, groups, kinds)
-        return self._write(*found, out)
+        return self._write(
+            *stress.in_float32(self._model(model), ids, groups, kinds), out
+        )
 
     def between(self, model, folder, ids, low, paths, out):
         return self._write(*self._model(model).between(folder, ids, low, paths), out)

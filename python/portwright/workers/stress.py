@@ -18,19 +18,7 @@ def large(value):
     return value * (30 / _rms(value))
 
 
-def off_center(value):
-    """The mean of each token is sixteen times what it varies by."""
-    spread = value - value.mean(-1, keepdim=True)
-    return spread / _rms(spread) + 16
-
-
-def wide(value):
-    """Neighbouring numbers are of sizes up to a thousand times apart."""
-    steps = value.new_tensor([1, 32, 4, 0.03, 0.5, 8]).repeat(value.shape[-1])
-    return value / _rms(value) * steps[: value.shape[-1]]
-
-
-KINDS = {"tiny": tiny, "large": large, "off_center": off_center, "wide": wide}
+KINDS = {"tiny": tiny, "large": large}
 
 
 def _inputs(seen, paths, change):
@@ -43,9 +31,9 @@ def _inputs(seen, paths, change):
     return out
 
 
-def _fed(reference, ids, inputs, use_cache=False):
+def _fed(reference, ids, inputs):
     with Feed(reference.model, inputs, reference.torch):
-        return reference.forward(ids, None, ".*", use_cache)[0]
+        return reference.forward(ids, None, ".*")[0]
 
 
 def in_float32(reference, ids, groups, kinds):
@@ -65,21 +53,6 @@ def in_float32(reference, ids, groups, kinds):
         except RuntimeError:  # what is float32 in the source meets float64
             exact = {}
         _keep(out, f"{kind}{n}", inputs, {"in": fed, "out": fed, "exact": exact})
-    return out, order
-
-
-def in_bfloat16(reference, folder, ids, groups, kinds):
-    """The same in bfloat16 ("KINDn/low:PATH"), and in float32 on the same inputs
-    and weights ("KINDn/exact:PATH")."""
-    low = reference.in_bfloat16(folder)
-    use_cache = reference.low_needs_cache
-    seen, order = low.forward(ids, None, ".*", use_cache)
-    exact = reference.widened(low)
-    out = {}
-    for n, kind, inputs in _all_inputs(seen, groups, kinds):
-        ours = _fed(low, ids, inputs, use_cache)
-        theirs = _fed(exact, ids, inputs, use_cache)
-        _keep(out, f"{kind}{n}", inputs, {"in": ours, "low": ours, "exact": theirs})
     return out, order
 
 

@@ -3,11 +3,13 @@
     python bench/proof_table.py -o DIR [MODEL ...]
 
 Each model is made tiny, compiled and verified with `--prove`; what DIR holds of an
-earlier run is kept. The table is written into docs/bench.md.
+earlier run is kept. The tables are written into docs/bench.md: of the bugs, and of
+what each check measures on the sound ports.
 """
 
 import argparse
 import json
+import statistics
 import sys
 from pathlib import Path
 
@@ -15,7 +17,6 @@ from launcher import portwright
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "bench.md"
-BEGIN, END = "<!-- planted bugs: begin -->", "<!-- planted bugs: end -->"
 
 # Dense, sliding, experts, latent attention, sinks, recurrent, hybrid.
 MODELS = [
@@ -80,10 +81,53 @@ def table(models, root):
     return "\n".join([*out, "", f"The first check to notice: {said}."])
 
 
-def write(text):
-    before, rest = DOCUMENT.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+def measured(models, root):
+    """What each check says of the sound ports, with its time."""
+    found = {}
+    for model in models:
+        for check in json.loads((root / model / "results.json").read_text())["checks"]:
+            found.setdefault(check["name"], []).append(check)
+    out = ["| Check | Ports | Largest error | Allowed there | Median time |"]
+    out.append("|---|---|---|---|---|")
+    for name, checks in found.items():
+        by = [c["status"] for c in checks]
+        said = ", ".join(
+            f"{by.count(s)} {s}" for s in ("pass", "warn", "fail", "skipped") if s in by
+        )
+        passing = [c for c in checks if c["status"] in ("pass", "warn")]
+        judged = [c for c in passing if c.get("value") is not None]
+        worst = max(judged, key=lambda c: c["value"], default=None)
+        cells = [f"`{name}`", said, "", ""]
+        if worst:
+            cells[2:] = [f"{worst['value']:.1e}", f"{worst['threshold']:.1e}"]
+        times = [c["seconds"] for c in passing]
+        cells.append(f"{statistics.median(times):.2f} s" if times else "")
+        out.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*out, "", left_behind(models, root)])
+
+
+def left_behind(models, root):
+    """What a run leaves on disk."""
+
+    def size(path):
+        return sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) / 1024
+
+    runs = [next((root / m / "results").glob("*/*/")) for m in models]
+    kept = statistics.median(size(run) for run in runs)
+    report = statistics.median(
+        (root / m / "report.html").stat().st_size / 1024 for m in models
+    )
+    return (
+        f"A run leaves an archive of {kept:.0f} KB (the median), "
+        f"and a report of {report:.0f} KB."
+    )
+
+
+def write(text, name):
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, rest = DOCUMENT.read_text().split(begin)
+    after = rest.split(end)[1]
+    DOCUMENT.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def main():
@@ -98,7 +142,8 @@ def main():
             print(model, file=sys.stderr, flush=True)
             folder.mkdir(parents=True, exist_ok=True)
             prove(model, folder)
-    write(table(options.models, root))
+    write(table(options.models, root), "planted bugs")
+    write(measured(options.models, root), "measured")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from .conftest import answer
         "parallel_streams",
         "recurrent_depth",
         "shared_groups",
-        "skips",
         "turned_keys",
         "uneven_heads",
         "uneven_layers",
@@ -40,7 +39,8 @@ def test_it_computes_what_torch_does(name, style, proven_with_own_code):
 # Quantization does not reach matrices of three axes; heads subtracted from each
 # other lose digits in bfloat16; what a checkpoint holds for nothing is told, too.
 @pytest.mark.parametrize(
-    "name", ["bare_parameters", "differential", "one_hot_experts", "own_positions"]
+    "name",
+    ["bare_parameters", "differential", "one_hot_experts", "skips", "own_positions"],
 )
 def test_it_computes_what_torch_does_with_reservations(
     name, style, proven_with_own_code

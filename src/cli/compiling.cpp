@@ -4,6 +4,7 @@
 
 #include "base/paths.h"
 #include "emit/layout.h"
+#include "emit/perturbation.h"
 #include "library/install.h"
 
 namespace portwright::cli {
@@ -52,6 +53,32 @@ nlohmann::json flat_rope(nlohmann::json config) {
   return config;
 }
 
+/// Proves a file with loops over layers for a deeper config, the first that the
+/// source runs with.
+void prove_deeper(
+    const candidate::Port& port,
+    const nlohmann::json& config,
+    Compiled& out) {
+  using candidate::Port;
+  using candidate::Verdict;
+  if (!out.emitted.loops || out.proof.verdict != Verdict::Passed) {
+    return;
+  }
+  for (const auto& deeper : emit::deepened(config)) {
+    auto proof = port.prove(deeper, Port::Depth::Brief);
+    if (proof.verdict == Verdict::Failed) {
+      proof.reason =
+          "with " + difference(deeper, config).dump() + ": " + proof.reason +
+          "; the loops over layers turn too seldom in this config to "
+          "tell what they do: compile one with more layers";
+      out.proof = std::move(proof);
+    }
+    if (proof.verdict != Verdict::Unproven) {
+      return;
+    }
+  }
+}
+
 /// Proves the file for the config and for its variants. False when a variant
 /// had to be left out, and the file is to be written anew.
 bool prove(
@@ -70,6 +97,7 @@ bool prove(
   if (port) {
     out.proof = port->prove(
         config, Port::Depth::Full, {"flat rope fields", flat_rope(config)});
+    prove_deeper(*port, config, out);
     auto all = config;
     for (const auto& variant : out.emitted.variants) {
       all.update(difference(variant, config));

@@ -492,6 +492,7 @@ Emitted emit_model(
   while (body.ends_with("\n\n")) {
     body.pop_back();
   }
+  out.loops = context.runs_program;
   out.text = import_lines(context, body) + body;
   for (const auto& draft : contexts) {
     out.lift_ms += draft->lift_ms;

@@ -25,6 +25,9 @@ struct Emitted {
   bool fillable = false;            // all holes have one
   std::vector<std::string> guards;  // configs that the file refuses, in words
   bool built_in = false;  // the holes are numbers of the one config alone
+  /// It has the source's own loops over layers, written from the few turns that
+  /// the config has: what else they may do shows in deeper configs.
+  bool loops = false;
   /// The other configs that it was made from, and serves.
   std::vector<nlohmann::json> variants;
 };

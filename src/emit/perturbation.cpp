@@ -73,4 +73,29 @@ std::vector<json> perturbed(
   return out;
 }
 
+std::vector<json> deepened(const json& config) {
+  constexpr const char* kLibrarys = "num_hidden_layers";
+  json all = config;
+  std::vector<json> out;
+  for (const auto& [field, value] : config.items()) {
+    const bool counts = value.is_number_integer() && value.get<int64_t>() > 0 &&
+                        (field.find("layer") != std::string::npos ||
+                         field.find("block") != std::string::npos);
+    if (!counts) {
+      continue;
+    }
+    const json twice = 2 * value.get<int64_t>();
+    all[field] = twice;
+    json& alone = out.emplace_back(config);
+    if (config.value(kLibrarys, json()) == value) {
+      alone[kLibrarys] = twice;
+    }
+    alone[field] = twice;
+  }
+  if (!out.empty()) {
+    out.insert(out.begin(), std::move(all));
+  }
+  return out;
+}
+
 }  // namespace portwright::emit

@@ -21,4 +21,8 @@ std::vector<nlohmann::json> perturbed(
     double share = 1.0625,
     const std::set<std::string>& decided = {});
 
+/// The config with twice as many layers: all fields that may count some, then
+/// each alone. Some may not be valid.
+std::vector<nlohmann::json> deepened(const nlohmann::json& config);
+
 }  // namespace portwright::emit

@@ -41,5 +41,25 @@ TEST(Perturbation, LeavesTheFieldThatIsKept) {
   EXPECT_EQ(perturbed(config, "steps").front()["size"], 16);
 }
 
+TEST(Perturbation, DeepensAllThatMayCountLayersAndEachAlone) {
+  const nlohmann::json config{
+      {"n_layer", 3},
+      {"num_hidden_layers", 3},
+      {"layers_per_group", 2},
+      {"use_layer_norm", true},
+      {"size", 8}};
+  const auto deeper = deepened(config);
+  ASSERT_EQ(deeper.size(), 4);
+  EXPECT_EQ(deeper[0]["n_layer"], 6);
+  EXPECT_EQ(deeper[0]["num_hidden_layers"], 6);
+  EXPECT_EQ(deeper[0]["layers_per_group"], 4);
+  EXPECT_EQ(deeper[0]["size"], 8);
+  EXPECT_EQ(deeper[1]["layers_per_group"], 4);
+  EXPECT_EQ(deeper[1]["n_layer"], 3);
+  EXPECT_EQ(deeper[2]["n_layer"], 6);
+  EXPECT_EQ(deeper[2]["num_hidden_layers"], 6);  // the library counts along
+  EXPECT_TRUE(deepened({{"size", 8}}).empty());
+}
+
 }  // namespace
 }  // namespace portwright::emit

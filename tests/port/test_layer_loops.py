@@ -79,6 +79,19 @@ def test_all_states_so_far_are_a_list(style, emitted_from):
     assert "[mx.zeros((i + 2,)) for i in range(args.n_layer)]" in text
 
 
+def test_a_loop_that_turns_once_does_not_tell_what_it_does(style, portwright, tmp_path):
+    folder = style("skips")
+    config = folder / "config.json"
+    config.write_text(
+        config.read_text()
+        .replace('"n_layer": 6', '"n_layer": 2')
+        .replace('"num_hidden_layers": 6', '"num_hidden_layers": 2')
+    )
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast")
+    assert done.returncode == 1
+    assert "turn too seldom in this config" in done.stdout
+
+
 def test_turns_that_differ_are_no_loop(style, portwright, tmp_path):
     folder = style("looped_layers")
     own = folder / "modeling_looped.py"

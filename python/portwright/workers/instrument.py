@@ -31,22 +31,18 @@ def _fits(value, array):
 
 
 def _replace_first(args, kwargs, array, mx):
-    """args and kwargs with their first array replaced, where the shapes allow."""
-    args = list(args)
-    for i, value in enumerate(args):
-        if isinstance(value, mx.array):
-            if _fits(value, array):
-                args[i] = array.reshape(value.shape).astype(value.dtype)
-            return args, kwargs
-    for name, value in kwargs.items():
-        if isinstance(value, mx.array):
-            if _fits(value, array):
-                kwargs = {
-                    **kwargs,
-                    name: array.reshape(value.shape).astype(value.dtype),
-                }
-            return args, kwargs
-    return args, kwargs
+    """args and kwargs with their first array replaced, where the shapes allow, and
+    with it wherever else it is given: it may be keys, values and queries at once."""
+    arrays = (v for v in (*args, *kwargs.values()) if isinstance(v, mx.array))
+    first = next(arrays, None)
+    if first is None or not _fits(first, array):
+        return args, kwargs
+    fed = array.reshape(first.shape).astype(first.dtype)
+
+    def replaced(value):
+        return fed if value is first else value
+
+    return [replaced(v) for v in args], {k: replaced(v) for k, v in kwargs.items()}
 
 
 def _replace_answer(result, array, mx):

@@ -148,15 +148,21 @@ class Feed:
             calls["n"] += 1
             if calls["n"] > 1:  # what was seen is the first call's
                 return None
-            if args and self.torch.is_tensor(args[0]):
-                first = args[0]  # may be keys, values and queries at once
-                if first.shape == given.shape:
-                    fed = given.to(first.dtype)
-                    return tuple(fed if a is first else a for a in args), kwargs
-            elif self.torch.is_tensor(kwargs.get("hidden_states")):
-                fed = given.to(kwargs["hidden_states"].dtype)
-                return args, {**kwargs, "hidden_states": fed}
-            return None
+            # It may be keys, values and queries at once.
+            first = args[0] if args else None
+            if not self.torch.is_tensor(first):
+                first = kwargs.get("hidden_states")
+            if not self.torch.is_tensor(first) or first.shape != given.shape:
+                return None
+            fed = given.to(first.dtype)
+
+            def replaced(value):
+                return fed if value is first else value
+
+            return (
+                tuple(replaced(v) for v in args),
+                {name: replaced(v) for name, v in kwargs.items()},
+            )
 
         return before
 

@@ -173,7 +173,7 @@ def _rope(rope, path="rope_parameters"):
 
 def shrink_fields(fields, layers, variant, top=True):
     """Maps {field: value} to its shrunk form; `layers` indexes per-layer lists."""
-    depth = _depth(fields)
+    depth = layer_count(fields)
     out = {}
     for name, value in fields.items():
         if name in _SKIP:
@@ -226,7 +226,7 @@ def _special_tokens(fields, out):
                 out[name] = 260 + offset % 20
 
 
-def _depth(fields):
+def layer_count(fields):
     for name, value in fields.items():
         if _matches(LAYER_COUNT, name) and isinstance(value, int):
             return value
@@ -271,7 +271,7 @@ def _per_layer(value, layers, variant):
 
 def layer_kinds(fields):
     """The joint kind of every layer of the unshrunk config, as far as lists say."""
-    depth = _depth(fields)
+    depth = layer_count(fields)
     if not depth:
         return None
     lists = [
@@ -307,7 +307,7 @@ def layer_kinds(fields):
 
 def choose_layers(fields, least=3, most=6):
     """Indices of a few layers of the original that show every kind of layer."""
-    depth = _depth(fields) or least
+    depth = layer_count(fields) or least
     kinds = layer_kinds(fields) or [()] * depth
     seen = set()
     chosen = []

@@ -92,7 +92,7 @@ def _add_code(files, folder):
 
 def _kinds(fields):
     """What distinguishes layers by word: the lists of strings and booleans."""
-    depth = shrink._depth(fields)
+    depth = shrink.layer_count(fields)
     lists = [
         v
         for k, v in sorted(fields.items())
@@ -110,7 +110,7 @@ def _changed(new, old):
 
 def _derived(cls, fields, variant, extra):
     """A config whose per-layer lists come from the config class itself, or None."""
-    depth = shrink._depth(fields)
+    depth = shrink.layer_count(fields)
     if not depth:
         return None
     per_layer = {
@@ -131,20 +131,25 @@ def _derived(cls, fields, variant, extra):
         except Exception:
             return None
         made = config.to_dict()
-        if shrink._depth(made) == count and _kinds(made) >= _kinds(fields):
+        if shrink.layer_count(made) == count and _kinds(made) >= _kinds(fields):
             return config
     return None
 
 
+def _own(cls):
+    return cls.__module__.startswith("transformers_modules")
+
+
 def _follows(cls, name):
     """True for a number of layers that a class of one's own computes of others."""
-    own = cls.__module__.startswith("transformers_modules")
     parameters = inspect.signature(cls.__init__).parameters
-    return own and name == "num_hidden_layers" and name not in parameters
+    return _own(cls) and name == "num_hidden_layers" and name not in parameters
 
 
 def _explicit(cls, fields, given, variant, extra):
-    layers = shrink.choose_layers(fields)
+    # Code of one's own may run its layers in loops, which are to turn.
+    least = max(3, min(shrink.layer_count(fields) or 3, 6)) if _own(cls) else 3
+    layers = shrink.choose_layers(fields, least)
     small = shrink.shrink_fields(fields, layers, variant)
     kwargs = dict(small) if given else _changed(small, fields)
     if given:

@@ -22,6 +22,7 @@ from .conftest import answer
         "turned_keys",
         "uneven_heads",
         "uneven_layers",
+        "skips",
         "value_residual",
         "weighted_depth",
     ],
@@ -40,7 +41,7 @@ def test_it_computes_what_torch_does(name, style, proven_with_own_code):
 # other lose digits in bfloat16; what a checkpoint holds for nothing is told, too.
 @pytest.mark.parametrize(
     "name",
-    ["bare_parameters", "differential", "one_hot_experts", "skips", "own_positions"],
+    ["bare_parameters", "differential", "one_hot_experts", "own_positions"],
 )
 def test_it_computes_what_torch_does_with_reservations(
     name, style, proven_with_own_code

@@ -7,6 +7,7 @@
 #include "emit/expression.h"
 #include "emit/flags.h"
 #include "emit/gradients.h"
+#include "emit/statements.h"
 
 #include <functional>
 
@@ -78,10 +79,7 @@ bool is_inert(const std::string& field) {
 
 std::string
 replaced(std::string text, std::string_view from, std::string_view to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
-       at += to.size()) {
-    text.replace(at, from.size(), to);
-  }
+  replace_all(text, from, to);
   return text;
 }
 

@@ -145,10 +145,6 @@ class ScoreHider {
     return scales ? op : nullptr;
   }
 
-  static int padding(int row) {
-    return 2 * row;
-  }
-
   /// Random scores come through where a key is no padding and no later than the
   /// query, and have no weight at all in float32 elsewhere.
   bool hides_others(const Hiding& h) const {

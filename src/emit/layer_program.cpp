@@ -5,6 +5,7 @@
 
 #include "emit/backbone_parts.h"
 #include "emit/layer_caches.h"
+#include "emit/statements.h"
 #include "emit/turns.h"
 
 namespace portwright::emit {
@@ -19,36 +20,6 @@ namespace {
 constexpr const char* kIndices[] = {"i", "j", "n"};
 /// Stands for states that others have taken the place of.
 constexpr char kGone = '\x06';
-
-void replace_all(
-    std::string& text,
-    const std::string& from,
-    const std::string& to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
-       at += to.size()) {
-    text.replace(at, from.size(), to);
-  }
-}
-
-bool has_word(const std::string& text, const std::string& word) {
-  const auto is_part = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
-  };
-  for (size_t at = 0; (at = text.find(word, at)) != std::string::npos; ++at) {
-    const size_t end = at + word.size();
-    if ((at == 0 || !is_part(text[at - 1])) &&
-        (end == text.size() || !is_part(text[end]))) {
-      return true;
-    }
-  }
-  return false;
-}
-
-bool mention(const std::vector<std::string>& lines, const std::string& word) {
-  return std::any_of(lines.begin(), lines.end(), [&](const auto& line) {
-    return has_word(line, word);
-  });
-}
 
 }  // namespace
 
@@ -82,6 +53,10 @@ LayerProgram::LayerProgram(
 
 void LayerProgram::hole(const Frame& call, const std::string& what) {
   context_.hole(call.call, "'" + call.path + "' " + what);
+}
+
+std::string LayerProgram::below_backbone(const std::string& path) const {
+  return path.substr(roles_.backbone->path.size() + 1);
 }
 
 /// A list that is read as a whole by its name.
@@ -157,7 +132,7 @@ void LayerProgram::name_live(ValueId at, ValueId state) {
 }
 
 std::string LayerProgram::target(const Frame& call, size_t depth) {
-  const std::string below = call.path.substr(roles_.backbone->path.size() + 1);
+  const std::string below = below_backbone(call.path);
   const std::string list = list_path(below);
   if (list.empty()) {
     return access_text("self", below);
@@ -232,10 +207,7 @@ std::vector<std::string> LayerProgram::before(const Loop& loop) {
   auto lines = apart([&] {
     name_live(loop.begin, next);
     if (next) {
-      const std::string text = with_lists(w_.produce(next).text);
-      if (text != "h") {
-        w_.statement("h = " + text);
-      }
+      go_on_with(next);
     }
   });
   if (next) {
@@ -298,6 +270,13 @@ LayerProgram::Block LayerProgram::loop(uint32_t run_id, size_t depth) {
   return out;
 }
 
+void LayerProgram::go_on_with(ValueId state) {
+  const std::string text = with_lists(w_.produce(state).text);
+  if (text != "h") {
+    w_.statement("h = " + text);
+  }
+}
+
 /// The state that goes on is `h`.
 void LayerProgram::end_turn(
     const LoopTurn& turn,
@@ -306,12 +285,7 @@ void LayerProgram::end_turn(
   if (!id) {
     return;
   }
-  const auto more = apart([&] {
-    const std::string text = with_lists(w_.produce(id).text);
-    if (text != "h") {
-      w_.statement("h = " + text);
-    }
-  });
+  const auto more = apart([&] { go_on_with(id); });
   lines.insert(lines.end(), more.begin(), more.end());
   now(id, lines);
 }
@@ -325,7 +299,7 @@ std::string LayerProgram::header(
     std::string& count) {
   const auto turns = static_cast<int64_t>(loop.turns.size());
   for (const auto& [path, constructor, layers] : lists_) {
-    const std::string below = path.substr(roles_.backbone->path.size() + 1);
+    const std::string below = below_backbone(path);
     const std::string element = access_text("self", below) + "[" + index + "]";
     const auto uses = [&](const std::string& line) {
       return line.find(element) != std::string::npos;
@@ -339,7 +313,7 @@ std::string LayerProgram::header(
     }
     count = layers;
     const std::string list = access_text("self", below);
-    return mention(lines, index)
+    return count_of(lines, index)
                ? "for " + index + ", layer in enumerate(" + list + "):"
                : "for layer in " + list + ":";
   }
@@ -351,7 +325,7 @@ std::string LayerProgram::header(
   }
   count = context_.args_text(bound);
   const Expression end = w_.scalar(Value::integer(turns).with(bound));
-  return "for " + (mention(lines, index) ? index : std::string("_")) +
+  return "for " + (count_of(lines, index) ? index : std::string("_")) +
          " in range(" + end.text + "):";
 }
 
@@ -370,7 +344,7 @@ void LayerProgram::write() {
     w_.forget(id);
   }
   for (const auto& [path, constructor, count] : lists_) {
-    const std::string below = path.substr(roles_.backbone->path.size() + 1);
+    const std::string below = below_backbone(path);
     if (length_of(context_, path) < 0) {
       w_.member(below, constructor);
     } else {

@@ -41,6 +41,8 @@ class LayerProgram {
   Block loop(uint32_t run_id, size_t depth);
   Block call(const Frame& call, size_t depth);
   std::vector<std::string> before(const Loop& loop);
+  void go_on_with(ValueId state);
+  std::string below_backbone(const std::string& path) const;
   void end_turn(const trace::LoopTurn& turn, std::vector<std::string>& lines);
   std::string header(
       const Loop& loop,

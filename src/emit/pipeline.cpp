@@ -6,6 +6,7 @@
 
 #include "emit/model_writer.h"
 #include "emit/sharding/makers.h"
+#include "emit/statements.h"
 
 namespace portwright::emit {
 
@@ -37,16 +38,6 @@ namespace {
 
 bool has(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
-}
-
-void replace_all(
-    std::string& text,
-    std::string_view from,
-    std::string_view to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;) {
-    text.replace(at, from.size(), to);
-    at += to.size();
-  }
 }
 
 std::string* find_method(ClassText& c, std::string_view name) {

@@ -84,6 +84,16 @@ bool any_has(const Lines& lines, std::string_view text) {
   });
 }
 
+void replace_all(
+    std::string& text,
+    std::string_view from,
+    std::string_view to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
+       at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+}
+
 std::string unused_name(const Lines& lines, std::string name) {
   while (count_of(lines, name)) {
     name += "2";

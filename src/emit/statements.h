@@ -39,6 +39,9 @@ size_t count_of(const Lines& lines, const std::string& name);
 /// True where a line has this text; cheaper than to parse them.
 bool any_has(const Lines& lines, std::string_view text);
 
+/// Everywhere in the text.
+void replace_all(std::string& text, std::string_view from, std::string_view to);
+
 /// The name, or one like it that no line has.
 std::string unused_name(const Lines& lines, std::string name);
 

@@ -49,6 +49,16 @@ bool Run::has(const std::string& key) const {
   return file_ && file_->find(key) != nullptr;
 }
 
+std::optional<Difference> compare(
+    const Run& run,
+    const std::string& key,
+    const Run& reference,
+    const std::string& reference_key) {
+  const auto a = run.find(key);
+  const auto b = reference.find(reference_key);
+  return a && b ? compare(*a, *b) : std::nullopt;
+}
+
 std::optional<Array> Run::find(const std::string& key) const {
   const auto* view = file_ ? file_->find(key) : nullptr;
   if (!view) {

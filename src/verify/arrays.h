@@ -56,6 +56,12 @@ struct Difference {
 /// differ (tokens as rows); the position axis is the last but one. Nothing when
 /// they are not comparable: other sizes, or heads and positions swapped.
 std::optional<Difference> compare(const Array& a, const Array& reference);
+/// ... what two runs have under those keys; nothing where one has none.
+std::optional<Difference> compare(
+    const Run& run,
+    const std::string& key,
+    const Run& reference,
+    const std::string& reference_key);
 
 /// Positions [begin, end) of the axis last but one.
 Array slice_positions(const Array& array, int64_t begin, int64_t end);

@@ -12,9 +12,12 @@ bool is_right(
     const Scene& scene,
     const std::string& path,
     const std::string& reference_path) {
-  const auto a = run ? run->find(scene.prefix + "out:" + path) : std::nullopt;
-  const auto b = scene.reference->find(scene.prefix + "out:" + reference_path);
-  const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+  const auto difference = run ? compare(
+                                    *run,
+                                    scene.prefix + "out:" + path,
+                                    *scene.reference,
+                                    scene.prefix + "out:" + reference_path)
+                              : std::nullopt;
   return difference && difference->relative <= scene.limit(session);
 }
 

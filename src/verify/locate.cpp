@@ -94,16 +94,6 @@ std::vector<Pair> pair_children(const Scene& scene, const Pair& parent) {
   return out;
 }
 
-std::optional<Difference> difference_of(
-    const Run& candidate,
-    const Run& reference,
-    const std::string& candidate_key,
-    const std::string& reference_key) {
-  const auto a = candidate.find(candidate_key);
-  const auto b = reference.find(reference_key);
-  return a && b ? compare(*a, *b) : std::nullopt;
-}
-
 Outcome<Run>
 run_fed(Session& session, const Scene& scene, const std::vector<Pair>& pairs) {
   std::map<std::string, std::string> feed;
@@ -131,10 +121,10 @@ Outcome<std::optional<Found>> first_failing(
     return tl::unexpected(run.error());
   }
   for (const auto& pair : pairs) {
-    const auto difference = difference_of(
+    const auto difference = compare(
         *run,
-        *scene.reference,
         scene.prefix + "out:" + pair.candidate,
+        *scene.reference,
         scene.prefix + "out:" + pair.reference);
     if (difference && !(difference->relative <= scene.limit(session))) {
       return Found{pair, difference->position};
@@ -294,10 +284,10 @@ bool layers_agree(const Scene& scene, const std::vector<Pair>& pairs) {
   if (pairs.empty()) {
     return false;
   }
-  const auto last = difference_of(
+  const auto last = compare(
       *scene.candidate,
-      *scene.reference,
       scene.prefix + "out:" + pairs.back().candidate,
+      *scene.reference,
       scene.prefix + "out:" + pairs.back().reference);
   return last && last->relative <= kNeverAbove;
 }
@@ -308,10 +298,10 @@ Outcome<std::optional<Place>> find_outside(
     const Scene& scene) {
   const auto pairs = layer_pairs(session);
   if (!pairs.empty()) {
-    const auto entry = difference_of(
+    const auto entry = compare(
         *scene.candidate,
-        *scene.reference,
         scene.prefix + "in:" + pairs.front().candidate,
+        *scene.reference,
         scene.prefix + "in:" + pairs.front().reference);
     if (entry && !(entry->relative <= scene.limit(session))) {
       return place_before(session, scene, pairs.front());
@@ -348,10 +338,10 @@ Outcome<std::optional<Place>> find_outside(
   }
   // All modules are right: is one given something wrong?
   for (const auto& [path, theirs] : outside) {
-    const auto given = difference_of(
+    const auto given = compare(
         *scene.candidate,
-        *scene.reference,
         scene.prefix + "in:" + path,
+        *scene.reference,
         scene.prefix + "in:" + theirs);
     if (layers_agree(scene, pairs) && given &&
         !(given->relative <= kNeverAbove)) {
@@ -463,9 +453,8 @@ Outcome<LayerScan> scan_layers(Session& session, const Scene& scene) {
   for (const auto& pair : pairs) {
     const auto a = scene.prefix + "out:" + pair.candidate;
     const auto b = scene.prefix + "out:" + pair.reference;
-    const auto fed = difference_of(*run, *scene.reference, a, b);
-    const auto chained =
-        difference_of(*scene.candidate, *scene.reference, a, b);
+    const auto fed = compare(*run, a, *scene.reference, b);
+    const auto chained = compare(*scene.candidate, a, *scene.reference, b);
     out.fed.push_back(fed ? fed->relative : kNotComparable);
     out.position.push_back(fed ? fed->position : -1);
     out.chained.push_back(chained ? chained->relative : kNotComparable);
@@ -524,10 +513,10 @@ locate_in_run(Session& session, RunRequest request, double allowed) {
   }
   for (size_t i = 0; i < all.size(); ++i) {
     for (const auto& pair : pairs) {
-      const auto difference = difference_of(
+      const auto difference = compare(
           *fed,
-          *reference,
           all[i] + "out:" + pair.candidate,
+          *reference,
           all[i] + "out:" + pair.reference);
       if (difference && !(difference->relative <= kNeverAbove)) {
         return locate_inside(

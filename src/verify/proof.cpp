@@ -43,9 +43,7 @@ double distance(const Run& planted, const Run& sound) {
     if (!sound.has(key)) {
       continue;
     }
-    const auto a = planted.find(key);
-    const auto b = sound.find(key);
-    const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+    const auto difference = compare(planted, key, sound, key);
     out = std::max(out, difference ? difference->relative : kInfinite);
   }
   return out;

@@ -6,9 +6,8 @@ namespace {
 
 /// The port may divide its layers otherwise and still be right.
 bool logits_agree(Session& session, const Scene& scene) {
-  const auto a = scene.candidate->find("logits");
-  const auto b = scene.reference->find("logits");
-  const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+  const auto difference =
+      compare(*scene.candidate, "logits", *scene.reference, "logits");
   return difference && difference->relative <= session.logits_threshold();
 }
 

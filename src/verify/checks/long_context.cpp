@@ -27,9 +27,7 @@ Outcome<CheckResult> check_long_context(Session& session) {
   if (!port) {
     return tl::unexpected(port.error());
   }
-  const auto a = port->find("logits");
-  const auto b = torch->find("logits");
-  const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+  const auto difference = compare(*port, "logits", *torch, "logits");
   if (!difference) {
     return failed("logits of another shape than torch's");
   }

@@ -15,10 +15,8 @@ double distance(
     const Run& a,
     const std::string& key,
     const Run& b,
-    std::string other) {
-  const auto x = a.find(key);
-  const auto y = b.find(other);
-  const auto difference = x && y ? compare(*x, *y) : std::nullopt;
+    const std::string& other) {
+  const auto difference = compare(a, key, b, other);
   return difference ? difference->relative
                     : std::numeric_limits<double>::infinity();
 }
@@ -39,9 +37,7 @@ std::optional<Worst> find_wrong(
     CheckResult& result) {
   for (const auto& path : paths) {
     const auto theirs = prefix + "/out:" + path;
-    const auto a = port.find("out:" + path);
-    const auto b = torch.find(theirs);
-    const auto difference = a && b ? compare(*a, *b) : std::nullopt;
+    const auto difference = compare(port, "out:" + path, torch, theirs);
     const double noise =
         distance(torch, theirs, torch, prefix + "/exact:" + path);
     if (!difference || !(32 * noise <= kTooNoisy)) {

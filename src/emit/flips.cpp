@@ -238,12 +238,15 @@ class Search {
   }
 
   /// Fields from which the config class computes those read, with them changed,
-  /// too, and changed alone: all at once is likelier than one.
+  /// too, and changed alone: all at once is likelier than one. Sizes are left
+  /// where a size's own truth is asked: what is computed from others is not 0.
   void add_companions(
       const std::set<std::string>& fields,
       std::vector<Edit>& edits) {
     const std::vector<Edit> alone = edits;
     Edit all, numbers;
+    const bool sizes =
+        !(is_bare() && interp_.try_getattr(loaded_, *fields.begin()).is_int());
     for (const auto& companion : companions(fields)) {
       const Value now = interp_.try_getattr(loaded_, companion);
       const auto& annotation =
@@ -251,7 +254,9 @@ class Search {
       if (now.is_bool()) {
         all.emplace_back(companion, !now.as_bool());
       } else if (now.is_int()) {
-        numbers.emplace_back(companion, 1);
+        if (sizes) {
+          numbers.emplace_back(companion, 1);
+        }
       } else if (now.is_none() && annotation.find("int") != annotation.npos) {
         numbers.emplace_back(companion, kSmall);
       }

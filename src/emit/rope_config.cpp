@@ -57,15 +57,43 @@ std::vector<std::string> RopeConfig::keys_of(
     const char* parameter,
     const json& config,
     const std::string& kind) const {
-  // A value that no default has.
-  const double value =
-      std::string_view(parameter) == "rope_theta" ? kUnusual : 0.625;
+  // Values that no default has.
+  const bool base = std::string_view(parameter) == "rope_theta";
+  const auto value = [&](size_t i) {
+    const auto n = static_cast<double>(i);
+    return base ? kUnusual + n : 0.625 + n / 1024;
+  };
+  // All at once: one answers, and then none, as a rule.
+  std::vector<bool> answers(names_.size());
+  json rest = config;
+  for (size_t i = 0; i < names_.size(); ++i) {
+    rest[names_[i]] = value(i);
+  }
+  Value set;
+  for (bool found = true; found;) {
+    found = false;
+    set = parameters(rest, kind);
+    const auto now = number_in(set, parameter);
+    for (size_t i = 0; now && i < names_.size(); ++i) {
+      if (!answers[i] && *now == value(i)) {
+        answers[i] = found = true;
+        rest.erase(names_[i]);
+      }
+    }
+  }
+  // What they do together may be another thing, or nothing that loads.
+  if (!set.defined() || number_in(set, parameter) !=
+                            number_in(parameters(config, kind), parameter)) {
+    for (size_t i = 0; i < names_.size(); ++i) {
+      json with = config;
+      with[names_[i]] = value(i);
+      answers[i] = number_in(parameters(with, kind), parameter) == value(i);
+    }
+  }
   std::vector<std::string> out;
-  for (const auto& name : names_) {
-    json with = config;
-    with[name] = value;
-    if (number_in(parameters(with, kind), parameter) == value) {
-      out.push_back(name);
+  for (size_t i = 0; i < names_.size(); ++i) {
+    if (answers[i]) {
+      out.push_back(names_[i]);
     }
   }
   return out;

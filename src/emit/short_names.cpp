@@ -146,6 +146,18 @@ std::vector<std::string> renamed(
   return out;
 }
 
+/// True for one short line that black leaves one: spaces that it might add
+/// leave it short.
+bool stays_one_line(const std::string& statement) {
+  constexpr size_t kShort = 80;
+  return statement.size() <= kShort &&
+         statement.find('\n') == statement.size() - 1 &&
+         statement.find(",)") == statement.npos &&
+         statement.find(",]") == statement.npos &&
+         statement.find(",}") == statement.npos &&
+         !statement.ends_with(":\n") && statement.find('#') == statement.npos;
+}
+
 /// How many lines black makes of statements; those that a choice of names
 /// leaves as they were are laid out once.
 class Heights {
@@ -170,8 +182,8 @@ class Heights {
   /// Empties the statement.
   bool add(std::string& statement, size_t& sum) {
     if (!statement.empty()) {
-      const auto [it, fresh] = known_.try_emplace(statement, 0);
-      if (fresh) {
+      const auto [it, fresh] = known_.try_emplace(statement, 1);
+      if (fresh && !stays_one_line(statement)) {
         const auto printed =
             layout("class C:\n    def __init__(self):\n" + statement);
         it->second = printed ? static_cast<size_t>(std::count(

@@ -9,15 +9,6 @@ bool is_builtin_class(const Class* cls) {
   return cls->module == "builtins";
 }
 
-/// A method of an object's class that is written in Python or overrides ours.
-const Value* user_hook(const Class* cls, Symbol name) {
-  if (is_builtin_class(cls)) {
-    return nullptr;
-  }
-  const Value* found = cls->lookup(name);
-  return found == current_types->object->lookup(name) ? nullptr : found;
-}
-
 /// A class attribute seen through an instance (or its class when `self` is
 /// undefined): functions bind, descriptors answer.
 Value bind_attribute(
@@ -48,7 +39,7 @@ Value bind_attribute(
       }
       [[fallthrough]];
     case Kind::Instance:
-      if (const Value* get = user_hook(attribute.object()->cls, names().get)) {
+      if (const Value* get = attribute.object()->cls->hook(Hook::Get)) {
         return interp.call(
             *get,
             {attribute,
@@ -68,7 +59,7 @@ bool is_data_descriptor(const Value& attribute) {
     return true;
   }
   return attribute.is(Kind::Instance) &&
-         user_hook(attribute.object()->cls, names().set);
+         attribute.object()->cls->hook(Hook::Set);
 }
 
 Value module_getattr(Interpreter& interp, ModuleObject& module, Symbol name) {
@@ -340,7 +331,7 @@ plain_method(Interpreter& interp, const Value& object, Symbol name) {
   const Class* cls = interp.class_of(object);
   const Value* method = cls->lookup(name);
   if (!method || !(method->is(Kind::Function) || method->is(Kind::Native)) ||
-      user_hook(cls, names().getattribute)) {
+      cls->hook(Hook::Getattribute)) {
     return nullptr;
   }
   const AttrMap* own = object.object()->attrs;
@@ -374,7 +365,7 @@ Value Interpreter::try_getattr(const Value& object, Symbol name) {
   Class* cls = class_of(object);
   if (!is_builtin_class(cls) && !object.is(Kind::Super)) {
     Value v;
-    if (const Value* hook = user_hook(cls, names().getattribute)) {
+    if (const Value* hook = cls->hook(Hook::Getattribute)) {
       v = ask(*this, *hook, object, name);
     } else {
       try {
@@ -387,7 +378,7 @@ Value Interpreter::try_getattr(const Value& object, Symbol name) {
       }
     }
     if (!v.defined()) {
-      if (const Value* hook = user_hook(cls, names().getattr)) {
+      if (const Value* hook = cls->hook(Hook::Getattr)) {
         v = ask(*this, *hook, object, name);
       }
     }
@@ -399,8 +390,8 @@ Value Interpreter::try_getattr(const Value& object, Symbol name) {
 Value Interpreter::getattr(const Value& object, Symbol name) {
   Class* cls = class_of(object);
   if (!is_builtin_class(cls) && !object.is(Kind::Super)) {
-    if (const Value* hook = user_hook(cls, names().getattribute)) {
-      const Value* fallback = user_hook(cls, names().getattr);
+    if (const Value* hook = cls->hook(Hook::Getattribute)) {
+      const Value* fallback = cls->hook(Hook::Getattr);
       if (!fallback) {
         return call(*hook, {object, str(name)});
       }
@@ -412,7 +403,7 @@ Value Interpreter::getattr(const Value& object, Symbol name) {
     return v;
   }
   if (!is_builtin_class(cls)) {
-    if (const Value* hook = user_hook(cls, names().getattr)) {
+    if (const Value* hook = cls->hook(Hook::Getattr)) {
       return call(*hook, {object, str(name)});
     }
   }
@@ -478,7 +469,7 @@ void Interpreter::generic_setattr(
       return;
     }
     if (slot->is(Kind::Instance)) {
-      if (const Value* set = user_hook(slot->object()->cls, names().set)) {
+      if (const Value* set = slot->object()->cls->hook(Hook::Set)) {
         call(*set, {*slot, object, value});
         return;
       }
@@ -503,7 +494,7 @@ void Interpreter::setattr(
     Symbol name,
     const Value& value) {
   if (object.is_object() && object.object()->kind != Kind::Class) {
-    if (const Value* hook = user_hook(object.object()->cls, names().setattr)) {
+    if (const Value* hook = object.object()->cls->hook(Hook::Setattr)) {
       call(*hook, {object, str(name), value});
       return;
     }
@@ -532,7 +523,7 @@ void generic_delattr(Interpreter& interp, const Value& object, Symbol name) {
 
 void Interpreter::delattr(const Value& object, Symbol name) {
   if (object.is_object() && object.object()->kind != Kind::Class) {
-    if (const Value* hook = user_hook(object.object()->cls, names().delattr)) {
+    if (const Value* hook = object.object()->cls->hook(Hook::Delattr)) {
       call(*hook, {object, str(name)});
       return;
     }

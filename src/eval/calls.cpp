@@ -46,6 +46,15 @@ std::string_view without_spaces(std::string_view text) {
 
 }  // namespace
 
+bool Signature::is_plain() const {
+  if (!plain_) {
+    plain_ = std::all_of(params.begin(), params.end(), [](const Param& p) {
+      return p.kind == ParamKind::PositionalOnly || p.kind == ParamKind::Normal;
+    });
+  }
+  return *plain_;
+}
+
 Signature Signature::parse(std::string_view text) {
   Signature out;
   ParamKind kind = ParamKind::Normal;
@@ -144,24 +153,15 @@ void bind_keywords(
   }
 }
 
-/// No parameter that gathers or wants a keyword: arguments stand where they
-/// are.
-bool is_plain_list(const Signature& signature) {
-  for (const auto& p : signature.params) {
-    if (p.kind != ParamKind::PositionalOnly && p.kind != ParamKind::Normal) {
-      return false;
-    }
-  }
-  return true;
-}
-
+/// For the parameters from `given` on.
 void fill_defaults(
     Interpreter& interp,
     const Signature& signature,
     std::span<const Value> defaults,
     const std::string& callee,
-    std::vector<Value>& bound) {
-  for (size_t i = 0; i < bound.size(); ++i) {
+    std::vector<Value>& bound,
+    size_t given = 0) {
+  for (size_t i = given; i < bound.size(); ++i) {
     const auto& p = signature.params[i];
     if (bound[i].defined()) {
       continue;
@@ -190,11 +190,11 @@ std::vector<Value> bind_arguments(
   const size_t count = signature.params.size();
   const size_t given = args.positional.size();
   std::vector<Value> bound;
-  if (args.keywords.empty() && given <= count && is_plain_list(signature)) {
+  if (args.keywords.empty() && given <= count && signature.is_plain()) {
     bound = std::move(args.positional);
     bound.reserve(std::max(count, slots));
     bound.resize(count);
-    fill_defaults(interp, signature, defaults, callee, bound);
+    fill_defaults(interp, signature, defaults, callee, bound, given);
     return bound;
   }
   bound.reserve(std::max(count, slots));
@@ -236,10 +236,6 @@ std::vector<Value> bind_arguments(
   return bound;
 }
 
-Value Interpreter::call(const Value& callable, std::vector<Value> positional) {
-  return call(callable, CallArgs{std::move(positional), {}});
-}
-
 Value Interpreter::call_method(
     const Value& object,
     std::string_view name,
@@ -278,7 +274,66 @@ void refuse_miss(
   }
 }
 
+Value run_native(
+    Interpreter& interp,
+    const Native& function,
+    std::span<Value> bound,
+    bool may_miss) {
+  interp.charge();
+  Value out = function.body(interp, bound);
+  if (!out.defined() && !may_miss) {
+    refuse_miss(interp, function, bound);
+  }
+  return out;
+}
+
 }  // namespace
+
+Value Interpreter::call(const Value& callable, std::vector<Value> positional) {
+  const bool may_miss = std::exchange(state_->may_miss, false);
+  return call_positional(*this, callable, std::move(positional), may_miss);
+}
+
+Value call_positional(
+    Interpreter& interp,
+    const Value& callable,
+    std::vector<Value> args,
+    bool may_miss) {
+  const size_t given = args.size();
+  if (callable.is(Kind::Function)) {
+    auto* function = callable.get<Function>();
+    const FunctionCode& code = *function->code;
+    code.complete();
+    const size_t count = code.signature.params.size();
+    if (given <= count && code.signature.is_plain()) {
+      args.reserve(std::max<size_t>(count, code.slot_count));
+      if (given < count) {
+        args.resize(count);
+        fill_defaults(
+            interp,
+            code.signature,
+            function->defaults,
+            function->name,
+            args,
+            given);
+      }
+      return run_function(interp, *function, args, may_miss);
+    }
+  } else if (callable.is(Kind::Native)) {
+    auto* function = callable.get<Native>();
+    const size_t count = function->signature.params.size();
+    if (given <= count && function->signature.is_plain()) {
+      if (given < count) {
+        args.resize(count);
+        fill_defaults(
+            interp, function->signature, {}, function->name, args, given);
+      }
+      return run_native(interp, *function, args, may_miss);
+    }
+  }
+  interp.state().may_miss = may_miss;
+  return interp.call(callable, CallArgs{std::move(args), {}});
+}
 
 Value Interpreter::call(const Value& callable, CallArgs args) {
   const bool may_miss = std::exchange(state_->may_miss, false);
@@ -300,12 +355,7 @@ Value Interpreter::call(const Value& callable, CallArgs args) {
         auto* function = callable.get<Native>();
         auto bound = bind_arguments(
             *this, function->signature, {}, args, function->name);
-        charge();
-        Value out = function->body(*this, bound);
-        if (!out.defined() && !may_miss) {
-          refuse_miss(*this, *function, bound);
-        }
-        return out;
+        return run_native(*this, *function, bound, may_miss);
       }
       case Kind::BoundMethod: {
         auto* method = callable.get<BoundMethod>();

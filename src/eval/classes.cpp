@@ -29,7 +29,19 @@ struct Known {
   const Value* value = nullptr;
 };
 constexpr size_t kKnown = 4096;
-thread_local std::array<Known, kKnown> known_lookups;
+constinit thread_local std::array<Known, kKnown> known_lookups;
+
+/// In the order of Hook.
+const std::array<Symbol, 6>& hook_names() {
+  static const std::array<Symbol, 6> all{
+      names().getattribute,
+      names().getattr,
+      names().setattr,
+      names().delattr,
+      names().get,
+      names().set};
+  return all;
+}
 
 }  // namespace
 
@@ -53,6 +65,24 @@ const Value* lookup_after(const Class& cls, const Class* after, Symbol name) {
 
 const Value* Class::lookup(Symbol name) const {
   return lookup_after(*this, nullptr, name);
+}
+
+const Value* Class::hook(Hook which) const {
+  if (hooks_.generation != AttrMap::generation) {
+    hooks_ = {AttrMap::generation};
+  }
+  const auto at = static_cast<size_t>(which);
+  const auto bit = static_cast<uint8_t>(1U << at);
+  if (!(hooks_.known & bit)) {
+    hooks_.known |= bit;
+    if (module != "builtins") {
+      const Symbol name = hook_names()[at];
+      const Value* found = lookup(name);
+      hooks_.found[at] =
+          found == current_types->object->lookup(name) ? nullptr : found;
+    }
+  }
+  return hooks_.found[at];
 }
 
 bool Class::is_subclass_of(const Class* other) const {

@@ -357,6 +357,12 @@ Value Interpreter::compare(
   if (a.is_number() && b.is_number()) {
     return answer(Value::boolean(compare_numbers(code, a, b)));
   }
+  const bool equality = code == Comparison::Eq || code == Comparison::Ne;
+  if (equality && a.is_str() && b.is_str() && a.object()->cls == types.str &&
+      b.object()->cls == types.str) {
+    return answer(
+        Value::boolean((a.str() == b.str()) == (code == Comparison::Eq)));
+  }
   Value r = rich_compare(*this, code, a, b);
   return r.is_bool() ? answer(std::move(r)) : r;
 }

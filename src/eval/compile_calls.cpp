@@ -166,6 +166,12 @@ class CallCode : public ExprCode {
         function_(std::move(function)),
         positional_(std::move(positional)),
         keywords_(std::move(keywords)),
+        plain_(
+            keywords_.empty() &&
+            std::none_of(
+                positional_.begin(),
+                positional_.end(),
+                [](const Argument& a) { return a.spread; })),
         formats_only_(formats_only) {}
 
   Value eval(Frame& frame) const override {
@@ -181,6 +187,19 @@ class CallCode : public ExprCode {
     const Value function = function_.eval(frame, self);
     if (formats_only_ && does_nothing(function)) {
       return Value::none();
+    }
+    if (plain_) {
+      std::vector<Value> args;
+      // A method adds its self; the rest is room for the frame's slots.
+      args.reserve(std::max(positional_.size() + 1, slots_of(function)));
+      if (self.defined()) {
+        args.push_back(std::move(self));
+      }
+      for (const Argument& argument : positional_) {
+        args.push_back(argument.value->eval(frame));
+      }
+      frame.at = &span;
+      return call_positional(frame.interp, function, std::move(args), may_miss);
     }
     CallArgs args = evaluate_arguments(
         frame, std::move(self), positional_, slots_of(function), span);
@@ -201,6 +220,7 @@ class CallCode : public ExprCode {
   Callee function_;
   std::vector<Argument> positional_;
   std::vector<Argument> keywords_;
+  bool plain_;         // neither keywords nor spreads
   bool formats_only_;  // its one argument is an f-string
 };
 

@@ -109,15 +109,23 @@ class SequenceOf : public PatternCode {
 
 class ClassOf : public PatternCode {
  public:
-  ClassOf(ExprPtr cls, std::vector<std::pair<Symbol, PatternPtr>> attributes)
-      : cls_(std::move(cls)), attributes_(std::move(attributes)) {}
+  ClassOf(
+      ExprPtr cls,
+      std::vector<PatternPtr> positional,
+      std::vector<std::pair<Symbol, PatternPtr>> attributes)
+      : cls_(std::move(cls)),
+        positional_(std::move(positional)),
+        attributes_(std::move(attributes)) {}
   bool matches(Frame& frame, const Value& subject) const override {
-    if (!frame.interp.isinstance(subject, cls_->eval(frame))) {
+    const Value cls = cls_->eval(frame);
+    if (!frame.interp.isinstance(subject, cls)) {
+      return false;
+    }
+    if (!positional_.empty() && !matches_positional(frame, subject, cls)) {
       return false;
     }
     for (const auto& [name, pattern] : attributes_) {
-      const Value v = frame.interp.try_getattr(subject, name);
-      if (!v.defined() || !pattern->matches(frame, v)) {
+      if (!matches_attribute(frame, subject, name, *pattern)) {
         return false;
       }
     }
@@ -125,8 +133,95 @@ class ClassOf : public PatternCode {
   }
 
  private:
+  static bool matches_attribute(
+      Frame& frame,
+      const Value& subject,
+      Symbol name,
+      const PatternCode& pattern) {
+    const Value v = frame.interp.try_getattr(subject, name);
+    return v.defined() && pattern.matches(frame, v);
+  }
+
+  /// By `__match_args__`; int(x), str(x) and their like match the whole.
+  bool matches_positional(Frame& frame, const Value& subject, const Value& cls)
+      const {
+    Interpreter& interp = frame.interp;
+    static const Symbol match_args("__match_args__");
+    const Value given = interp.try_getattr(cls, match_args);
+    const auto names =
+        given.defined() ? interp.to_vector(given) : std::vector<Value>();
+    const bool whole = !given.defined() && is_plain_value(interp, cls);
+    const size_t takes = whole ? 1 : names.size();
+    if (positional_.size() > takes) {
+      interp.raise(
+          "TypeError",
+          cls.get<Class>()->name + "() accepts " + std::to_string(takes) +
+              " positional sub-patterns (" +
+              std::to_string(positional_.size()) + " given)");
+    }
+    if (whole) {
+      return positional_.front()->matches(frame, subject);
+    }
+    for (size_t i = 0; i < positional_.size(); ++i) {
+      if (!matches_attribute(
+              frame, subject, Symbol(names[i].str()), *positional_[i])) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  static bool is_plain_value(Interpreter& interp, const Value& cls) {
+    const Types& t = interp.types;
+    const Class* given = cls.get<Class>();
+    const auto below = [&](const Class* base) {
+      return given->is_subclass_of(base);
+    };
+    return below(t.int_) || below(t.float_) || below(t.str) || below(t.bytes) ||
+           below(t.list) || below(t.tuple) || below(t.dict) || below(t.set) ||
+           below(t.frozenset);
+  }
+
   ExprPtr cls_;
+  std::vector<PatternPtr> positional_;
   std::vector<std::pair<Symbol, PatternPtr>> attributes_;
+};
+
+class MappingOf : public PatternCode {
+ public:
+  MappingOf(std::vector<std::pair<ExprPtr, PatternPtr>> items, TargetPtr rest)
+      : items_(std::move(items)), rest_(std::move(rest)) {}
+  bool matches(Frame& frame, const Value& subject) const override {
+    if (!subject.is(Kind::Dict)) {
+      return false;
+    }
+    Dict& from = *subject.get<Dict>();
+    std::vector<Value> keys;
+    for (const auto& [key, pattern] : items_) {
+      keys.push_back(key->eval(frame));
+      const Value* found = from.find(frame.interp, keys.back());
+      if (!found || !pattern->matches(frame, Value(*found))) {
+        return false;
+      }
+    }
+    if (rest_) {
+      auto left = dict();
+      for (const auto& e : from.entries()) {
+        if (e.key.defined()) {
+          left->set(frame.interp, e.key, e.value);
+        }
+      }
+      for (const Value& key : keys) {
+        left->erase(frame.interp, key);
+      }
+      rest_->store(frame, Value(left));
+    }
+    return true;
+  }
+
+ private:
+  std::vector<std::pair<ExprPtr, PatternPtr>> items_;
+  TargetPtr rest_;  // null where there is none
 };
 
 struct Case {
@@ -207,18 +302,24 @@ StmtPtr Compiler::match(const ast::Match& s) {
       }
       case ast::PatternKind::MatchClass: {
         const auto& cls = ast::as<ast::MatchClass>(p);
-        if (!cls.patterns.empty()) {
-          unsupported(p.span, "a class pattern with positional parts");
-        }
         std::vector<std::pair<Symbol, PatternPtr>> attributes;
         for (size_t i = 0; i < cls.kwd_attrs.size(); ++i) {
           attributes.emplace_back(
               cls.kwd_attrs[i], compile(*cls.kwd_patterns[i]));
         }
-        return std::make_unique<ClassOf>(expr(*cls.cls), std::move(attributes));
+        return std::make_unique<ClassOf>(
+            expr(*cls.cls), all(cls.patterns), std::move(attributes));
       }
-      case ast::PatternKind::MatchMapping:
-        unsupported(p.span, "a mapping pattern");
+      case ast::PatternKind::MatchMapping: {
+        const auto& mapping = ast::as<ast::MatchMapping>(p);
+        std::vector<std::pair<ExprPtr, PatternPtr>> items;
+        for (size_t i = 0; i < mapping.keys.size(); ++i) {
+          items.emplace_back(
+              expr(*mapping.keys[i]), compile(*mapping.patterns[i]));
+        }
+        return std::make_unique<MappingOf>(
+            std::move(items), mapping.rest ? store(mapping.rest) : nullptr);
+      }
     }
     unsupported(p.span, "this pattern");
   };

@@ -122,7 +122,7 @@ namespace {
 constexpr size_t kLinearLimit = 10;
 }
 
-thread_local uint64_t AttrMap::generation = 1;
+constinit thread_local uint64_t AttrMap::generation = 1;
 
 void AttrMap::watch() {
   watched_ = true;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,7 +34,7 @@ class AttrMap {
   void watch();
   /// Counts such changes: what was found along watched maps holds while it
   /// stays.
-  static thread_local uint64_t generation;
+  static constinit thread_local uint64_t generation;
 
  private:
   int64_t locate(Symbol name) const;
@@ -178,10 +180,17 @@ struct Signature {
   };
   std::vector<Param> params;
 
+  /// No parameter gathers arguments or wants a keyword: positional ones stand
+  /// where they are. The parameters do not change after it is asked first.
+  bool is_plain() const;
+
   /// Parses "self, dim=None, *, keepdim=False, **kwargs". Defaults may be
   /// None, True, False, numbers, 'strings', and () for an empty tuple;
   /// `...` as a default leaves the argument Undefined when it is not given.
   static Signature parse(std::string_view text);
+
+ private:
+  mutable std::optional<bool> plain_;
 };
 
 /// A function of ours. It gets one bound value per parameter of its signature
@@ -235,6 +244,9 @@ struct MethodWrapper : Object {
   Value function;
 };
 
+/// The special methods that every access to an attribute asks for.
+enum class Hook : uint8_t { Getattribute, Getattr, Setattr, Delattr, Get, Set };
+
 /// A class, builtin or written in Python. `int("3")` and the like go through a
 /// native static `__new__(cls, ...)`.
 class Class : public Object {
@@ -254,6 +266,9 @@ class Class : public Object {
 
   /// Looks along the MRO. Null when absent. Valid until a class changes.
   const Value* lookup(Symbol name) const;
+  /// A special method that is not object's own. Null for builtin classes.
+  /// Valid until a class changes.
+  const Value* hook(Hook which) const;
   bool is_subclass_of(const Class* other) const;
 
   /// Adds a native method: def("add(self, other, *, alpha=1)", body).
@@ -264,6 +279,15 @@ class Class : public Object {
       std::string_view name,
       Native::Body getter,
       Native::Body setter = nullptr);
+
+ private:
+  /// What hook() answered, by its number, while no class changes.
+  struct Hooks {
+    uint64_t generation = 0;
+    uint8_t known = 0;  // a bit each
+    std::array<const Value*, 6> found{};
+  };
+  mutable Hooks hooks_;
 };
 
 struct Instance : Object {

@@ -93,6 +93,13 @@ Value run_function(
     std::vector<Value>& bound,
     bool may_miss = false);
 
+/// A call without keywords. Undefined where an attribute is missed that may be.
+Value call_positional(
+    Interpreter& interp,
+    const Value& callable,
+    std::vector<Value> args,
+    bool may_miss = false);
+
 /// Python's binding of call arguments to a parameter list. `defaults` holds
 /// one value per parameter (Undefined: none). `callee` is for messages. The
 /// answer has room for `slots` values.

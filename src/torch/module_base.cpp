@@ -1,3 +1,5 @@
+#include <unordered_set>
+
 #include "torch/install.h"
 #include "torch/tensor.h"
 
@@ -211,9 +213,78 @@ Value register_buffer(Interpreter& interp, Args a) {
   return Value::none();
 }
 
+std::string below(const std::string& path, const std::string& name) {
+  return path.empty() ? name : path + "." + name;
+}
+
 Value add_module(Interpreter& interp, Args a) {
   put(interp, a[0], keys().modules, a[1].str(), a[2]);
   return Value::none();
+}
+
+/// Every module below `root`, itself first, with its path; one that is reached
+/// twice only once if `unique`.
+std::vector<std::pair<std::string, Value>>
+all_modules(const Value& root, std::string prefix, bool unique) {
+  std::vector<std::pair<std::string, Value>> out;
+  std::vector<std::pair<std::string, Value>> waiting{{std::move(prefix), root}};
+  std::unordered_set<const eval::Object*> seen;
+  while (!waiting.empty()) {
+    auto next = std::move(waiting.back());
+    waiting.pop_back();
+    if (unique && !seen.insert(next.second.object()).second) {
+      continue;
+    }
+    if (const Dict* inner = dict_of(next.second, keys().modules)) {
+      const auto& entries = inner->entries();
+      for (auto e = entries.rbegin(); e != entries.rend(); ++e) {
+        if (e->key.defined() && e->value.is_object()) {
+          waiting.emplace_back(below(next.first, e->key.str()), e->value);
+        }
+      }
+    }
+    out.push_back(std::move(next));
+  }
+  return out;
+}
+
+Value pair(std::string path, const Value& value) {
+  return eval::tuple({eval::str(std::move(path)), value});
+}
+
+Value list_modules(Interpreter& interp, Args a) {
+  std::vector<Value> out;
+  for (auto& [path, module] :
+       all_modules(a[0], a[1].str(), interp.truthy(a[2]))) {
+    out.push_back(pair(std::move(path), module));
+  }
+  return eval::list(std::move(out));
+}
+
+/// Of a kind: `_parameters` or `_buffers`.
+Value list_members(Interpreter& interp, Args a) {
+  const Symbol kind(a[1].str());
+  const bool recurse = interp.truthy(a[3]);
+  const bool unique = interp.truthy(a[4]);
+  std::vector<std::pair<std::string, Value>> modules{{a[2].str(), a[0]}};
+  if (recurse) {
+    modules = all_modules(a[0], a[2].str(), unique);
+  }
+  std::vector<Value> out;
+  std::unordered_set<const eval::Object*> seen;
+  for (const auto& [path, module] : modules) {
+    const Dict* members = dict_of(module, kind);
+    if (!members) {
+      continue;
+    }
+    for (const auto& e : members->entries()) {
+      if (e.key.defined() && e.value.is_object() &&
+          (seen.insert(e.value.object()).second || !unique)) {
+        out.push_back(pair(below(path, e.key.str()), e.value));
+      }
+    }
+  }
+  return eval::list(std::move(out));
 }
 
 }  // namespace
@@ -236,6 +307,8 @@ void install_module_base(Interpreter& interp, eval::ModuleObject& into) {
       "register_buffer(self, name, tensor, persistent=True)", register_buffer);
   cls->def("add_module(self, name, module)", add_module);
   cls->def("register_module(self, name, module)", add_module);
+  cls->def("_list_modules(self, prefix, unique)", list_modules);
+  cls->def("_list_members(self, kind, prefix, recurse, unique)", list_members);
   into.set("ModuleBase", Value(static_cast<eval::Object*>(cls)));
 }
 

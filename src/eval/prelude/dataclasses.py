@@ -1,4 +1,5 @@
 import copy as _copy
+from types import MappingProxyType
 
 from _portwright import make_init as _make_init
 from _portwright import refuse as _refuse
@@ -33,20 +34,20 @@ class InitVar:
 
 
 class Field:
-    def __init__(
-        self, default, default_factory, init, repr, hash, compare, metadata, kw_only
-    ):
-        self.name = None
-        self.type = None
+    name = None
+    type = None
+    default_factory = MISSING
+    init = True
+    repr = True
+    hash = None
+    compare = True
+    metadata = MappingProxyType({})
+    kw_only = MISSING
+    _init_only = False
+
+    def __init__(self, default=MISSING, **given):
         self.default = default
-        self.default_factory = default_factory
-        self.init = init
-        self.repr = repr
-        self.hash = hash
-        self.compare = compare
-        self.metadata = {} if metadata is None else metadata
-        self.kw_only = kw_only
-        self._init_only = False
+        self.__dict__.update(given)
 
     def __repr__(self):
         return f"Field(name={self.name!r},type={self.type!r},default={self.default!r})"
@@ -65,30 +66,42 @@ def field(
 ):
     if default is not MISSING and default_factory is not MISSING:
         raise ValueError("cannot specify both default and default_factory")
-    return Field(default, default_factory, init, repr, hash, compare, metadata, kw_only)
+    return Field(
+        default,
+        default_factory=default_factory,
+        init=init,
+        repr=repr,
+        hash=hash,
+        compare=compare,
+        metadata={} if metadata is None else metadata,
+        kw_only=kw_only,
+    )
 
 
-def _is_named(annotation, name):
-    # An annotation's text: "ClassVar[int]", "typing.ClassVar", "dc.InitVar[x]".
+def _kind(annotation):
+    """The last word of what an annotation's text names: "ClassVar" of
+    "typing.ClassVar[int]"."""
     if not isinstance(annotation, str):
-        return False
+        return ""
     head = annotation.strip("'\" ").split("[")[0].strip()
-    return head.split(".")[-1] == name
+    return head.split(".")[-1]
 
 
 def _own_fields(cls, kw_only):
     own = []
     for name, annotation in cls.__dict__.get("__annotations__", {}).items():
-        if _is_named(annotation, "ClassVar"):
+        kind = _kind(annotation)
+        if kind == "ClassVar":
             continue
-        if _is_named(annotation, "KW_ONLY"):
+        if kind == "KW_ONLY":
             kw_only = True
             continue
         default = cls.__dict__.get(name, MISSING)
-        f = default if isinstance(default, Field) else field(default=default)
+        f = default if isinstance(default, Field) else Field(default)
         f.name = name
         f.type = annotation
-        f._init_only = _is_named(annotation, "InitVar")
+        if kind == "InitVar":
+            f._init_only = True
         if f.kw_only is MISSING:
             f.kw_only = kw_only
         if f.default_factory is MISSING and isinstance(f.default, (list, dict, set)):
@@ -121,17 +134,18 @@ def _process(cls, init, repr, eq, order, unsafe_hash, frozen, kw_only):
     fields = list(all_fields.values())
     own = cls.__dict__
     if init:
-        made = _init_of(cls, fields, frozen)
+        made = _make_init(
+            cls.__qualname__, fields, MISSING, frozen, hasattr(cls, "__post_init__")
+        )
         if "__init__" not in own:
             cls.__init__ = made
     if repr and "__repr__" not in own:
-        cls.__repr__ = _repr_of([f.name for f in fields if f.repr and not f._init_only])
-    compared = [f.name for f in fields if f.compare and not f._init_only]
+        cls.__repr__ = _repr_of(fields)
     has_eq = "__eq__" in own
     if eq and not has_eq:
-        cls.__eq__ = _eq_of(compared)
+        cls.__eq__ = _eq_of(fields)
     if order:
-        _add_order(cls, compared)
+        _add_order(cls, _compared(fields))
     if frozen:
         cls.__setattr__ = _frozen_setattr
         cls.__delattr__ = _frozen_delattr
@@ -142,41 +156,41 @@ def _process(cls, init, repr, eq, order, unsafe_hash, frozen, kw_only):
     elif eq and not has_eq and "__hash__" not in own:
         cls.__hash__ = None
     if "__match_args__" not in own:
-        cls.__match_args__ = tuple(f.name for f in fields if f.init and not f.kw_only)
+        cls.__match_args__ = _MatchArgs(fields)
     return cls
 
 
-def _init_of(cls, fields, frozen):
-    seen_default = False
-    for f in fields:
-        if not f.init or f.kw_only:
-            continue
-        has_default = f.default is not MISSING or f.default_factory is not MISSING
-        if seen_default and not has_default:
-            raise TypeError(f"non-default argument {f.name!r} follows default argument")
-        seen_default = seen_default or has_default
-    plan = [
-        (f.name, f.default, f.default_factory, f.kw_only, f.init, f._init_only)
-        for f in fields
-    ]
-    return _make_init(
-        cls.__qualname__, plan, MISSING, frozen, hasattr(cls, "__post_init__")
-    )
+class _MatchArgs:
+    """Most classes are never matched: their fields are listed when one is."""
+
+    def __init__(self, fields):
+        self.fields = fields
+
+    def __get__(self, instance, owner=None):
+        return tuple(f.name for f in self.fields if f.init and not f.kw_only)
 
 
-def _repr_of(names):
+def _compared(fields):
+    return [f.name for f in fields if f.compare and not f._init_only]
+
+
+def _repr_of(fields):
     def __repr__(self):
-        text = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        text = ", ".join(
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in fields
+            if f.repr and not f._init_only
+        )
         return f"{type(self).__qualname__}({text})"
 
     return __repr__
 
 
-def _eq_of(names):
+def _eq_of(fields):
     def __eq__(self, other):
         if other.__class__ is not self.__class__:
             return NotImplemented
-        return all(getattr(self, n) == getattr(other, n) for n in names)
+        return all(getattr(self, n) == getattr(other, n) for n in _compared(fields))
 
     return __eq__
 

@@ -183,8 +183,11 @@ def _without_first(made):
 
 def _bound(function):
     """The signature of what has its first argument already."""
-    plain = isinstance(function, FunctionType) and not hasattr(function, "__wrapped__")
-    if plain and getattr(function, "__signature__", None) is None:
+    if isinstance(function, BuiltinFunctionType) and function in _known:
+        return _known[function][2]
+    plain = isinstance(function, (FunctionType, BuiltinFunctionType))
+    wraps = plain and hasattr(function, "__wrapped__")
+    if plain and not wraps and getattr(function, "__signature__", None) is None:
         return _signatures(function, _parameters(function, _empty))[1]
     return _without_first(signature(function))
 

@@ -78,9 +78,11 @@ void run_init(Interpreter& in, const InitPlan& plan, Args a) {
   }
 }
 
-// make_init(name, [(name, default, factory, kw_only, init, init_only)],
-// missing, frozen, post_init): a dataclass's __init__.
+// make_init(name, fields, missing, frozen, post_init): a dataclass's __init__.
 Value make_init(Interpreter& in, Args a) {
+  static const Symbol name("name"), fallback("default"),
+      factory("default_factory"), keyword_only("kw_only"), init("init"),
+      init_only("_init_only");
   auto plan = std::make_shared<InitPlan>();
   plan->frozen = in.truthy(a[3]);
   plan->post_init = in.truthy(a[4]);
@@ -91,15 +93,27 @@ Value make_init(Interpreter& in, Args a) {
   Signature signature;
   signature.params.push_back(
       {Symbol("self"), Signature::ParamKind::Normal, {}});
-  for (const Value& item : in.to_vector(a[1])) {
-    const std::vector<Value> f = in.to_vector(item);
-    plan->fields.push_back(
-        {Symbol(as_str(in, f[0]).text),
-         unless_missing(f[1]),
-         unless_missing(f[2]),
-         in.truthy(f[3]),
-         in.truthy(f[4]),
-         in.truthy(f[5])});
+  bool seen_default = false;
+  for (const Value& f : in.to_vector(a[1])) {
+    const auto is = [&](Symbol what) { return in.truthy(in.getattr(f, what)); };
+    InitField field{
+        as_str(in, in.getattr(f, name)).symbol(),
+        unless_missing(in.getattr(f, fallback)),
+        unless_missing(in.getattr(f, factory)),
+        is(keyword_only),
+        is(init),
+        is(init_only)};
+    if (field.in_init && !field.keyword_only) {
+      const bool optional = field.fallback.defined() || field.factory.defined();
+      if (seen_default && !optional) {
+        in.raise(
+            "TypeError",
+            "non-default argument '" + field.name.str() +
+                "' follows default argument");
+      }
+      seen_default = seen_default || optional;
+    }
+    plan->fields.push_back(std::move(field));
   }
   // Keyword-only parameters come last in the signature and in the fields.
   std::stable_sort(

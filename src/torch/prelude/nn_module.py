@@ -117,57 +117,32 @@ class Module(ModuleBase):
             yield module
 
     def named_modules(self, memo=None, prefix="", remove_duplicate=True):
-        if memo is None:
-            memo = set()
-        waiting = [(prefix, self)]
-        while waiting:
-            path, module = waiting.pop()
-            if id(module) in memo:
-                continue
-            if remove_duplicate:
-                memo.add(id(module))
-            yield path, module
-            for name, inner in reversed(module._modules.items()):
-                if inner is not None:
-                    waiting.append((path + "." + name if path else name, inner))
+        if memo is not None:
+            refuse("named_modules(memo=...) is not supported")
+        return iter(self._list_modules(prefix, remove_duplicate))
 
     def modules(self):
-        for _, module in self.named_modules():
-            yield module
-
-    def _named_members(self, kind, prefix, recurse, remove_duplicate):
-        seen = set()
-        modules = [(prefix, self)]
-        if recurse:
-            modules = self.named_modules(None, prefix, remove_duplicate)
-        for path, module in modules:
-            for name, tensor in getattr(module, kind).items():
-                if tensor is None or (remove_duplicate and id(tensor) in seen):
-                    continue
-                seen.add(id(tensor))
-                yield (path + "." + name if path else name), tensor
+        return iter([module for _, module in self._list_modules("", True)])
 
     def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
-        for item in self._named_members(
-            "_parameters", prefix, recurse, remove_duplicate
-        ):
-            yield item
+        return iter(
+            self._list_members("_parameters", prefix, recurse, remove_duplicate)
+        )
 
     def parameters(self, recurse=True):
-        for _, tensor in self.named_parameters(recurse=recurse):
-            yield tensor
+        return iter(
+            [t for _, t in self._list_members("_parameters", "", recurse, True)]
+        )
 
     def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
-        for item in self._named_members("_buffers", prefix, recurse, remove_duplicate):
-            yield item
+        return iter(self._list_members("_buffers", prefix, recurse, remove_duplicate))
 
     def buffers(self, recurse=True):
-        for _, tensor in self.named_buffers(recurse=recurse):
-            yield tensor
+        return iter([t for _, t in self._list_members("_buffers", "", recurse, True)])
 
     def state_dict(self, *, destination=None, prefix="", keep_vars=False):
         out = OrderedDict() if destination is None else destination
-        for path, module in self.named_modules(remove_duplicate=False):
+        for path, module in self._list_modules("", False):
             start = prefix + path + "." if path else prefix
             for name, tensor in module._parameters.items():
                 if tensor is not None:

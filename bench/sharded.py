@@ -22,6 +22,14 @@ ROOT = Path(__file__).resolve().parent.parent
 IDS, PREFILL = [[3, 5, 7, 11, 13, 2, 9, 4]], 5
 TOLERANCE = 1e-4
 WAYS = ("shard", "pipeline")
+WHOLE = """Without `shard`: {}.
+None of them has a tensor-parallel plan in transformers either. In their blocks
+something sees all columns between the layer that could make a part of them and the one that could
+add the parts up: a norm behind attention and in the feed-forward (bitnet), time steps, inputs and
+outputs of a recurrence that are read off all channels (mamba, falcon_mamba, mamba2, zamba2), a
+recurrence over whole channels (rwkv), heads that are put into the batch (xglm), projections that
+are chosen for each token (jetmoe).
+"""
 _LAUNCH = "from mlx._distributed_utils.launch import main; main()"
 
 
@@ -117,6 +125,9 @@ def document(rows):
         "|---|---|---|---|---|",
         *(f"| {r['type']} | {' | '.join(cells(r[w]) for w in WAYS)} |" for r in shared),
         "",
+        WHOLE.format(
+            ", ".join(r["type"] for r in rows if r["shard"]["status"] == "none")
+        ),
     ]
     (ROOT / "docs" / "sharded.md").write_text("\n".join(lines))
 

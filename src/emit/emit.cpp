@@ -2,6 +2,7 @@
 #include "emit/layer_fields.h"
 
 #include "emit/activations.h"
+#include "emit/compiled_choice.h"
 #include "emit/gaps.h"
 #include "emit/guards.h"
 #include "emit/latents.h"
@@ -15,6 +16,7 @@
 #include "emit/separation.h"
 #include "emit/sharding.h"
 #include "emit/short_names.h"
+#include "emit/token_rows.h"
 #include "emit/variants.h"
 
 namespace portwright::emit {
@@ -483,10 +485,13 @@ Emitted emit_model(
   out.fillable = !out.holes.empty() && all_have_stubs(out.holes, context);
   body += write_mask_functions(context);
   body += write_rope_classes(context);
+  keep_tokens_in_place(context.classes);
+  ChoiceFunctions functions;
   for (ClassText& c : context.classes) {
     name_layer(c);
     use_short_names(c);
     c.call = with_fewer_names(c.call_params, c.call);
+    body += compile_choice(c, functions);
     body += class_source(c);
   }
   while (body.ends_with("\n\n")) {

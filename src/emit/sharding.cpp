@@ -152,14 +152,20 @@ class Method {
     const Makers makers = makers_of(layer);
     for (const auto* entry : in_order(makers)) {
       const auto& [name, made] = *entry;
-      const std::string unit = "layer." + name;
+      if (made.several && (made.makers.size() > 1 || !made.always)) {
+        continue;
+      }
+      const std::string unit = made.several ? "module" : "layer." + name;
       for (const auto& maker : made.makers) {
         ClassText* text = find_class(classes_, maker);
         Lines lines = text ? of_unit(*text, unit) : Lines{};
         if (lines.empty()) {
           continue;
         }
-        if (made.makers.size() > 1) {
+        if (made.several) {
+          indent(lines);
+          lines.insert(lines.begin(), "for module in layer." + name + ":");
+        } else if (made.makers.size() > 1) {
           indent(lines);
           lines.insert(
               lines.begin(),

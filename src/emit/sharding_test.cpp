@@ -281,5 +281,25 @@ TEST(Sharding, LayersThatHoldOtherClassesAreAsked) {
   EXPECT_THAT(text, HasSubstr("if isinstance(layer.get(\"mlp\"), Experts):"));
 }
 
+TEST(Sharding, ModulesInAListOfTheirOwnAreGoneThrough) {
+  auto classes = model(kAttention, kMlp);
+  for (auto& line : classes[2].init) {
+    if (line == "self.mlp = MLP(args)") {
+      line = "self.mlp = [MLP(args), MLP(args)]";
+    }
+  }
+  EXPECT_THAT(method(classes), HasSubstr("        for module in layer.mlp:\n"));
+}
+
+TEST(Sharding, OfHeadsThatAreCountedTheTokensMayBeWhatIsLeft) {
+  ClassText attention = kAttention;
+  attention.init.push_back("self.n_heads = args.heads");
+  attention.call[1] =
+      "q = self.norm(self.q(x).reshape(B, -1, self.n_heads, self.head_dim))";
+  const std::string text = method(model(attention, kMlp));
+  EXPECT_THAT(text, HasSubstr("layer.attn.q = shard_linear("));
+  EXPECT_THAT(text, HasSubstr("layer.attn.n_heads //= N"));
+}
+
 }  // namespace
 }  // namespace portwright::emit

@@ -84,6 +84,21 @@ bool any_has(const Lines& lines, std::string_view text) {
   });
 }
 
+std::string renamed_objects(
+    std::string line,
+    const std::map<std::string, std::string>& names) {
+  auto found = names_in(line);
+  for (auto name = found.rbegin(); name != found.rend(); ++name) {
+    for (const auto& [from, to] : names) {
+      if (name->text == from || name->text.starts_with(from + ".")) {
+        line.replace(name->end - name->text.size(), from.size(), to);
+        break;
+      }
+    }
+  }
+  return line;
+}
+
 void replace_all(
     std::string& text,
     std::string_view from,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,12 @@ size_t count_of(const Lines& lines, const std::string& name);
 
 /// True where a line has this text; cheaper than to parse them.
 bool any_has(const Lines& lines, std::string_view text);
+
+/// A line with these objects under other names, their attributes kept: "self.k"
+/// and what is read of it.
+std::string renamed_objects(
+    std::string line,
+    const std::map<std::string, std::string>& names);
 
 /// Everywhere in the text.
 void replace_all(std::string& text, std::string_view from, std::string_view to);

@@ -265,7 +265,10 @@ Spread Reading::reshaped(const ast::Call& call, const Spread& v, Scope& scope) {
   }
   const std::string tokens = rank > 1 ? spelling(*call.args[1]) : "";
   const bool third = v.columns || v.rank + v.axis == 2;
-  const bool counted = tokens == "L" || tokens.ends_with(".shape[1]") ||
+  // Of heads that are counted, -1 leaves the tokens.
+  const bool left = tokens == "-1" && rank == 4 &&
+                    is_scalar(scope.makers, own_attribute(*call.args[2]));
+  const bool counted = left || tokens == "L" || tokens.ends_with(".shape[1]") ||
                        tokens.ends_with(".shape[2]");
   if (!third || rank < 3 || spelling(*call.args[0]) != "B" || !counted) {
     conflict({v});

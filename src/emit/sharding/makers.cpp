@@ -81,6 +81,16 @@ bool may_have_bias(const std::string& text) {
              : text.find("bias=False") == std::string::npos;
 }
 
+/// [MLP(args), MLP(args)]
+bool is_list_of_calls(const ast::Expr& e) {
+  const auto elements =
+      e.kind == ExprKind::List ? ast::as<ast::Sequence>(e).elts : ast::Exprs{};
+  return !elements.empty() &&
+         std::all_of(elements.begin(), elements.end(), [](const auto* element) {
+           return element->kind == ExprKind::Call;
+         });
+}
+
 void add_makers(const ast::Expr& e, Made& out) {
   if (e.kind == ExprKind::IfExp) {
     add_makers(*ast::as<ast::IfExp>(e).body, out);
@@ -88,6 +98,11 @@ void add_makers(const ast::Expr& e, Made& out) {
   } else if (e.kind == ExprKind::ListComp) {
     out.list = true;
     add_makers(*ast::as<ast::ElementComp>(e).elt, out);
+  } else if (is_list_of_calls(e)) {
+    out.several = true;
+    for (const ast::Expr* element : ast::as<ast::Sequence>(e).elts) {
+      add_makers(*element, out);
+    }
   } else if (spelling(e) != "None") {
     out.makers.insert(maker_text(e));
     out.bias = out.bias || may_have_bias(spelling(e));

@@ -15,10 +15,11 @@ struct Made {
   /// The functions that make it: "nn.Linear"; "array" for weights, "" for a
   /// scalar.
   std::set<std::string> makers;
-  bool bias = false;    // a layer that may have one
-  bool always = false;  // whatever the config is
-  bool list = false;    // one for each layer
-  size_t place = 0;     // in __init__
+  bool bias = false;     // a layer that may have one
+  bool always = false;   // whatever the config is
+  bool list = false;     // one for each layer
+  bool several = false;  // a list that is written out
+  size_t place = 0;      // in __init__
 };
 using Makers = std::map<std::string, Made>;
 Makers makers_of(const ClassText& text);

@@ -112,23 +112,19 @@ class SparseMoeBlock(nn.Module):
         if self.sharding_group is not None:
             x = sum_gradients(self.sharding_group)(x)
 
-        B, L, D = x.shape
-
-        h = x.reshape(-1, D)
-        router_probs = mx.softmax(self.gate(h).astype(mx.float32), axis=-1)
+        router_probs = mx.softmax(self.gate(x).astype(mx.float32), axis=-1)
         inds = mx.stop_gradient(
             mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
                 ..., : self.top_k
             ]
         )
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
-        y = self.switch_mlp(h, inds)
-        h = (
+        y = self.switch_mlp(x, inds)
+        out = (
             (y * (scores / scores.sum(axis=-1, keepdims=True))[..., None])
             .sum(axis=-2)
             .astype(y.dtype)
         )
-        out = h.reshape(B, L, D)
 
         if self.sharding_group is not None:
             out = mx.distributed.all_sum(out, group=self.sharding_group)

@@ -148,10 +148,7 @@ class SparseMoeBlock(nn.Module):
         if self.sharding_group is not None:
             x = sum_gradients(self.sharding_group)(x)
 
-        B, L, D = x.shape
-
-        h = x.reshape(-1, D)
-        router_probs = mx.softmax(self.gate(h), axis=-1, precise=True)
+        router_probs = mx.softmax(self.gate(x), axis=-1, precise=True)
         inds = mx.stop_gradient(
             mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
                 ..., : self.top_k
@@ -160,8 +157,8 @@ class SparseMoeBlock(nn.Module):
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         if self.norm_topk_prob:
             scores = scores / scores.sum(axis=-1, keepdims=True)
-        y = self.switch_mlp(h, inds)
-        out = (y * scores[..., None]).sum(axis=-2).reshape(B, L, D)
+        y = self.switch_mlp(x, inds)
+        out = (y * scores[..., None]).sum(axis=-2)
 
         if self.sharding_group is not None:
             out = mx.distributed.all_sum(out, group=self.sharding_group)

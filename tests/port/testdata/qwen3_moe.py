@@ -130,9 +130,6 @@ class SparseMoeBlock(nn.Module):
         if self.sharding_group is not None:
             x = sum_gradients(self.sharding_group)(x)
 
-        B, L, D = x.shape
-
-        x = x.reshape(-1, D)
         router_probs = mx.softmax(self.gate(x), axis=-1, precise=True)
         inds = mx.stop_gradient(
             mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
@@ -143,7 +140,7 @@ class SparseMoeBlock(nn.Module):
         if self.norm_topk_prob:
             scores = scores / scores.sum(axis=-1, keepdims=True)
         y = self.switch_mlp(x, inds)
-        out = (y * scores[..., None]).sum(axis=-2).reshape(B, L, D)
+        out = (y * scores[..., None]).sum(axis=-2)
 
         if self.sharding_group is not None:
             out = mx.distributed.all_sum(out, group=self.sharding_group)

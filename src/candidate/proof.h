@@ -55,8 +55,10 @@ class Port {
 
   enum class Depth : uint8_t {
     Full,
-    Brief,  // chunked prefill and decode, past the window: what differs by
-            // config, where the same file has passed in full
+    Brief,   // chunked prefill and decode, past the window: what differs by
+             // config, where the same file has passed in full
+    Glance,  // a prefill and one step: the config that has passed, in other
+             // words
   };
 
   /// Another way to write the same config.

@@ -1,6 +1,7 @@
 // Runs Python files over our own mlx.core.
 //   candidate_tool report PYTHON FILE        prints what its report() answers
-//   candidate_tool prove PYTHON TRANSFORMERS PORT CONFIG...   a proof each
+//   candidate_tool prove PYTHON TRANSFORMERS PORT CONFIG...   a proof each;
+//     CONFIG may be CONFIG,OTHER, which means the same in other words
 
 #include <iostream>
 
@@ -64,8 +65,16 @@ int prove(
   }
   bool passed = true;
   for (const std::string& path : configs) {
-    const auto fields = nlohmann::json::parse(text_of(path));
-    const candidate::Proof proof = port->prove(fields);
+    const size_t comma = path.find(',');
+    const auto fields = nlohmann::json::parse(text_of(path.substr(0, comma)));
+    candidate::Port::Spelling spelling;
+    if (comma != std::string::npos) {
+      spelling = {
+          "other words",
+          nlohmann::json::parse(text_of(path.substr(comma + 1)))};
+    }
+    const candidate::Proof proof =
+        port->prove(fields, candidate::Port::Depth::Full, spelling);
     std::cout << to_json(proof).dump() << "\n";
     if (proof.fault) {
       std::cerr << diagnostics::render_json(*proof.fault) << "\n";

@@ -53,6 +53,24 @@ def test_planted_bug_is_found(name, checkpoint, prove, tmp_path):
     assert "model.layers.0 is the first that differs" in proof["reason"]
 
 
+def test_what_a_config_says_in_other_words_is_proven_too(checkpoint, prove, tmp_path):
+    config = checkpoint("llama") / "config.json"
+    fields = json.loads(config.read_text())
+    fields["rope_theta"] = fields.pop("rope_parameters")["rope_theta"]
+    flat = tmp_path / "flat.json"
+    flat.write_text(json.dumps(fields))
+    golden = GOLDENS / "llama.py"
+    (proof,) = prove(golden, f"{config},{flat}")
+    assert proof["verdict"] == "passed", proof["reason"]
+    deaf = tmp_path / "llama.py"
+    reading = r'(rope.get\("rope_theta", )self.rope_theta'
+    deaf.write_text(planted(golden.read_text(), [(reading, r"\g<1>10000.0")]))
+    assert prove(deaf, config)[0]["verdict"] == "passed"
+    (proof,) = prove(deaf, f"{config},{flat}")
+    assert proof["verdict"] == "failed"
+    assert "with other words: prefill and a step: differs" in proof["reason"]
+
+
 def test_file_that_does_not_run_has_failed(checkpoint, prove, tmp_path):
     file = tmp_path / "llama.py"
     text = (GOLDENS / "llama.py").read_text()

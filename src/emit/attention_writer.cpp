@@ -370,6 +370,13 @@ void AttentionWriter::write_adjacent(const lift::Attention& a) {
   w_.bind(u.all_values, "values");
 }
 
+/// The queries, by a name where their shape is read of an expression.
+std::string AttentionWriter::queries_text(const lift::Attention& a) {
+  const Expression queries = w_.value(a.queries);
+  const bool simple = queries.at(kPrimary) == queries.text;
+  return simple || !a.depth ? queries.text : w_.name(a.queries);
+}
+
 /// The product of the factors as the source has them.
 std::string AttentionWriter::scale_text(const lift::Attention& a) {
   std::string scale;
@@ -382,7 +389,7 @@ std::string AttentionWriter::scale_text(const lift::Attention& a) {
     }
   }
   if (a.depth) {
-    scale = w_.value(a.queries).text + ".shape[-1] ** -0.5";
+    scale = queries_text(a) + ".shape[-1] ** -0.5";
   }
   return scale.empty() ? "1.0" : scale;
 }
@@ -454,7 +461,7 @@ void AttentionWriter::write_fused(
   w_.context().imports.insert("base:scaled_dot_product_attention");
   const std::string sinks =
       a.sinks ? ", sinks=" + sinks_text(a) : std::string();
-  const std::string queries = w_.value(a.queries).text;
+  const std::string queries = queries_text(a);
   const std::string keys = w_.value(a.keys).text;
   const std::string values = w_.value(a.values).text;
   const std::string scale = scale_text(a);
@@ -468,7 +475,7 @@ void AttentionWriter::write_fused(
 void AttentionWriter::write_capped(
     const lift::Attention& a,
     const std::string& output) {
-  const std::string queries = w_.value(a.queries).text;
+  const std::string queries = queries_text(a);
   const std::string keys = w_.value(a.keys).text;
   const std::string values = w_.value(a.values).text;
   const std::string scale = scale_text(a);

@@ -54,6 +54,7 @@ class AttentionWriter {
   bool adjacent(const lift::Attention& a) const;
 
   std::string offset();
+  std::string queries_text(const lift::Attention& a);
   std::string scale_text(const lift::Attention& a);
   std::string sinks_text(const lift::Attention& a);
   std::string mask_text(const lift::Attention& a);

@@ -1,6 +1,7 @@
 #include "emit/backbone_parts.h"
 #include "emit/gaps.h"
 #include "emit/layer_caches.h"
+#include "emit/layer_count.h"
 #include "emit/layer_loop.h"
 #include "emit/layer_program.h"
 #include "emit/layer_windows.h"
@@ -223,12 +224,12 @@ struct Embedding {
 
 Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
   Context& context = w.context();
-  const size_t prefix = roles.backbone->path.size() + 1;
+  const std::string& outer = roles.backbone->path;
   for (const Frame* call : w.graph().calls) {
     if (reads_ids(context, *call)) {
       return {
           call->outputs.front(),
-          call->path.substr(prefix),
+          path_below(outer, call->path),
           constructor_of(context, *call, {call->outputs.front()})};
     }
   }
@@ -242,11 +243,11 @@ Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
   // A module around the backbone embeds, by an embedding of the backbone.
   Embedding found;
   for_each_module(*roles.root, [&](const Frame& f) {
-    if (!found.output && f.path.starts_with(roles.backbone->path + ".") &&
+    if (!found.output && (outer.empty() || f.path.starts_with(outer + ".")) &&
         f.outputs.size() == 1 && reads_ids(context, f)) {
       found = {
           f.outputs.front(),
-          f.path.substr(prefix),
+          path_below(outer, f.path),
           constructor_of(context, f, {f.outputs.front()})};
     }
   });
@@ -266,21 +267,6 @@ std::vector<std::string> call_parameters() {
       "input_embeddings: Optional[mx.array] = None"};
 }
 
-std::string layer_count(Context& context, const Roles& roles) {
-  const auto it = context.trace.constructions.find(
-      roles.layer_frames.front()->module.object());
-  if (it != context.trace.constructions.end()) {
-    for (const Value& arg : it->second.args) {
-      const eval::Provenance* p = arg.provenance();
-      if (p && p->kind == eval::Provenance::Kind::Loop && p->left) {
-        return context.args_text(p->left);
-      }
-    }
-  }
-  context.fields.insert("num_hidden_layers");
-  return "args.num_hidden_layers";
-}
-
 namespace {
 
 /// The layers, one after the other.
@@ -298,7 +284,7 @@ void write_layers(
   if (const Expression h = w.value(first); h.text != "h") {
     w.statement("h = " + h.text);
   }
-  w.initialise(
+  w.member(
       roles.layers,
       "[" + layer + " for i in range(" + layer_count(context, roles) + ")]");
   w.statement("");
@@ -363,19 +349,19 @@ void write_program(
 
 }  // namespace
 
-ClassText
-write_backbone(Context& context, const Roles& roles, const Masks& masks) {
+void write_stack(ModuleWriter& w, const Roles& roles, const Masks& masks) {
+  Context& context = w.context();
   const bool in_turns = !roles.stack_calls.empty();
   refuse_tokens_first(context, *roles.layer_frames.front());
   const std::string layer =
       roles.counts_caches() ? "" : layer_constructor(context, roles, masks);
   auto lists = roles.program ? write_lists(context, roles, masks)
                              : std::vector<LayerList>{};
-  ModuleWriter w(context, *roles.backbone);
   const Embedding embedding = find_embedding(w, roles);
-  context.embedding = roles.backbone->path + "." + embedding.name;
+  const std::string& outer = roles.backbone->path;
+  context.embedding = path_in(outer, embedding.name);
   context.embedding_access =
-      access_text("self." + roles.backbone->path, embedding.name);
+      access_text(path_in("self", outer), embedding.name);
   w.fresh("inputs");
   w.fresh("input_embeddings");
   w.fresh("h");
@@ -396,7 +382,7 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
       w.statement(
           roles.counts_caches() ? "    cache = [None] * self.n_caches"
           : masks.both_kind.empty()
-              ? "    cache = [" + none + "] * len(self." + roles.layers + ")"
+              ? "    cache = [" + none + "] * len(" + roles.layers_text() + ")"
               : "    cache = [(None, None) if kind == \"" + masks.both_kind +
                     "\" else None for kind in self.layer_types]");
       has_cache = true;
@@ -419,7 +405,7 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
       "h.shape[1]");
   const std::string embed =
       embedding.constructor.empty()
-          ? "self." + embedding.name
+          ? access_text("self", embedding.name)
           : w.member(embedding.name, embedding.constructor).text;
   w.statement("if input_embeddings is not None:");
   w.statement("    h = input_embeddings");
@@ -444,6 +430,12 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
                  : roles.layer_frames.back()->outputs.front(),
         "h");
   }
+}
+
+ClassText
+write_backbone(Context& context, const Roles& roles, const Masks& masks) {
+  ModuleWriter w(context, *roles.backbone);
+  write_stack(w, roles, masks);
   const ValueId output = roles.backbone->outputs.front();
   w.count_uses({output});
   const Expression result = w.value(output);

@@ -379,6 +379,7 @@ std::unique_ptr<trace::Trace> record_model(
   }
   auto trace = recorder.finish();
   allow_global_fields(interp, e.config);
+  e.keeps = lift::uses_cache(trace->root);
   read_tables_by_position(interp, *trace, e);
   keep_own_elements(interp, *trace, e);
   keep_keys(interp, *trace, e);
@@ -413,16 +414,23 @@ library::Evaluated<Recording> record(
     eval::Interpreter& interp,
     const nlohmann::json& config) {
   auto out = record_with(interp, config, {});
-  if (out || out.error().kind != diagnostics::Kind::PythonError) {
+  if (out ? out->evaluation.keeps
+          : out.error().kind != diagnostics::Kind::PythonError) {
     return out;
   }
   // Some take a mask of the new ids alone, which then hides none. Others know
-  // several tokens at first alone: the trace then keeps keys by itself.
-  const Calling others[] = {
-      {.masked = false}, {.masked = false, .cached = false}};
+  // several tokens at first alone, or keep nothing of those before: the trace
+  // then keeps keys by itself.
+  std::vector<Calling> others{{.masked = false, .cached = false}};
+  if (!out) {
+    others.insert(others.begin(), {.masked = false});
+  }
   for (const Calling& other : others) {
     auto again = record_with(interp, config, other);
-    if (again && (other.cached || lift::uses_cache(again->trace->root))) {
+    const bool known =
+        again ? other.cached || lift::uses_cache(again->trace->root)
+              : again.error().kind == diagnostics::Kind::UnsupportedStructure;
+    if (known) {
       return again;
     }
   }

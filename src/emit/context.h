@@ -36,6 +36,7 @@ struct Evaluation {
   ValueId ids = 0, positions = 0, mask = 0, logits = 0;
   int64_t batch = 0, length = 0, offset = 0;
   bool cached = true;  // the forward was recorded after others
+  bool keeps = true;   // anything from one forward to the next
   /// The same forward in bfloat16, which shows the conversions that float32
   /// hides; null where the source does not run in it.
   const trace::Twin* half = nullptr;

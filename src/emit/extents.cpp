@@ -163,6 +163,9 @@ Value ModuleWriter::told(ValueId id, size_t axis) const {
   if (name == "unflatten") {
     return told_by_parts(*op, axis);
   }
+  if (name == "getitem" && extent_of(from, axis) != extent_of(id, axis)) {
+    return told_by_slice(*op, axis);
+  }
   if (name == "embedding" && axis + 1 == rank(id)) {
     return told(op->inputs[1], 1);
   }
@@ -247,6 +250,33 @@ Value ModuleWriter::told_by_split(const OpNode& op, ValueId id, size_t axis)
   return p && p->kind == Provenance::Kind::Dim ? told(size)
          : p                                   ? size
                                                : Value();
+}
+
+/// The same of an axis that begins as before and is cut short: x[..., :size].
+Value ModuleWriter::told_by_slice(const OpNode& op, size_t axis) const {
+  const Value& index = argument(op, "index");
+  const auto items = index.is(eval::Kind::Tuple)
+                         ? index.get<eval::Tuple>()->items
+                         : std::vector<Value>{index};
+  const bool slices =
+      std::all_of(items.begin(), items.end(), [](const Value& v) {
+        return v.is(eval::Kind::Slice) || v.tag() == eval::Tag::Ellipsis;
+      });
+  const bool last = axis + 1 == rank(op.outputs[0]);
+  const size_t at = items.size() == rank(op.outputs[0]) ? axis
+                    : last                              ? items.size() - 1
+                                                        : items.size();
+  if (!slices || at >= items.size() || !items[at].is(eval::Kind::Slice)) {
+    return {};
+  }
+  const auto& slice = *items[at].get<eval::Slice>();
+  const Value& size = slice.upper;
+  const bool from_start = slice.lower.is_none() && slice.step.is_none();
+  if (!from_start || !size.is_int() || size.as_int() <= 0 ||
+      !size.provenance()) {
+    return {};
+  }
+  return size.provenance()->kind == Provenance::Kind::Dim ? told(size) : size;
 }
 
 /// The same of an axis of unflatten().

@@ -100,6 +100,21 @@ Flags::Flags(
           s.text.substr(5, equals - 5), s.text.substr(equals + 3));
     }
     has_args_ = has_args_ || s.text == "self.args = args";
+    for (const Block* part : {&s.body, &s.clauses}) {
+      add_chosen(*part);
+    }
+  }
+}
+
+/// Attributes that only some instances have.
+void Flags::add_chosen(const Block& block) {
+  for (const Statement& s : block) {
+    const size_t equals = s.text.find(" = ");
+    if (s.text.starts_with("self.") && equals != std::string::npos) {
+      chosen_.insert(s.text.substr(5, equals - 5));
+    }
+    add_chosen(s.body);
+    add_chosen(s.clauses);
   }
 }
 
@@ -142,7 +157,7 @@ std::string Flags::keep(const std::string& name, const std::string& value) {
       }
     }
   }
-  std::string candidate = name;
+  std::string candidate = chosen_.contains(name) ? "use_" + name : name;
   auto taken = [&](const auto& list) {
     return std::any_of(list.begin(), list.end(), [&](const auto& entry) {
       return entry.first == candidate;

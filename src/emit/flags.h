@@ -40,6 +40,7 @@ class Flags : public Conditions {
   void add_to(Block& init) const;
 
  private:
+  void add_chosen(const Block& block);
   std::string expression(int predicate);
   std::string flag_name(const std::string& text) const;
   std::string keep(const std::string& name, const std::string& value);
@@ -50,6 +51,7 @@ class Flags : public Conditions {
   std::map<int, bool> rotates_;  // the outcome for which queries are rotated
   std::vector<std::pair<std::string, std::string>> known_;  // name, value
   std::vector<std::pair<std::string, std::string>> added_;
+  std::set<std::string> chosen_;  // names that a condition makes
   std::map<int, std::string> expressions_;
   bool has_args_ = false;  // self.args
 };

@@ -358,12 +358,66 @@ void KeyKeeper::keep(const CausalAttention& a) {
 
 }  // namespace
 
+namespace {
+
+/// True for numbers summed up along the tokens.
+bool adds_up_tokens(const Trace& trace, const OpNode& op, int64_t length) {
+  if (!named(&op, {"cumsum", "cumprod", "logcumsumexp"})) {
+    return false;
+  }
+  const auto& info = trace.info(op.outputs[0]);
+  const Value& dim = op.args[static_cast<size_t>(op.op->param("dim"))];
+  const auto rank = static_cast<int64_t>(info.shape.size());
+  const int64_t axis = dim.is_int() ? (dim.as_int() + rank) % rank : 0;
+  return torch::is_floating_point(info.dtype) &&
+         info.shape[static_cast<size_t>(axis)] == length;
+}
+
+/// What computes a token from others before it, attention apart, needs what it
+/// has read of those: a source that keeps nothing does not tell what that is.
+void refuse_other_mixing(
+    const Trace& trace,
+    const Frame& frame,
+    int64_t length) {
+  for (const auto& item : frame.items) {
+    const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+    if (child) {
+      refuse_other_mixing(trace, **child, length);
+      continue;
+    }
+    const auto* op = std::get_if<OpNode>(&item);
+    if (!op) {
+      continue;
+    }
+    const bool slides =
+        named(op, {"conv1d"}) && trace.info(op->inputs[1]).shape.back() > 1;
+    if (!slides && !adds_up_tokens(trace, *op, length)) {
+      continue;
+    }
+    const Frame* module = module_around(&frame);
+    throw eval::Refusal{
+        {diagnostics::Kind::UnsupportedStructure,
+         "'" + (module ? module->path : std::string()) + "' mixes tokens by " +
+             op->op->name + "(), and keeps nothing of those before",
+         op->span,
+         "a forward that takes and answers what it keeps would show that",
+         "",
+         {}}};
+  }
+}
+
+}  // namespace
+
 void keep_keys(
     eval::Interpreter& interp,
     Trace& trace,
     const Evaluation& evaluation) {
-  if (!uses_cache(trace.root)) {
-    KeyKeeper(interp, trace, evaluation).run();
+  if (uses_cache(trace.root)) {
+    return;
+  }
+  KeyKeeper(interp, trace, evaluation).run();
+  if (!evaluation.cached && uses_cache(trace.root)) {
+    refuse_other_mixing(trace, trace.root, evaluation.length);
   }
 }
 

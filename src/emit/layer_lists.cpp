@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "emit/backbone_parts.h"
+#include "emit/layer_count.h"
 
 namespace portwright::emit {
 
@@ -99,9 +100,9 @@ write_lists(Context& context, const Roles& roles, const Masks& masks) {
 std::string program_layers(const Context& context, const Roles& roles) {
   std::string out;
   for (const std::string& path : lists_of(roles)) {
-    const size_t prefix = roles.backbone->path.size();
+    const std::string& outer = roles.backbone->path;
     const std::string text =
-        access_text("self." + roles.backbone->path, path.substr(prefix + 1));
+        access_text(path_in("self", outer), path_below(outer, path));
     out += (out.empty() ? "" : " + ") +
            (length_of(context, path) < 0 ? "[" + text + "]" : text);
   }

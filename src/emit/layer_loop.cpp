@@ -105,7 +105,7 @@ void write_sharing_loop(
     context.hole(
         roles.backbone->call, "layers share keys, and keep something else");
   }
-  const std::string layers = "self." + roles.layers;
+  const std::string layers = roles.layers_text();
   const std::string names = masks.mixed() ? "layer, kind" : "layer";
   const std::string lists =
       masks.mixed() ? "zip(" + layers + ", self.layer_types)" : layers;
@@ -142,7 +142,7 @@ void write_loop(
     const Roles& roles,
     const Masks& masks,
     const LayerInputs& inputs) {
-  std::string names = "layer, c", lists = "self." + roles.layers + ", cache";
+  std::string names = "layer, c", lists = roles.layers_text() + ", cache";
   std::string mask = "mask";
   if (masks.mixed()) {
     names += ", kind";
@@ -155,7 +155,7 @@ void write_loop(
   }
   if (!masks.uncached.empty()) {
     names = "layer, kind";
-    lists = "self." + roles.layers + ", self.layer_types";
+    lists = roles.layers_text() + ", self.layer_types";
     mask = "masks.get(kind)";
     own_cache = "next(caches) if kind in masks else None";
     w.statement("caches = iter(cache)");
@@ -198,7 +198,7 @@ void write_mixed_loop(
   };
   const std::string with_keys = call(inputs.both), without = call(inputs.usual);
   w.statement(
-      "for layer, c, kind in zip(self." + roles.layers +
+      "for layer, c, kind in zip(" + roles.layers_text() +
       ", cache, self.layer_types):");
   if (with_keys == without) {
     w.statement("    " + with_keys);

@@ -56,7 +56,7 @@ void LayerProgram::hole(const Frame& call, const std::string& what) {
 }
 
 std::string LayerProgram::below_backbone(const std::string& path) const {
-  return path.substr(roles_.backbone->path.size() + 1);
+  return path_below(roles_.backbone->path, path);
 }
 
 /// A list that is read as a whole by its name.

@@ -5,6 +5,7 @@
 #include "emit/backbone_parts.h"
 #include "emit/flags.h"
 #include "emit/guards.h"
+#include "emit/layer_count.h"
 #include "emit/variants.h"
 
 namespace portwright::emit {

@@ -1,4 +1,5 @@
 #include "emit/model_writer.h"
+#include "emit/backbone_parts.h"
 #include "emit/gaps.h"
 #include "emit/layer_caches.h"
 #include "emit/layer_lists.h"
@@ -324,13 +325,11 @@ struct Head {
   ValueId input = 0, output = 0;
 };
 
-Head find_head(ModuleWriter& w, const Roles& roles) {
+Head find_head(ModuleWriter& w, const Roles& roles, const Frame* inner) {
   Context& context = w.context();
-  const Frame& inner =
-      roles.wrappers.empty() ? *roles.backbone : *roles.wrappers.front();
   Head head;
   auto consider = [&](const Frame* f) {
-    if (f != &inner && f->is_module() && f->outputs.size() == 1 &&
+    if (f != inner && f->is_module() && f->outputs.size() == 1 &&
         context.flows.of(f->outputs.front()) == Flow::Data) {
       head = {f, data_inputs(context, *f).front(), f->outputs.front()};
     }
@@ -353,7 +352,7 @@ std::string layers_text(const Context& context, const Roles& roles) {
     return program_layers(context, roles);
   }
   if (roles.stack_calls.empty()) {
-    return "self." + roles.backbone->path + "." + roles.layers;
+    return roles.layers_text(path_in("self", roles.backbone->path));
   }
   std::string out;
   std::set<std::string> paths;
@@ -368,19 +367,25 @@ std::string layers_text(const Context& context, const Roles& roles) {
 
 ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   ModuleWriter w(context, *roles.root);
-  const Frame& inner =
-      roles.wrappers.empty() ? *roles.backbone : *roles.wrappers.front();
-  const std::string held = add_wrappers(context, "", inner);
-  const std::string backbone = inner.path.substr(0, inner.path.find('.'));
   w.initialise("args", "args");
   w.initialise("model_type", "args.model_type");
-  w.initialise(backbone, held + "(args)");
-  w.fresh("inputs");
-  w.fresh("out");
-  w.bind(context.evaluation.ids, "inputs");
-  w.statement("out = self." + backbone + "(inputs, cache, input_embeddings)");
-  w.bind(inner.outputs.front(), "out");
-  const Head head = find_head(w, roles);
+  const Frame* inner = roles.is_flat()          ? nullptr
+                       : roles.wrappers.empty() ? roles.backbone
+                                                : roles.wrappers.front();
+  if (inner) {
+    const std::string held = add_wrappers(context, "", *inner);
+    const std::string backbone = inner->path.substr(0, inner->path.find('.'));
+    w.initialise(backbone, held + "(args)");
+    w.fresh("inputs");
+    w.fresh("out");
+    w.bind(context.evaluation.ids, "inputs");
+    w.statement("out = self." + backbone + "(inputs, cache, input_embeddings)");
+    w.bind(inner->outputs.front(), "out");
+  } else {
+    w.fresh("out");
+    write_stack(w, roles, masks);
+  }
+  const Head head = find_head(w, roles, inner);
   w.count_uses({head.input});
   const std::string input = w.value(head.input).text;
   const std::string name = head.frame->path;
@@ -417,9 +422,11 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
     out.init.push_back("    self." + name + " = " + constructor);
   }
   out.call_params = call_parameters();
-  out.methods.push_back(
-      "@property\ndef layers(self):\n    return " +
-      layers_text(context, roles) + "\n");
+  if (const std::string text = layers_text(context, roles);
+      text != "self.layers") {
+    out.methods.push_back(
+        "@property\ndef layers(self):\n    return " + text + "\n");
+  }
   if (!roles.counts_caches()) {
     write_make_cache(out, masks, context);
   } else {
@@ -429,8 +436,8 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
       context.imports.insert("cache:KVCache");
     }
     out.methods.push_back(
-        "def make_cache(self):\n    return [" + made + " for _ in range(self." +
-        roles.backbone->path + ".n_caches)]\n");
+        "def make_cache(self):\n    return [" + made + " for _ in range(" +
+        path_in(path_in("self", roles.backbone->path), "n_caches") + ")]\n");
   }
   return out;
 }
@@ -542,7 +549,9 @@ void write_model(Context& context) {
   context.runs_program = roles.program;
   Masks masks = find_masks(context, roles);
   widen(context, masks);
-  context.classes.push_back(write_backbone(context, roles, masks));
+  if (!roles.is_flat()) {
+    context.classes.push_back(write_backbone(context, roles, masks));
+  }
   const Frame* inner = roles.backbone;
   for (auto it = roles.wrappers.rbegin(); it != roles.wrappers.rend(); ++it) {
     context.classes.push_back(write_wrapper(context, **it, *inner));

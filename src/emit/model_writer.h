@@ -22,6 +22,12 @@ struct Roles {
   bool counts_caches() const {
     return program || !stack_calls.empty();
   }
+  /// True where the causal LM holds the layers itself, beside its head.
+  bool is_flat() const {
+    return backbone == root;
+  }
+  /// The list of the layers: "self.layers", `self.blocks["h"]`.
+  std::string layers_text(const std::string& owner = "self") const;
 };
 
 Roles find_roles(Context& context);
@@ -90,6 +96,8 @@ Masks find_masks(Context& context, const Roles& roles);
 /// The class of the backbone; the classes of the layers come before it.
 ClassText
 write_backbone(Context& context, const Roles& roles, const Masks& masks);
+/// Its forward, up to what it answers: `w` knows that.
+void write_stack(ModuleWriter& w, const Roles& roles, const Masks& masks);
 /// A module around the backbone, which hands on what `inner` answers.
 ClassText
 write_wrapper(Context& context, const Frame& wrapper, const Frame& inner);

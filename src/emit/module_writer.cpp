@@ -388,6 +388,9 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
       }
     }
   }
+  if (args.empty() && !child.inputs.empty() && made.starts_with("nn.")) {
+    args.push_back(value(child.inputs.front()).text);  // it runs on no states
+  }
   for (ValueId id : rows_given(context_, child)) {
     args.push_back(value(id).text);
   }

@@ -124,6 +124,7 @@ class ModuleWriter {
   eval::Value told_by_shape(const OpNode& op, size_t axis) const;
   eval::Value told_by_split(const OpNode& op, ValueId id, size_t axis) const;
   eval::Value told_by_parts(const OpNode& op, size_t axis) const;
+  eval::Value told_by_slice(const OpNode& op, size_t axis) const;
   eval::Value told_by_others(
       ValueId from,
       size_t axis,

@@ -1,6 +1,7 @@
 #include "emit/position_tables.h"
 
 #include "emit/model_writer.h"
+#include "emit/range_positions.h"
 #include "emit/trace_editor.h"
 #include "torch/torch.h"
 
@@ -120,6 +121,9 @@ void read_tables_by_position(
                 mx::broadcast_to(
                     mx::arange(first, last, mx::int64),
                     {static_cast<int>(shape[0]), static_cast<int>(shape[1])}));
+  }
+  if (!evaluation.cached) {
+    take_ranges_for_positions(interp, trace, evaluation);
   }
   TableReader(interp, trace, evaluation).run();
 }

@@ -36,6 +36,18 @@ std::string list_path(const std::string& path) {
   return path.substr(0, dot);
 }
 
+std::string path_below(const std::string& outer, const std::string& path) {
+  return outer.empty() ? path : path.substr(outer.size() + 1);
+}
+
+std::string path_in(const std::string& outer, const std::string& name) {
+  return outer.empty() ? name : name.empty() ? outer : outer + "." + name;
+}
+
+std::string Roles::layers_text(const std::string& owner) const {
+  return access_text(owner, layers);
+}
+
 namespace {
 
 /// Where the backbone calls a layer twice, or layers of several lists, all its
@@ -61,7 +73,7 @@ void find_program(Context& context, Roles& roles) {
 
 /// The layers of the backbone, which holds them or stacks of them.
 void find_layers(Context& context, Roles& roles) {
-  const std::string list = roles.backbone->path + "." + roles.layers;
+  const std::string list = path_in(roles.backbone->path, roles.layers);
   context.layers_path = list;
   const Frame* outer = module_around(roles.backbone->parent);
   if (outer && outer != roles.root) {
@@ -98,11 +110,9 @@ Roles find_roles(Context& context) {
     // The enclosing module's forward runs the layers.
     const Frame* around = module_around(f.parent);
     roles.backbone = around;
-    const std::string list = list_path(f.path);
-    roles.layers =
-        around->path.empty() ? list : list.substr(around->path.size() + 1);
+    roles.layers = path_below(around->path, list_path(f.path));
   });
-  if (!roles.root || !roles.backbone || roles.backbone == roles.root) {
+  if (!roles.root || !roles.backbone) {
     context.hole(
         roles.root ? roles.root->call : base::Span{},
         uses_cache(context.trace.root)
@@ -111,9 +121,8 @@ Roles find_roles(Context& context) {
               "would have nothing to decode from");
   }
   find_layers(context, roles);
-  for (const Frame* f = roles.backbone->parent; f != roles.root;
-       f = f->parent) {
-    if (f->is_module()) {
+  for (const Frame* f = roles.backbone; f != roles.root; f = f->parent) {
+    if (f->is_module() && f != roles.backbone) {
       roles.wrappers.insert(roles.wrappers.begin(), f);
     }
   }

@@ -1,6 +1,7 @@
 #include "emit/stacks.h"
 
 #include "emit/backbone_parts.h"
+#include "emit/layer_count.h"
 #include "emit/layer_loop.h"
 
 namespace portwright::emit {
@@ -218,7 +219,7 @@ std::string StackLoops::statement_of(const Turn& turn) {
   if (w_.statement_count() != before) {
     context.hole(call.call, "something happens before '" + call.path + "'");
   }
-  const std::string name = call.path.substr(roles_.backbone->path.size() + 1);
+  const std::string name = path_below(roles_.backbone->path, call.path);
   const Expression stack = w_.member(
       name, context.short_name(call.module.object()->cls->name) + "(args)");
   const std::string& state = variables_.at(call.path);

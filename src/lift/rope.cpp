@@ -37,12 +37,11 @@ class Region {
   }
 
   /// The values without positions that everything rotated into `output` comes
-  /// from, the last first.
+  /// from, the last first. None where weights have a part in it.
   std::vector<ValueId> sources(ValueId output) {
     std::vector<ValueId> boundary;
     Ids seen;
-    collect(output, boundary, seen);
-    if (boundary.empty()) {
+    if (!collect(output, boundary, seen) || boundary.empty()) {
       return {};
     }
     Ids common = ancestors(boundary.front());
@@ -62,19 +61,20 @@ class Region {
     return it == graph_.producers.end() ? nullptr : it->second.op;
   }
 
-  void collect(ValueId id, std::vector<ValueId>& boundary, Ids& seen) {
+  bool collect(ValueId id, std::vector<ValueId>& boundary, Ids& seen) {
     if (!seen.insert(id).second) {
-      return;
+      return true;
     }
     if (!rotated(id)) {
       boundary.push_back(id);
-      return;
+      return true;
     }
-    for (ValueId input : producer(id)->inputs) {
-      if (flows_.of(input) == Flow::Data) {
-        collect(input, boundary, seen);
-      }
-    }
+    const auto& inputs = producer(id)->inputs;
+    return std::all_of(inputs.begin(), inputs.end(), [&](ValueId input) {
+      const Flow flow = flows_.of(input);
+      return flow != Flow::Parameter &&
+             (flow != Flow::Data || collect(input, boundary, seen));
+    });
   }
 
   /// The value itself and what it is computed from without weights.

@@ -11,11 +11,13 @@ from .conftest import answer
 @pytest.mark.parametrize(
     "name",
     [
+        "blocks_beside_head",
         "complex_rotation",
         "distance_bias",
         "looped_layers",
         "masked_slopes",
         "near_and_far",
+        "nothing_kept",
         "parallel_streams",
         "recurrent_depth",
         "shared_groups",
@@ -47,6 +49,61 @@ def test_it_computes_what_torch_does_with_reservations(
     name, style, proven_with_own_code
 ):
     proven_with_own_code(style(name), verdict="warn")
+
+
+def test_a_causal_lm_that_holds_its_layers_itself_is_one_class(style, emitted_from):
+    text = " ".join(emitted_from(style("blocks_beside_head")).split())
+    assert "h = layer(h, mask, c) out = self.head(self.norm(h))" in text
+    assert "def layers" not in text
+
+
+def test_weights_have_no_part_in_a_rotation(style, emitted_from):
+    text = " ".join(emitted_from(style("blocks_beside_head")).split())
+    assert "queries = queries * mx.exp(self.log_temperature)" in text
+    assert "scale=queries.shape[-1] ** -0.5" in text
+
+
+def test_how_much_of_a_head_turns_is_told_by_the_slice(style, emitted_from):
+    text = " ".join(emitted_from(style("blocks_beside_head")).split())
+    assert "initialize_rope( args.n_embd // args.n_head // 2, base=10000.0" in text
+
+
+def test_layers_are_counted_by_the_field_that_counts_them(style, emitted_from):
+    # There are as many heads, by chance.
+    text = emitted_from(style("nothing_kept"))
+    assert "for i in range(args.n_layer)" in text
+
+
+def test_ranges_from_zero_are_positions(style, emitted_from):
+    text = emitted_from(style("nothing_kept"))
+    assert 'self.transformer["wpe"](positions)' in text
+    assert "offset = cache[0].offset" in text
+
+
+def test_what_mixes_tokens_and_keeps_none_is_refused(style, portwright, tmp_path):
+    folder = style("nothing_kept")
+    own = folder / "modeling_bare.py"
+    text = own.read_text()
+    text = text.replace(
+        "        self.down =",
+        "        self.mix = nn.Conv1d(c.n_embd, c.n_embd, 3, padding=2)\n"
+        "        self.down =",
+    )
+    text = text.replace(
+        "        x = x + self.attn(",
+        "        x = x + self.mix(x.mT)[..., : x.shape[1]].mT\n"
+        "        x = x + self.attn(",
+    )
+    own.write_text(text)
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast")
+    assert done.returncode == 3, done.stderr
+    assert "mixes tokens by conv1d(), and keeps nothing of those" in done.stderr
+
+
+def test_attributes_and_conditions_of_one_name_are_told_apart(style, emitted_from):
+    text = emitted_from(style("nothing_kept"))
+    assert "self.use_bias = args.bias" in text
+    assert "not supported" not in text
 
 
 def test_attention_is_fused_whatever_it_is_written_with(style, emitted_from):

@@ -308,9 +308,23 @@ class Reference:
         """The library's, where a model has one of its own with another contract."""
         from transformers import GenerationMixin
 
+        if not self._can_keep():
+            kwargs["use_cache"] = False
         if isinstance(self.model, GenerationMixin):
             return GenerationMixin.generate(self.model, *args, **kwargs)
         return self.model.generate(*args, **kwargs)
+
+    def _can_keep(self):
+        """False where generate() cannot make a cache: it counts no layers."""
+        from transformers import GenerationMixin
+
+        own = type(self.model)._prepare_cache_for_generation
+        return (
+            hasattr(
+                self.model.config.get_text_config(decoder=True), "num_hidden_layers"
+            )
+            or own is not GenerationMixin._prepare_cache_for_generation
+        )
 
     def _decode(self, ids, prefill, mask, chunk, capture):
         """decode() of all rows together.

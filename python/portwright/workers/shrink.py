@@ -83,6 +83,7 @@ PERIOD = (
     r"|full_attention_interval|attn_layer_period|layer_group_size"
 )
 SCALE = r"(^|_)(multipliers?|scale|scaling(_factor)?|factor)$|^(route_scale|scale_emb)$"
+POSITIONS = r"position|n_ctx|seq_len|context_length|max_length"
 NOT_A_SCALE = r"time_step|loss|std|init|aux|drop"
 EPS = r"(^|_)(eps|epsilon)(_|$)"
 SOFTCAP = r"soft_?cap"
@@ -171,9 +172,16 @@ def _rope(rope, path="rope_parameters"):
     return out
 
 
+def _with_block_of_all(fields, variant):
+    """A block is all that a model knows positions for, where nothing else says so."""
+    said = any(re.search(POSITIONS, name) for name in fields)
+    return variant if said else {"block_size": 512, **variant}
+
+
 def shrink_fields(fields, layers, variant, top=True):
     """Maps {field: value} to its shrunk form; `layers` indexes per-layer lists."""
     depth = layer_count(fields)
+    variant = _with_block_of_all(fields, variant) if top else variant
     out = {}
     for name, value in fields.items():
         if name in _SKIP:

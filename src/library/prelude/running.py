@@ -180,7 +180,8 @@ def cache_name(model):
 
 def _prepare_cache(model, kwargs, batch_size):
     config = GenerationConfig(use_cache=True)
-    names = list(inspect.signature(model._prepare_cache_for_generation).parameters)
+    prepare = model._prepare_cache_for_generation
+    parameters = inspect.signature(prepare).parameters
     values = {
         "generation_config": config,
         "model_kwargs": kwargs,
@@ -190,7 +191,13 @@ def _prepare_cache(model, kwargs, batch_size):
         "max_cache_length": 1 << 20,
         "device": model.device,
     }
-    model._prepare_cache_for_generation(*[values[name] for name in names])
+    try:
+        prepare(*[values[name] for name in parameters if name in values])
+    except AttributeError:
+        # The library's cache counts layers, but no config need count them so.
+        if hasattr(model.config, "num_hidden_layers"):
+            raise
+        kwargs["use_cache"] = False
 
 
 def _holds_tensors(value):
@@ -243,7 +250,7 @@ class Session:
         kwargs = dict(self.kwargs)
         if not hasattr(model, "_get_initial_cache_position"):
             kwargs["is_first_iteration"] = first
-            if not first:
+            if not first and kwargs["use_cache"]:
                 kwargs["next_sequence_length"] = 1
         with torch.no_grad():
             inputs = model.prepare_inputs_for_generation(ids, **kwargs)

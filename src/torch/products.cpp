@@ -16,6 +16,7 @@
 #else
 #define PW_CLONES
 #endif
+#define PW_INLINE inline __attribute__((always_inline))  // into each clone
 
 namespace portwright::torch {
 
@@ -34,7 +35,9 @@ struct Matrix {
 constexpr int kLanes = 8;             // of one vector
 constexpr int kColumns = 2 * kLanes;  // of a panel of B
 constexpr int kRows = 4;              // of A, taken together
+constexpr int kPair = 2;              // columns of B that are read along
 typedef float Lanes __attribute__((vector_size(4 * kLanes), aligned(4)));
+typedef int32_t Order __attribute__((vector_size(4 * kLanes)));
 
 /// k x kColumns, columns past the end zero.
 void pack(const Matrix& b, int64_t k, int64_t columns, float* out) {
@@ -103,12 +106,59 @@ PW_CLONES void multiply_row(
   }
 }
 
+/// Sums of neighbours: of `a` in the first half, of `b` in the second.
+PW_INLINE void sums_of_pairs(const Lanes& a, const Lanes& b, Lanes& out) {
+  out = __builtin_shuffle(a, b, Order{0, 2, 4, 6, 8, 10, 12, 14}) +
+        __builtin_shuffle(a, b, Order{1, 3, 5, 7, 9, 11, 13, 15});
+}
+
+/// out[i][j] = sum of A(i, p) * B(p, j) for kRows rows and kPair columns, where
+/// A is read along its rows and B along its columns.
+PW_CLONES void
+multiply_along(const Matrix& a, const Matrix& b, int64_t k, float* out) {
+  Lanes sums[kRows][kPair] = {};
+  const int64_t whole = k - k % kLanes;
+  for (int64_t p = 0; p < whole; p += kLanes) {
+    Lanes left, right;
+    std::memcpy(&left, b.data + p, sizeof(left));
+    std::memcpy(&right, b.data + b.column + p, sizeof(right));
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i) {
+      Lanes row;
+      std::memcpy(&row, a.data + i * a.row + p, sizeof(row));
+      sums[i][0] += row * left;
+      sums[i][1] += row * right;
+    }
+  }
+  Lanes pairs[kRows], upper, lower, all;
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i) {
+    sums_of_pairs(sums[i][0], sums[i][1], pairs[i]);
+  }
+  static_assert(kRows * kPair == kLanes);
+  sums_of_pairs(pairs[0], pairs[1], upper);
+  sums_of_pairs(pairs[2], pairs[3], lower);
+  sums_of_pairs(upper, lower, all);
+  std::memcpy(out, &all, sizeof(all));
+  for (int64_t p = whole; p < k; ++p) {
+    for (int i = 0; i < kRows; ++i) {
+      for (int j = 0; j < kPair; ++j) {
+        out[i * kPair + j] += a.data[i * a.row + p] * b.data[j * b.column + p];
+      }
+    }
+  }
+}
+
 void store(
     const float* sums,
     int64_t count,
     float alpha,
     float beta,
     float* to) {
+  if (alpha == 1 && beta == 0) {
+    std::copy_n(sums, count, to);
+    return;
+  }
   for (int64_t x = 0; x < count; ++x) {
     const float product = alpha * sums[x];
     to[x] = beta == 0 ? product : product + beta * to[x];
@@ -148,8 +198,27 @@ void gemm(
     }
     return;
   }
-  panel.resize(k * kColumns);
   float sums[kRows * kColumns];
+  if (b.row == 1) {  // as the weights of a layer lie: read where they are
+    for (int64_t i = 0; i < m; i += kRows) {
+      const int64_t height = std::min<int64_t>(kRows, m - i);
+      Matrix block{a.data + i * a.row, a.row, a.column};
+      if (height < kRows || a.column != 1) {
+        gather(block, height, k, rows.data());
+        block = {rows.data(), k, 1};
+      }
+      for (int64_t j = 0; j < n; j += kPair) {
+        const int64_t columns = std::min<int64_t>(kPair, n - j);
+        const int64_t stride = columns == kPair ? b.column : 0;
+        multiply_along(block, {b.data + j * b.column, 1, stride}, k, sums);
+        for (int64_t r = 0; r < height; ++r) {
+          store(sums + r * kPair, columns, alpha, beta, c + (i + r) * ldc + j);
+        }
+      }
+    }
+    return;
+  }
+  panel.resize(k * kColumns);
   for (int64_t j = 0; j < n; j += kColumns) {
     const int64_t columns = std::min<int64_t>(kColumns, n - j);
     pack({b.data + j * b.column, b.row, b.column}, k, columns, panel.data());

@@ -48,6 +48,17 @@ Value equality(Call& c) {
   return Value::boolean(op == Binary(mx::not_equal));
 }
 
+/// In float32, rounded once, as MLX sums products of halves; its own loops over
+/// them are the slower way on a CPU.
+mx::array product(const mx::array& a, const mx::array& b, mx::StreamOrDevice) {
+  const mx::Dtype type = a.dtype();
+  if (type != b.dtype() || (type != mx::bfloat16 && type != mx::float16)) {
+    return mx::matmul(a, b);
+  }
+  return mx::astype(
+      mx::matmul(mx::astype(a, mx::float32), mx::astype(b, mx::float32)), type);
+}
+
 #define PW_OPERATOR(python, name)                                       \
   {"__" python "__(self, other)", kMethod, forward<mx::name>},          \
       {"__r" python "__(self, other)", kMethod, reflected<mx::name>}, { \
@@ -66,7 +77,9 @@ const OpSpec kArithmeticOps[] = {
     PW_OPERATOR("floordiv", floor_divide),
     PW_OPERATOR("mod", remainder),
     PW_OPERATOR("pow", power),
-    PW_OPERATOR("matmul", matmul),
+    {"__matmul__(self, other)", kMethod, forward<product>},
+    {"__rmatmul__(self, other)", kMethod, reflected<product>},
+    {"__imatmul__(self, other)", kMethod, in_place<product>},
     PW_OPERATOR("and", bitwise_and),
     PW_OPERATOR("or", bitwise_or),
     PW_OPERATOR("xor", bitwise_xor),
@@ -85,7 +98,7 @@ const OpSpec kArithmeticOps[] = {
     PW_FUNCTION(floor_divide),
     PW_FUNCTION(remainder),
     PW_FUNCTION(power),
-    PW_FUNCTION(matmul),
+    {"matmul(a, b)", kModule, function<product>},
     PW_FUNCTION(maximum),
     PW_FUNCTION(minimum),
     PW_FUNCTION(equal),

@@ -33,8 +33,8 @@ SIZES = {"small": 1, "wide": 8}
 EXPLAINED = """
 ## Where a port does more
 
-A row keeps its figures until its type is measured again. Known causes of small steps below 0.97,
-by counts of the operations of a step, are work that the hand-written file leaves out, or a form of
+A row keeps its figures until its type is measured again: most are of `--clock wall` and of earlier
+ports, those of many types with experts among them. Known causes of small steps below 0.97, by counts of the operations of a step, are work that the hand-written file leaves out, or a form of
 it that the port does not have:
 
 - falcon_h1: theirs multiplies the weights by the multipliers once, while it loads them; no value is

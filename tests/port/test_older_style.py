@@ -50,7 +50,7 @@ def test_it_computes_what_torch_does(proven_with_own_code):
 def test_a_loop_over_modules_is_a_switch_layer(emitted_from):
     text = emitted_from(LOOPED)
     assert "self.switch_mlp = SwitchGLU(" in text
-    assert "self.switch_mlp(h, inds)" in text
+    assert "self.switch_mlp(x, inds)" in text
     # Checkpoints hold a module for each expert.
     assert '("gate", "gate_proj"),' in text
     assert "for e in range(self.args.num_experts)" in text

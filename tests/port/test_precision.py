@@ -7,8 +7,8 @@ import pytest
 @pytest.mark.parametrize(
     "kind, line",
     [
-        ("mixtral", "mx.softmax(self.gate(h).astype(mx.float32), axis=-1)"),
-        ("deepseek_v3", "x.reshape(-1, self.hidden_dim).astype(mx.float32)"),
+        ("mixtral", "mx.softmax(self.gate(x).astype(mx.float32), axis=-1)"),
+        ("deepseek_v3", "x.astype(mx.float32) @ self.weight.T"),
     ],
 )
 def test_routers_keep_float32(kind, line, portwright, checkpoint, tmp_path):

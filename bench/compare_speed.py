@@ -34,8 +34,9 @@ EXPLAINED = """
 ## Where a port does more
 
 A row keeps its figures until its type is measured again: most are of `--clock wall` and of earlier
-ports, those of many types with experts among them. Known causes of small steps below 0.97, by counts of the operations of a step, are work that the hand-written file leaves out, or a form of
-it that the port does not have:
+ports, those of many types with experts among them. Known causes of small steps below 0.97, by
+counts of the operations of a step, are work that the hand-written file leaves out, or a form of it
+that the port does not have:
 
 - falcon_h1: theirs multiplies the weights by the multipliers once, while it loads them; no value is
   folded into a weight here, so that checkpoints may pass `sanitize` twice.

@@ -97,7 +97,7 @@ class Session {
 
   /// ids (B, T), once: logits (B, T, V).
   Evaluated<mx::array> prefill(const mx::array& ids);
-  /// ids (B, 1): logits (B, 1, V).
+  /// ids (B, T), T = 1 before v5: logits (B, T, V).
   Evaluated<mx::array> step(const mx::array& ids);
   /// None before the prefill, and for a model that keeps no cache.
   Evaluated<eval::Value> cache();

@@ -237,32 +237,43 @@ class Session:
         elif bool((mask == 1).all()):
             self.kwargs["attention_mask"] = None
         _prepare_cache(model, self.kwargs, ids.shape[0])
-        return self._run(ids, first=True)
+        return self._run(ids)
 
     def step(self, ids):
-        """The next ids, (B, 1): their logits, (B, 1, V)."""
-        logits = self._run(torch.cat([self.ids, ids], dim=-1), first=False)
-        return logits[:, -1:]  # a model without a cache answers for all
+        """The next ids, (B, T), T = 1 before v5: their logits, (B, T, V)."""
+        count = ids.shape[1]
+        if count > 1:  # one is there already
+            self._expect(num_new_tokens=count - 1)
+        logits = self._run(torch.cat([self.ids, ids], dim=-1), count)
+        return logits[:, -count:]  # a model without a cache answers for all
 
-    def _run(self, ids, first):
+    def _run(self, ids, count=None):
+        """The last `count` of the ids, those before in the cache; all where None."""
         model = self.model
         self.ids = ids
         kwargs = dict(self.kwargs)
         if not hasattr(model, "_get_initial_cache_position"):
-            kwargs["is_first_iteration"] = first
-            if not first and kwargs["use_cache"]:
-                kwargs["next_sequence_length"] = 1
+            kwargs["is_first_iteration"] = count is None
+            if count is not None and kwargs["use_cache"]:
+                kwargs["next_sequence_length"] = count
         with torch.no_grad():
             inputs = model.prepare_inputs_for_generation(ids, **kwargs)
             # generate() wants the last position; 0 keeps them all.
             for name in ("logits_to_keep", "num_logits_to_keep"):
                 if name in inputs:
                     inputs[name] = 0
-            outputs = model(**inputs, return_dict=True)
-        self.kwargs = model._update_model_kwargs_for_generation(
-            outputs, self.kwargs, is_encoder_decoder=model.config.is_encoder_decoder
+            self.outputs = model(**inputs, return_dict=True)
+        self._expect()
+        return _logits(self.outputs)
+
+    def _expect(self, **count):
+        """What the next tokens are given: the cache, their positions, their mask."""
+        self.kwargs = self.model._update_model_kwargs_for_generation(
+            self.outputs,
+            self.kwargs,
+            is_encoder_decoder=self.model.config.is_encoder_decoder,
+            **count,
         )
-        return _logits(outputs)
 
     def cache(self):
         for name in ("past_key_values", "cache_params", "state", "mems"):

@@ -17,10 +17,6 @@ namespace {
 /// Fewer statements are not worth a function.
 constexpr size_t kLeastStatements = 6;
 
-size_t leading(const std::string& line) {
-  return std::min(line.find_first_not_of(' '), line.size());
-}
-
 std::string only_target(const std::optional<Assignment>& a) {
   return a && a->targets.size() == 1 ? a->targets.front() : "";
 }

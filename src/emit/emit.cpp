@@ -2,6 +2,7 @@
 #include "emit/layer_fields.h"
 
 #include "emit/activations.h"
+#include "emit/branches.h"
 #include "emit/compiled_choice.h"
 #include "emit/gaps.h"
 #include "emit/guards.h"
@@ -490,7 +491,7 @@ Emitted emit_model(
   for (ClassText& c : context.classes) {
     name_layer(c);
     use_short_names(c);
-    c.call = with_fewer_names(c.call_params, c.call);
+    c.call = with_shared_ends(with_fewer_names(c.call_params, c.call));
     body += compile_choice(c, functions);
     body += class_source(c);
   }

@@ -229,6 +229,14 @@ class ModuleWriter {
   /// output a value is; null for anything else.
   const Frame* activation(ValueId id);
 
+  /// Whether the source's bfloat16 model keeps the answer of an operation that
+  /// is told a dtype in float32.
+  bool answers_wide(const OpNode& op) const {
+    return half_dtype(op.outputs.front()) == torch::Dtype::Float32;
+  }
+  /// The first input, converted to float32 where it is not.
+  Expression wide_input(const OpNode& op);
+
  private:
   friend class Operations;
 

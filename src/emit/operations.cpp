@@ -183,7 +183,11 @@ std::vector<std::string> Operations::topk(const OpNode& op) {
   w_.statement(
       inds + " = mx.stop_gradient(mx.argpartition(-" + x.at(kUnary) +
       ", kth=" + k + " - 1, axis=-1)[..., :" + k + "])");
-  return {"mx.take_along_axis(" + x.text + ", " + inds + ", axis=-1)", inds};
+  Expression taken = call("mx.take_along_axis", {x.text, inds, "axis=-1"});
+  if (w_.narrows(op.outputs[0]) && w_.is_made_wide(op.outputs[0])) {
+    taken = w_.narrowed(taken);
+  }
+  return {taken.text, inds};
 }
 
 }  // namespace portwright::emit

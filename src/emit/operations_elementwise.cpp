@@ -103,6 +103,9 @@ Expression logical_not(Writer& w, const OpNode& op) {
 }
 
 Expression softmax(Writer& w, const OpNode& op) {
+  if (given(op, "dtype") && w.answers_wide(op)) {
+    return call("mx.softmax", {w.wide_input(op).text, axis_argument(w, op)});
+  }
   std::vector<std::string> args{input(w, op).text, axis_argument(w, op)};
   // torch computes in float32 inside, whatever it is given.
   const trace::Twin* half = w.context().evaluation.half;

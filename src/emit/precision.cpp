@@ -11,11 +11,6 @@ bool named(const OpNode& op, std::initializer_list<std::string_view> names) {
   return std::find(names.begin(), names.end(), op.op->name) != names.end();
 }
 
-/// precise=True computes in float32 and answers in the dtype of its input.
-bool keeps_dtype(const OpNode& op) {
-  return named(op, {"softmax", "log_softmax"});
-}
-
 }  // namespace
 
 /// The dtype that the source's bfloat16 model gives a value where this forward
@@ -102,7 +97,10 @@ bool ModuleWriter::is_made_wide(ValueId id) {
       }
     }
     // What is made of no floats, or converted from one, is as it says.
-    wide = any || !floats || (!keeps_dtype(op) && given(op, "dtype"));
+    // precise=True answers in the dtype of its input.
+    const bool keeps = named(op, {"log_softmax"}) ||
+                       (named(op, {"softmax"}) && !answers_wide(op));
+    wide = any || !floats || (!keeps && given(op, "dtype"));
   }
   return wide_[id] = wide;
 }
@@ -133,6 +131,11 @@ Expression ModuleWriter::converted(
     return narrowed(e);
   }
   return e;
+}
+
+Expression ModuleWriter::wide_input(const OpNode& op) {
+  const Expression e = read(op, 0);
+  return is_read_wide(op, 0) ? e : method(e, "astype", {"mx.float32"});
 }
 
 Expression ModuleWriter::narrowed(const Expression& e) {

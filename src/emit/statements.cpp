@@ -11,6 +11,10 @@ namespace ast = syntax;
 using ast::ExprKind;
 using sharding::spelling;
 
+size_t leading(const std::string& line) {
+  return std::min(line.find_first_not_of(' '), line.size());
+}
+
 std::optional<Assignment> assignment(const std::string& line) {
   const size_t at = line.find_first_not_of(' ');
   if (at == std::string::npos || line.find(" = ") == std::string::npos ||

@@ -13,6 +13,9 @@ namespace portwright::emit {
 /// The statements of an emitted function, each on a line with its indentation.
 using Lines = std::vector<std::string>;
 
+/// The spaces before its text.
+size_t leading(const std::string& line);
+
 /// A line that assigns: its indentation, targets and value.
 struct Assignment {
   std::string indent;

@@ -148,7 +148,7 @@ class SparseMoeBlock(nn.Module):
         if self.sharding_group is not None:
             x = sum_gradients(self.sharding_group)(x)
 
-        router_probs = mx.softmax(self.gate(x), axis=-1, precise=True)
+        router_probs = mx.softmax(self.gate(x).astype(mx.float32), axis=-1)
         inds = mx.stop_gradient(
             mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
                 ..., : self.top_k
@@ -157,6 +157,7 @@ class SparseMoeBlock(nn.Module):
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         if self.norm_topk_prob:
             scores = scores / scores.sum(axis=-1, keepdims=True)
+        scores = scores.astype(x.dtype)
         y = self.switch_mlp(x, inds)
         out = (y * scores[..., None]).sum(axis=-2)
 

@@ -206,6 +206,12 @@ def conversions(node, scope):
     if name_of(node.func) == "astype" and scope.source(node).endswith("(mx.float32)"):
         kept = scope.source(node.func.value)
         yield f"float32-lost-in-line-{node.lineno}", node, f"({kept})"
+    first = node.args[0] if _is_softmax(node) else None
+    if isinstance(first, ast.Call) and name_of(first.func) == "astype":
+        kept = [scope.source(first.func.value), *map(scope.source, node.args[1:])]
+        kept += [scope.source(k) for k in node.keywords if k.arg != "precise"]
+        new = f"mx.softmax({', '.join(kept)}, precise=True)"
+        yield "softmax-rounds-its-answer", node, new
     for keyword in node.keywords:
         if keyword.arg == "precise":
             yield "softmax-not-precise", keyword.value, "False"

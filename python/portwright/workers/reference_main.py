@@ -141,6 +141,12 @@ class Service:
             *stress.in_float32(self._model(model), ids, groups, kinds), out
         )
 
+    def stressed_low(self, model, folder, ids, groups, kinds, out):
+        from . import stress
+
+        done = stress.in_bfloat16(self._model(model), folder, ids, groups, kinds)
+        return self._write(*done, out)
+
     def between(self, model, folder, ids, low, paths, out):
         return self._write(*self._model(model).between(folder, ids, low, paths), out)
 

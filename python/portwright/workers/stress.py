@@ -31,9 +31,9 @@ def _inputs(seen, paths, change):
     return out
 
 
-def _fed(reference, ids, inputs):
+def _fed(reference, ids, inputs, use_cache=False):
     with Feed(reference.model, inputs, reference.torch):
-        return reference.forward(ids, None, ".*")[0]
+        return reference.forward(ids, None, ".*", use_cache)[0]
 
 
 def in_float32(reference, ids, groups, kinds):
@@ -53,6 +53,27 @@ def in_float32(reference, ids, groups, kinds):
         except RuntimeError:  # what is float32 in the source meets float64
             exact = {}
         _keep(out, f"{kind}{n}", inputs, {"in": fed, "out": fed, "exact": exact})
+    return out, order
+
+
+def in_bfloat16(reference, folder, ids, groups, kinds):
+    """The same in bfloat16: "out" of that, "exact" in float32 on the same inputs and
+    weights; "routes" and "exactly" are the experts that modules were told by either.
+    """
+    low = reference.in_bfloat16(folder)
+    exact = reference.widened(low)
+    cache = reference.low_needs_cache
+    seen, order = low.forward(ids, None, ".*", cache)
+    out = {}
+    for n, kind, inputs in _all_inputs(seen, groups, kinds):
+        runs = [_fed(side, ids, inputs, cache) for side in (low, exact)]
+        _keep(
+            out, f"{kind}{n}", inputs, {"in": runs[0], "out": runs[0], "exact": runs[1]}
+        )
+        for name, run in zip(("routes", "exactly"), runs):
+            for key, value in run.items():
+                if key.startswith("routes:"):
+                    out[f"{kind}{n}/{name}:{key.removeprefix('routes:')}"] = value
     return out, order
 
 

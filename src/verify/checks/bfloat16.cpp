@@ -1,5 +1,6 @@
 #include "verify/between.h"
 #include "verify/checks/checks.h"
+#include "verify/near_scores.h"
 #include "verify/place.h"
 
 namespace portwright::verify {
@@ -47,6 +48,17 @@ CheckResult judged(const Rounding& found, const std::string& what) {
   return found.ratio > kWrong ? failed(reason) : warned(reason);
 }
 
+CheckResult judged(Session& session, const Rerouted& found) {
+  auto out = warned(fmt::format(
+      "in bfloat16, given scores that are nearly equal, {} of {} tokens go to "
+      "experts that torch does not send them to: a conversion to float32 is "
+      "lacking",
+      found.differing,
+      found.tokens));
+  out.place = place_at(session, found.path);
+  return out;
+}
+
 Outcome<CheckResult> check_bfloat16(Session& session) {
   const auto torch = session.reference_in_bfloat16();
   if (!torch) {
@@ -83,6 +95,10 @@ Outcome<CheckResult> check_bfloat16(Session& session) {
   if (!wide_between) {
     return tl::unexpected(wide_between.error());
   }
+  auto near = near_scores(session);
+  if (!near) {
+    return tl::unexpected(near.error());
+  }
   Run port, port_between;
   std::optional<double> whole;
   const auto done = session.in_bfloat16([&]() -> Outcome<void> {
@@ -95,6 +111,11 @@ Outcome<CheckResult> check_bfloat16(Session& session) {
       }
       *run = std::move(*made);
     }
+    auto made = run_near_scores(session, *near);
+    if (!made) {
+      return tl::unexpected(made.error());
+    }
+    near->port = std::move(*made);
     return {};
   });
   if (!done) {
@@ -123,6 +144,8 @@ Outcome<CheckResult> check_bfloat16(Session& session) {
             worst.ratio,
             short_number(worst.error)));
     out.place = place_at(session, worst.path);
+  } else if (const auto rerouted = find_rerouted(*near)) {
+    out = judged(session, *rerouted);
   } else if (port.emulated) {
     out.reason = "emulated: experts computed in float32 and rounded";
   }

@@ -19,6 +19,7 @@
 #include "emit/short_names.h"
 #include "emit/token_rows.h"
 #include "emit/variants.h"
+#include "emit/yarn_magnitude.h"
 
 namespace portwright::emit {
 
@@ -424,6 +425,7 @@ Emitted emit_model(
   try {
     std::vector<ClassText> classes;
     separate_classes(drafts);
+    use_yarn_magnitude(drafts);
     out.tasks = tasks_of(context);
     try {
       drafts = merged(predicates, drafts, classes);

@@ -4,6 +4,7 @@
 #include "emit/guards.h"
 #include "emit/perturbation.h"
 #include "emit/variants.h"
+#include "emit/yarn_magnitude.h"
 #include "library/guarded.h"
 
 namespace portwright::emit {
@@ -35,6 +36,7 @@ class Explorer {
       });
     }
     combine();
+    turn_by_yarn();
     return std::move(recordings_);
   }
 
@@ -101,6 +103,16 @@ class Explorer {
         predicate,
         wanted ? Truth::True : Truth::False,
         take);
+  }
+
+  void turn_by_yarn() {
+    const Evaluation& base = recordings_.front().evaluation;
+    const json config = with_yarn_magnitude(base, base.json);
+    if (!config.is_null() && recordings_.size() < kMostRecordings) {
+      if (auto recording = record(interp_, config)) {
+        add(std::move(*recording));
+      }
+    }
   }
 
   /// All changes at once: what they do in different places must not mix.

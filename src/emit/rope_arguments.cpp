@@ -240,24 +240,34 @@ class ArgumentWriter {
     if (!types_.contains("yarn") || context_.own_ropes.contains("yarn")) {
       return;
     }
-    std::vector<std::string> options{"\"attention_factor\""};
+    std::vector<std::string> options;
     if (context_.yarn_mscale) {
       add(
           {indent + "if bool(rope.get(\"mscale\")) != "
                     "bool(rope.get(\"mscale_all_dim\")):",
            indent + "    raise ValueError(\"mscale and mscale_all_dim go "
                     "together\")"});
+      options = {"\"attention_factor\""};
     } else {
-      options.insert(options.end(), {"\"mscale\"", "\"mscale_all_dim\""});
+      options = {"\"mscale\"", "\"mscale_all_dim\""};
     }
     options.emplace_back("\"truncate\"");
+    const bool own = !context_.own_ropes.empty();
     add(
         {indent + "for key in (" + join(options) + "):",
-         indent + "    if " +
-             (context_.own_ropes.empty() ? "" : "rope_type == \"yarn\" and ") +
+         indent + "    if " + (own ? "rope_type == \"yarn\" and " : "") +
              "rope.get(key) is not None:",
          indent + "        raise ValueError(f\"the rope option {key} is not "
                   "supported\")"});
+    if (!context_.yarn_mscale) {
+      // YarnRoPE scales by 0.1 * mscale * log(factor) + 1.
+      add(
+          {indent + "if rope_type == \"yarn\" and "
+                    "rope.get(\"attention_factor\") is not None:",
+           indent + "    mscale = (rope[\"attention_factor\"] - 1) / (0.1 * "
+                    "math.log(rope[\"factor\"]))",
+           indent + "    rope = {**rope, \"mscale\": mscale}"});
+    }
     guards_.push_back("rope parameters with " + join(options));
   }
 

@@ -124,8 +124,8 @@ Rotation longrope(const RopeParameters& p, int dims, bool is_long) {
 
 }  // namespace
 
-// What initialize_rope does not do: yarn's `truncate` and `attention_factor`,
-// and its `mscale` without `mscale_all_dim`; longrope's short factors; dynamic
+// What initialize_rope does not do: yarn's `truncate`, and its `mscale` without
+// `mscale_all_dim`; longrope's short factors; dynamic
 // with the offsets of a batch.
 std::optional<Rotation> shared_rotation(const RopeParameters& p, int dims) {
   if (p.type == "default" || p.type == "linear") {
@@ -142,12 +142,16 @@ std::optional<Rotation> shared_rotation(const RopeParameters& p, int dims) {
     }
     return out;
   }
-  const bool options = p.attention_factor || p.truncate ||
-                       p.mscale.has_value() != p.mscale_all_dim.has_value();
+  const bool options =
+      p.truncate ||
+      (p.attention_factor
+           ? p.factor.value_or(1) <= 1 || p.mscale || p.mscale_all_dim
+           : p.mscale.has_value() != p.mscale_all_dim.has_value());
   if (p.type == "yarn" && p.factor && !options) {
     Rotation out = yarn(p, dims, true, *p.factor);
-    out.magnitude = yarn_magnitude(*p.factor, p.mscale.value_or(1)) /
-                    yarn_magnitude(*p.factor, p.mscale_all_dim.value_or(0));
+    out.magnitude = p.attention_factor.value_or(
+        yarn_magnitude(*p.factor, p.mscale.value_or(1)) /
+        yarn_magnitude(*p.factor, p.mscale_all_dim.value_or(0)));
     return out;
   }
   return {};

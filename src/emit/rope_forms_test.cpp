@@ -28,12 +28,19 @@ TEST(RopeForms, TheSharedOneRefusesOptionsOfYarn) {
   EXPECT_FALSE(agree(*local_rotation(p, 32, 1), *shared_rotation(yarn(), 32)));
   p = yarn();
   p.attention_factor = 1.5;
+  p.mscale = p.mscale_all_dim = 0.7;
   EXPECT_FALSE(shared_rotation(p, 32));
   EXPECT_EQ(local_rotation(p, 32, 1)->magnitude, 1.5);
   p = yarn();
   p.mscale = 0.7;
   EXPECT_FALSE(shared_rotation(p, 32));
   p.mscale_all_dim = 0.5;
+  EXPECT_TRUE(agree(*shared_rotation(p, 32), *local_rotation(p, 32, 1)));
+}
+
+TEST(RopeForms, TheSharedOneTakesAFactorOfYarnAsMscale) {
+  auto p = yarn();
+  p.attention_factor = 1.5;
   EXPECT_TRUE(agree(*shared_rotation(p, 32), *local_rotation(p, 32, 1)));
 }
 

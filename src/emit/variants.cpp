@@ -88,6 +88,12 @@ struct Instance {
   int64_t layer;  // -1: in none
 };
 
+/// The type of rope is initialize_rope's to ask for.
+bool asks_for_rope(const Reads& reads) {
+  return !reads.loop &&
+         reads.fields == std::set<std::string>{"rope_parameters"};
+}
+
 /// Indices of predicates in the order in which they are asked: whole tests
 /// before the operands they consist of.
 class Order {
@@ -99,7 +105,8 @@ class Order {
       for (const Branch& branch : branches) {
         if (branch.operand == operand) {
           const int index = predicates_.index_of(branch.condition);
-          if (index >= 0 && seen_.insert(index).second) {
+          if (index >= 0 && !asks_for_rope(predicates_.at(index).reads) &&
+              seen_.insert(index).second) {
             order_.push_back(index);
           }
         }

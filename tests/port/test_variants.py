@@ -137,3 +137,24 @@ def test_a_key_that_the_config_class_ignores_is_ignored(
     file.write_text(json.dumps({**config, "rope_theta": 321.0, "rotary_pct": 0.5}))
     [proof] = prove(GOLDENS / "gpt_neox.py", file)
     assert proof["verdict"] == "passed", proof["reason"]
+
+
+def test_scores_are_scaled_by_what_yarn_asks_for(
+    emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    """Released checkpoints of this kind have it; the class's own config has not."""
+    config = json.loads((checkpoint("deepseek_v3") / "config.json").read_text())
+    config["rope_parameters"] = {
+        "rope_theta": 10000.0,
+        "rope_type": "yarn",
+        "factor": 40.0,
+        "original_max_position_embeddings": 64,
+        "mscale": 1.0,
+        "mscale_all_dim": 0.7,
+    }
+    port, given = tmp_path / "port.py", tmp_path / "config.json"
+    port.write_text(emitted("deepseek_v3"))
+    given.write_text(json.dumps(config))
+    (proof,) = prove(port, given)
+    assert proof["verdict"] == "passed", proof["reason"]
+    assert "apply_yarn_mscale(" in port.read_text()

@@ -64,7 +64,8 @@ std::string maker_text(const ast::Expr& e) {
     return "array";
   }
   if (e.kind == ExprKind::Call) {
-    return spelling(*ast::as<ast::Call>(e).func);
+    const std::string maker = spelling(*ast::as<ast::Call>(e).func);
+    return maker == "apply_yarn_mscale" ? "" : maker;  // a number
   }
   if (e.kind == ExprKind::Subscript && text.starts_with("ACTIVATIONS[")) {
     return "ACTIVATIONS";

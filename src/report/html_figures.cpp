@@ -68,20 +68,35 @@ std::string influence_map(const verify::InfluenceMap& map) {
 }
 
 std::string agreement_row(const verify::RoutingAgreement& router) {
-  const auto agreeing = router.tokens - router.differing;
+  const auto agreeing = router.tokens - router.differing - router.ties;
   const double share = 100.0 * static_cast<double>(agreeing) /
                        static_cast<double>(std::max<int64_t>(router.tokens, 1));
   return fmt::format(
       "<tr><td class=\"number\">{}</td><td class=\"mono\">{}</td>"
       "<td class=\"meter\"><u><i style=\"width:{:.1f}%\"></i></u>"
       "</td>"
-      "<td class=\"number{}\">{} of {}</td></tr>",
+      "<td class=\"number{}\">{} of {}{}</td></tr>",
       router.layer < 0 ? "" : std::to_string(router.layer),
       escape(router.module),
       share,
       router.differing ? " fail" : "",
       agreeing,
-      router.tokens);
+      router.tokens,
+      router.ties ? fmt::format(", {} tied", router.ties) : "");
+}
+
+std::string routing_table(
+    const verify::Figures& figures,
+    const std::string& title,
+    const std::string& about) {
+  std::string rows;
+  for (const auto& router : figures.routing) {
+    rows += agreement_row(router);
+  }
+  return "<h2>" + title + "</h2><p class=\"about\">" + about +
+         "</p><div class=\"card\"><table><thead><tr><th>layer</th><th>module"
+         "</th><th></th><th>tokens agree</th></tr></thead><tbody>" +
+         rows + "</tbody></table></div>";
 }
 
 std::string dtype_mark(const std::string& dtype, bool leak) {
@@ -130,19 +145,24 @@ std::string influence_maps(const verify::Results& results) {
 }
 
 std::string routing_agreement(const verify::Results& results) {
-  const auto* figures = figures_of(results, "routing");
-  if (!figures || figures->routing.empty()) {
-    return "";
+  std::string out;
+  if (const auto* figures = figures_of(results, "routing");
+      figures && !figures->routing.empty()) {
+    out += routing_table(
+        *figures,
+        "Routing",
+        "Tokens that go to the experts torch sends them to, each layer fed "
+        "torch's own input.");
   }
-  std::string rows;
-  for (const auto& router : figures->routing) {
-    rows += agreement_row(router);
+  if (const auto* figures = figures_of(results, "bfloat16");
+      figures && !figures->routing.empty()) {
+    out += routing_table(
+        *figures,
+        "Routing in bfloat16",
+        "The same in bfloat16. A tie is a token that either side sends "
+        "elsewhere in float32, on the same input.");
   }
-  return "<h2>Routing</h2><p class=\"about\">Tokens that go to the experts "
-         "torch sends them to, each layer fed torch's own input.</p>"
-         "<div class=\"card\"><table><thead><tr><th>layer</th><th>module</th>"
-         "<th></th><th>tokens agree</th></tr></thead><tbody>" +
-         rows + "</tbody></table></div>";
+  return out;
 }
 
 std::string dtype_flow(const verify::Results& results) {

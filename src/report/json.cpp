@@ -62,7 +62,8 @@ Json figures_json(const verify::Figures& figures) {
         {{"module", router.module},
          {"layer", router.layer},
          {"tokens", router.tokens},
-         {"differing", router.differing}});
+         {"differing", router.differing},
+         {"ties", router.ties}});
   }
   for (const auto& flow : figures.dtypes) {
     out["dtypes"].push_back(

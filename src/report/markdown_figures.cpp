@@ -27,20 +27,38 @@ std::string influence(const verify::Figures& figures) {
                            out;
 }
 
-std::string routing(const verify::Figures& figures) {
+std::string agreeing_tokens(const verify::RoutingAgreement& router) {
+  return fmt::format(
+      "{} of {}{}",
+      router.tokens - router.differing - router.ties,
+      router.tokens,
+      router.ties ? fmt::format(", {} tied", router.ties) : "");
+}
+
+std::string routing_table(
+    const verify::Figures& figures,
+    const std::string& title) {
   std::string out;
   for (const auto& router : figures.routing) {
     out += fmt::format(
-        "| {} | {} | {} of {} |\n",
+        "| {} | {} | {} |\n",
         router.layer < 0 ? "" : std::to_string(router.layer),
         cell(router.module),
-        router.tokens - router.differing,
-        router.tokens);
+        agreeing_tokens(router));
   }
   return out.empty() ? ""
-                     : "\n## Routing\n\n| layer | module | tokens agree |\n"
-                       "| --- | --- | --- |\n" +
+                     : "\n## " + title +
+                           "\n\n| layer | module | tokens agree |\n"
+                           "| --- | --- | --- |\n" +
                            out;
+}
+
+std::string routing(const verify::Figures& figures) {
+  return routing_table(figures, "Routing");
+}
+
+std::string low_routing(const verify::Figures& figures) {
+  return routing_table(figures, "Routing in bfloat16");
 }
 
 std::string dtypes(const verify::Figures& figures) {
@@ -75,6 +93,7 @@ std::string figures_markdown(const verify::Results& results) {
   for (const auto& [check, write] :
        {std::pair{"mask", &influence},
         std::pair{"routing", &routing},
+        std::pair{"bfloat16", &low_routing},
         std::pair{"dtype", &dtypes}}) {
     if (const auto* figures = figures_of(results, check)) {
       out += write(*figures);

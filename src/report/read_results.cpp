@@ -71,7 +71,8 @@ verify::Figures figures_from(const json& object) {
         {router.at("module"),
          router.at("layer"),
          router.at("tokens"),
-         router.at("differing")});
+         router.at("differing"),
+         router.value("ties", int64_t{0})});
   }
   for (const auto& flow : object.value("dtypes", json::array())) {
     out.dtypes.push_back(

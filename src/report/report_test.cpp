@@ -134,7 +134,7 @@ verify::Results with_figures() {
       {"", {0, 1, 2, 5}, 0, {0, 1}, {"##p", ".#."}},
       {"after cached steps", {}, 2, {0, 1}, {"#", "#"}}};
   auto routing = check_result("routing", Status::Fail);
-  routing.figures.routing = {{"mlp", 1, 20, 5}};
+  routing.figures.routing = {{"mlp", 1, 20, 4, 1}};
   auto dtype = check_result("dtype", Status::Warn);
   dtype.figures.dtypes = {
       {"mlp.gate", {0, 2}, "bfloat16", "float32", "bfloat16", true},
@@ -158,7 +158,7 @@ TEST(Html, DrawsWhichPositionsDependOnWhich) {
 TEST(Html, CountsTokensThatAgree) {
   const auto html = routing_agreement(with_figures());
   EXPECT_THAT(html, HasSubstr("width:75.0%"));
-  EXPECT_THAT(html, HasSubstr("15 of 20"));
+  EXPECT_THAT(html, HasSubstr("15 of 20, 1 tied"));
   EXPECT_EQ(routing_agreement(failing()), "");
 }
 
@@ -203,7 +203,7 @@ TEST(Markdown, TellsWhatTheFiguresShow) {
       text,
       HasSubstr("- layers 0–2, 5: 1 differ; 3 pairs of a token and a position "
                 "on both sides, 1 only in the port, 0 only in torch\n"));
-  EXPECT_THAT(text, HasSubstr("| 1 | mlp | 15 of 20 |\n"));
+  EXPECT_THAT(text, HasSubstr("| 1 | mlp | 15 of 20, 1 tied |\n"));
   EXPECT_THAT(
       text,
       HasSubstr("| mlp.gate | layers 0, 2 | bfloat16 | float32 (leaks) | "

@@ -112,6 +112,16 @@ TEST(Plan, PromptsPassTheWindow) {
   EXPECT_EQ(large.unreached_window, 4096);
 }
 
+TEST(Plan, APromptWithTiesIsExchangedAlone) {
+  const auto plan = make_plan({{"vocab_size", 288}});
+  const auto other = make_plan({{"vocab_size", 288}}, {}, {1, 0, 0});
+  EXPECT_NE(other.ids, plan.ids);
+  EXPECT_EQ(other.ids.size(), plan.ids.size());
+  EXPECT_EQ(other.batch, plan.batch);
+  EXPECT_EQ(other.batch_steps, plan.batch_steps);
+  EXPECT_EQ(other.far, plan.far);
+}
+
 TEST(Plan, TheCachesOfThePortTellAWindowOfAnyName) {
   EXPECT_EQ(make_plan({{"near", 9}}).window, 0);
   EXPECT_EQ(make_plan({{"near", 9}}, {9}).window, 9);

@@ -39,6 +39,8 @@ struct RoutingAgreement {
   int layer = -1;
   int64_t tokens = 0;
   int64_t differing = 0;
+  /// Further ones, whose experts torch itself chooses otherwise by the noise.
+  int64_t ties = 0;
 
   bool operator==(const RoutingAgreement&) const = default;
 };

@@ -14,8 +14,6 @@ using nlohmann::json;
 const std::string kTiny = "tiny0";
 /// Of what was given, in bfloat16 on both sides.
 constexpr double kSameInput = 1e-6;
-/// Of the tokens: a few scores trade places in sound ports too.
-constexpr double kRerouted = 0.25;
 
 std::vector<std::string> routed(const Run& run, const std::string& key) {
   std::vector<std::string> out;
@@ -142,8 +140,7 @@ Outcome<NearScores> near_scores(Session& session) {
 std::optional<Rerouted> find_rerouted(const NearScores& near) {
   for (const auto& path : near.paths) {
     const auto found = compare_choices(near, path);
-    if (static_cast<double>(found.differing) >
-        kRerouted * static_cast<double>(found.tokens)) {
+    if (found.is_many()) {
       return found;
     }
   }

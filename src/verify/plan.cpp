@@ -12,6 +12,8 @@ using nlohmann::json;
 constexpr int kPlannedSteps = 6;
 constexpr int kLongestWindow = 128;
 constexpr int kFar = 320;
+// That the prompts of one plan have.
+constexpr int kSalts = 16;
 
 void visit_integers(
     const json& value,
@@ -52,7 +54,10 @@ Ids spread_ids(int count, int vocab, int salt) {
   return out;
 }
 
-Plan make_plan(const json& config, const std::vector<int64_t>& forgetting) {
+Plan make_plan(
+    const json& config,
+    const std::vector<int64_t>& forgetting,
+    const Variants& variants) {
   int64_t vocab = 256;
   int64_t positions = 0;
   Plan plan;
@@ -76,15 +81,17 @@ Plan make_plan(const json& config, const std::vector<int64_t>& forgetting) {
   const int range =
       static_cast<int>(std::clamp<int64_t>(vocab - 32, 1, 1 << 20));
   const int length = std::max(27, 3 * plan.window + 3);
-  plan.ids = spread_ids(length, range);
+  plan.ids = spread_ids(length, range, kSalts * variants.ids);
   plan.prefill = length - kPlannedSteps;
   for (const auto& [count, salt] :
        {std::pair{length - kPlannedSteps, 0}, {length / 3, 1}, {5, 2}}) {
-    plan.batch.push_back(spread_ids(count, range, salt));
-    plan.batch_steps.push_back(spread_ids(4, range, salt + 7));
+    const int shifted = salt + kSalts * variants.batch;
+    plan.batch.push_back(spread_ids(count, range, shifted));
+    plan.batch_steps.push_back(spread_ids(4, range, shifted + 7));
   }
   const int64_t far = positions ? std::min<int64_t>(positions, kFar) : kFar;
-  plan.far = spread_ids(static_cast<int>(far), range, 3);
+  plan.far =
+      spread_ids(static_cast<int>(far), range, 3 + kSalts * variants.far);
   plan.far_prefill = std::max(1, static_cast<int>(far) - 4);
   return plan;
 }

@@ -12,6 +12,9 @@ using Ids = std::vector<int>;
 /// prompts for batches.
 struct Plan {
   Ids ids;
+  /// Positions of `ids` whose experts torch itself chooses otherwise when what
+  /// goes in moves by the noise of float32.
+  std::vector<int> tied;
   /// Tokens of `ids` that the decode checks feed at once; the rest are steps.
   int prefill = 0;
   /// Sliding window or chunk of the model; 0: none that a prompt can pass.
@@ -26,11 +29,19 @@ struct Plan {
   int far_prefill = 0;
 };
 
+/// Which of the prompts of their lengths are taken.
+struct Variants {
+  int ids = 0;
+  int batch = 0;
+  int far = 0;
+};
+
 /// `forgetting`: sizes of the port's caches that forget. A config may have any
 /// name for its window, and a port may lack the cache for it.
 Plan make_plan(
     const nlohmann::json& config,
-    const std::vector<int64_t>& forgetting = {});
+    const std::vector<int64_t>& forgetting = {},
+    const Variants& variants = {});
 
 /// `count` ids below `vocab`, spread over it; `salt` varies them.
 Ids spread_ids(int count, int vocab, int salt = 0);

@@ -13,6 +13,7 @@ namespace {
 constexpr double kLeastNoise = 2e-7;  // a few units in the last place
 constexpr double kNoiseFactor = 32;
 constexpr int64_t kLargestForFloat64 = 300'000'000;  // parameters
+constexpr int kVariants = 8;  // of prompts, until none has a tie
 
 /// A disk that filled up meanwhile says nothing about either side.
 bool is_of_the_world(const Trouble& trouble) {
@@ -116,8 +117,10 @@ Outcome<void> Session::load() {
     }
   }
   take_port(port);
+  std::vector<int64_t> windows;
   if (port) {
-    plan_ = make_plan(config_, port->value("windows", std::vector<int64_t>()));
+    windows = port->value("windows", windows);
+    plan_ = make_plan(config_, windows);
   }
   if (torch) {
     parameters_ = torch->value("parameters", int64_t{0});
@@ -131,7 +134,57 @@ Outcome<void> Session::load() {
     candidate_layers_.clear();
     reference_layers_.clear();
   }
+  if (auto chosen = choose_prompts(windows); !chosen) {
+    return chosen;
+  }
   return keep_dtypes();
+}
+
+/// Prompts in which no token's experts hang on rounding, where there are some:
+/// what differs then is no tie.
+Outcome<void> Session::choose_prompts(const std::vector<int64_t>& windows) {
+  if (streamed() || reference_trouble_) {
+    return {};
+  }
+  Variants variants;
+  for (int i = 0; i < kVariants; ++i) {
+    plan_ = make_plan(config_, windows, variants);
+    json prompts = {plan_.ids};
+    for (size_t row = 0; row < plan_.batch.size(); ++row) {
+      Ids whole = plan_.batch[row];
+      whole.insert(
+          whole.end(),
+          plan_.batch_steps[row].begin(),
+          plan_.batch_steps[row].end());
+      prompts.push_back(whole);
+    }
+    if (parameters_ < kLargestForFloat64) {
+      prompts.push_back(plan_.far);
+    }
+    const auto found = reference_->request(
+        "ties", {{"model", reference_->selected()}, {"prompts", prompts}});
+    if (!found) {
+      return is_of_the_world(found.error())
+                 ? Outcome<void>(tl::unexpected(found.error()))
+                 : Outcome<void>();
+    }
+    const auto tied =
+        found->at("positions").get<std::vector<std::vector<int>>>();
+    plan_.tied = tied.front();
+    const auto batch_end = tied.begin() + 1 + plan_.batch.size();
+    const bool batch =
+        std::any_of(tied.begin() + 1, batch_end, [](const auto& positions) {
+          return !positions.empty();
+        });
+    const bool far = batch_end != tied.end() && !batch_end->empty();
+    if (plan_.tied.empty() && !batch && !far) {
+      break;
+    }
+    variants.ids += plan_.tied.empty() ? 0 : 1;
+    variants.batch += batch;
+    variants.far += far;
+  }
+  return {};
 }
 
 Outcome<void> Session::keep_dtypes() {

@@ -154,6 +154,7 @@ class Session {
   nlohmann::json load_request() const;
   nlohmann::json reference_request() const;
   void take_port(const Outcome<nlohmann::json>& loaded);
+  Outcome<void> choose_prompts(const std::vector<int64_t>& windows);
   Outcome<void> keep_dtypes();
   Outcome<const Run*>
   shared(const std::string& key, bool candidate, bool decode);

@@ -412,7 +412,8 @@ class Reference:
         """Each module in bfloat16, and in float32 on the same inputs and weights.
 
         Returns ({"in:PATH", "low:PATH", "exact:PATH", "logits"}, order), what is
-        low in its own dtype.
+        low in its own dtype, and the experts that modules were told to use:
+        "routes:PATH" in bfloat16, "exactly:PATH" in float32.
         """
         torch = self.torch
         low = self.in_bfloat16(folder)
@@ -434,6 +435,9 @@ class Reference:
             elif kind == "out" and key in fed and value.is_floating_point():
                 out["low:" + path] = value
                 out["exact:" + path] = fed[key]
+            elif kind == "routes" and key in fed:
+                out[key] = value
+                out["exactly:" + path] = fed[key]
         return out, order
 
     def generate(self, ids, tokens):

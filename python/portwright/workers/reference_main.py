@@ -113,6 +113,12 @@ class Service:
             tensors = {**tensors, **in_pieces(tensors, prefill, pieces)}
         return self._write(tensors, order, out)
 
+    def ties(self, model, prompts):
+        from . import ties
+
+        loaded = self._model(model)
+        return {"positions": [ties.tied(loaded, prompt) for prompt in prompts]}
+
     def generate(self, model, ids, tokens):
         return {"ids": self._model(model).generate(ids, tokens)}
 

@@ -1,5 +1,6 @@
 #include "verify/between.h"
 #include "verify/checks/checks.h"
+#include "verify/low_routing.h"
 #include "verify/near_scores.h"
 #include "verify/place.h"
 
@@ -7,19 +8,28 @@ namespace portwright::verify {
 namespace {
 
 /// Modules in the order of their calls: of several that err, the innermost.
-Rounding find_worst(const Run& port, const Run& wide, const Run& torch) {
+Rounding find_worst(
+    const Run& port,
+    const Run& wide,
+    const Run& torch,
+    const std::vector<LowRouting>& routing) {
   Rounding out;
   for (const auto& path : torch.order) {
     // One side may sort the rows of experts, the other not.
     if (!torch.has("in:" + path) || port.has("routes:" + path)) {
       continue;
     }
-    const auto key = "out:" + path;
+    const auto rows = [&](const Run& run, const std::string& key) {
+      auto array = run.find(key + path);
+      return array ? std::optional(
+                         arithmetic_rows(std::move(*array), routing, path))
+                   : std::nullopt;
+    };
     const auto found = judge_rounding(
-        {port.find(key),
-         wide.find(key),
-         torch.find("low:" + path),
-         torch.find("exact:" + path)},
+        {rows(port, "out:"),
+         rows(wide, "out:"),
+         rows(torch, "low:"),
+         rows(torch, "exact:")},
         path);
     const bool inside = path.starts_with(out.path + ".");
     if (found &&
@@ -48,11 +58,25 @@ CheckResult judged(const Rounding& found, const std::string& what) {
   return found.ratio > kWrong ? failed(reason) : warned(reason);
 }
 
-CheckResult judged(Session& session, const Rerouted& found) {
+/// The first router that sends many tokens elsewhere, ties left out.
+std::optional<Rerouted> find_rerouted(const std::vector<LowRouting>& routing) {
+  for (const auto& router : routing) {
+    const auto& found = router.agreement;
+    const Rerouted out{
+        found.tokens - found.ties, found.differing, parent_path(router.ours)};
+    if (out.is_many()) {
+      return out;
+    }
+  }
+  return std::nullopt;
+}
+
+CheckResult
+judged(Session& session, const Rerouted& found, const std::string& given) {
   auto out = warned(fmt::format(
-      "in bfloat16, given scores that are nearly equal, {} of {} tokens go to "
-      "experts that torch does not send them to: a conversion to float32 is "
-      "lacking",
+      "in bfloat16{}, {} of {} tokens go to experts that torch does not send "
+      "them to: a conversion to float32 is lacking",
+      given,
       found.differing,
       found.tokens));
   out.place = place_at(session, found.path);
@@ -121,7 +145,8 @@ Outcome<CheckResult> check_bfloat16(Session& session) {
   if (!done) {
     return tl::unexpected(done.error());
   }
-  const auto worst = find_worst(port, *wide, **torch);
+  const auto routing = low_routing(session, **torch, *wide, port);
+  const auto worst = find_worst(port, *wide, **torch, routing);
   const auto own =
       find_worst_between(*between, **torch, port_between, *wide_between);
   auto out = passed();
@@ -145,11 +170,16 @@ Outcome<CheckResult> check_bfloat16(Session& session) {
             short_number(worst.error)));
     out.place = place_at(session, worst.path);
   } else if (const auto rerouted = find_rerouted(*near)) {
-    out = judged(session, *rerouted);
+    out = judged(session, *rerouted, ", given scores that are nearly equal");
+  } else if (const auto elsewhere = find_rerouted(routing)) {
+    out = judged(session, *elsewhere, "");
   } else if (port.emulated) {
     out.reason = "emulated: experts computed in float32 and rounded";
   }
   out.rounded = whole;
+  for (const auto& router : routing) {
+    out.figures.routing.push_back(router.agreement);
+  }
   return out;
 }
 

@@ -29,12 +29,14 @@ Array in_order(Array choices) {
 struct Agreement {
   int64_t tokens = 0;
   int64_t differing = 0;
+  int64_t ties = 0;
   int64_t first = -1;
 };
 
 /// Choices past the experts never reach the layer that holds them, where any
 /// expert may stand for them.
-std::optional<Agreement> agree(const Array& a, const Array& b, double experts) {
+std::optional<Agreement>
+agree(const Array& a, const Array& b, double experts, const Plan& plan) {
   if (a.shape.empty() || b.shape.empty() || a.shape.back() != b.shape.back() ||
       a.values.size() != b.values.size()) {
     return std::nullopt;
@@ -48,8 +50,12 @@ std::optional<Agreement> agree(const Array& a, const Array& b, double experts) {
     const auto right = y.values.begin() + static_cast<std::ptrdiff_t>(at);
     const auto chosen = std::lower_bound(
         right, right + static_cast<std::ptrdiff_t>(k), experts);
-    if (!std::includes(
-            left, left + static_cast<std::ptrdiff_t>(k), right, chosen)) {
+    const bool same = std::includes(
+        left, left + static_cast<std::ptrdiff_t>(k), right, chosen);
+    if (!same &&
+        std::binary_search(plan.tied.begin(), plan.tied.end(), out.tokens)) {
+      ++out.ties;
+    } else if (!same) {
       out.first = out.first < 0 ? out.tokens : out.first;
       ++out.differing;
     }
@@ -98,9 +104,10 @@ Outcome<CheckResult> check_routing(Session& session) {
     const auto a = port->find("routes:" + ours[i]);
     const auto b = (*torch)->find("routes:" + theirs[i]);
     const auto experts = port->find("experts:" + ours[i]);
-    const auto found = a && b && experts
-                           ? agree(*a, *b, experts->values.front())
-                           : std::nullopt;
+    const auto found =
+        a && b && experts
+            ? agree(*a, *b, experts->values.front(), session.plan())
+            : std::nullopt;
     if (!found) {
       return skipped("the choices of both sides have other shapes");
     }
@@ -114,7 +121,8 @@ Outcome<CheckResult> check_routing(Session& session) {
         {place.module,
          place.layer.value_or(-1),
          found->tokens,
-         found->differing});
+         found->differing,
+         found->ties});
     if (found->differing && out.status == Status::Pass) {
       out.status = Status::Fail;
       out.reason = fmt::format(

@@ -24,9 +24,8 @@ def workers(root, monkeypatch):
 def tie(copied, workers):
     """A checkpoint in which one token of the first prompt may go to either of two
     experts."""
-    from safetensors.torch import load_file, save_file
-
     from portwright.workers.reference import Reference
+    from safetensors.torch import load_file, save_file
 
     folder = copied("mixtral")
     file = folder / "model.safetensors"

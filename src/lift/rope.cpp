@@ -274,7 +274,8 @@ class Probe {
     const auto turns = turns_by(source_, rope_, rope_.rotation, offsets);
     const auto wrong = std::find(turns.begin(), turns.end(), false);
     rope_.steady = rope_.steady && wrong == turns.end();
-    return static_cast<size_t>(wrong - turns.begin()) >= near;
+    return static_cast<size_t>(wrong - turns.begin()) >= near &&
+           turns_large(source_, rope_, rope_.rotation);
   }
 
   RopeSource source_;

@@ -171,6 +171,17 @@ std::vector<bool> turns_by(
   return out;
 }
 
+bool turns_large(
+    RopeSource& source,
+    const Rope& rope,
+    const Rotation& rotation) {
+  constexpr int kOffset = 1;
+  const auto x = random(source.shape(), 24, 1e4f);
+  const auto errors = relative_errors(
+      {{turned(rope, rotation, x, kOffset), source(x, kOffset)}});
+  return errors.front() < kTolerance;
+}
+
 bool turns_in_half(
     eval::Interpreter& interp,
     const Trace& trace,

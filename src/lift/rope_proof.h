@@ -61,6 +61,12 @@ std::vector<bool> turns_by(
     const Rotation& rotation,
     const std::vector<int>& offsets);
 
+/// True when it is of large values too, which a bound would cut.
+bool turns_large(
+    RopeSource& source,
+    const Rope& rope,
+    const Rotation& rotation);
+
 /// True when mx.fast.rope turns no worse than the source in bfloat16, at the
 /// positions of the recording; `half` may be null.
 bool turns_in_half(

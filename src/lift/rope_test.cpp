@@ -178,6 +178,14 @@ TEST_F(RopeTest, RefusesWhatIsNoRotation) {
 )py"));
 }
 
+TEST_F(RopeTest, RefusesWhatIsBoundedFarAway) {
+  EXPECT_FALSE(lift(R"py(
+        a, b, rest = x[..., :2], x[..., 2:4], x[..., 4:]
+        turned = torch.cat((a * cos - b * sin, b * cos + a * sin, rest), dim=-1)
+        return turned.clamp(-50, 50)
+)py"));
+}
+
 TEST_F(RopeTest, EvaluatesAnewWhatDecidesByPositions) {
   const auto rope = lift(kHalf, R"py(
         if positions.max() + 1 > 64:

@@ -190,6 +190,16 @@ Expression AttentionWriter::additive_mask() {
   return {additive_mask_, kPrimary};
 }
 
+Expression AttentionWriter::shown_keys() {
+  if (shown_keys_.empty()) {
+    w_.context().needs_mask_array = true;
+    shown_keys_ = w_.fresh("shown");
+    w_.statement(
+        shown_keys_ + " = mask if mask is not None else mx.array(True)");
+  }
+  return {shown_keys_, kPrimary};
+}
+
 /// (H, 1, S): slopes times the places of the keys. Where the source measures
 /// distances, (B, H, L, S): those nearby stay small, and exact in bfloat16.
 Expression AttentionWriter::key_bias(const lift::KeyBias& bias) {
@@ -430,7 +440,11 @@ std::string AttentionWriter::mask_text(const lift::Attention& a) {
       masks = masks || it->second.masks;
     }
     Expression e = w_.value(id);
-    if (w_.rank(id) == 3 && !found_.key_biases.contains(id)) {
+    const auto& shape = context.trace.info(id).shape;
+    const bool of_rows = shape.size() == 3 &&
+                         shape[0] == context.evaluation.batch *
+                                         context.trace.info(a.queries).shape[1];
+    if (of_rows && !found_.key_biases.contains(id)) {
       e = call("mx.unflatten", {e.text, "0", "(B, -1)"});
       w_.needs_shape = true;
     }

@@ -39,6 +39,8 @@ class AttentionWriter {
   /// All keys, of the first update; throws a Hole without one.
   Expression all_keys();
   Expression additive_mask();
+  /// True for the keys that the mask shows, which are all without one.
+  Expression shown_keys();
   Expression positions();
 
  private:
@@ -73,6 +75,7 @@ class AttentionWriter {
   lift::Idioms found_;
   std::map<ValueId, Masked> masked_;  // scores + mask, by output
   std::string additive_mask_;         // its variable
+  std::string shown_keys_;
 };
 
 }  // namespace portwright::emit

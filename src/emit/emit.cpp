@@ -461,7 +461,8 @@ Emitted emit_model(
           context.imports.insert("pipeline:PipelineMixin");
         }
         auto shard = write_sharding(
-            context.classes, parted ? "layers" : context.layers_path);
+            context.classes,
+            parted || context.runs_program ? "layers" : context.layers_path);
         for (const auto& function : shard.functions) {
           context.imports.insert("mlx.nn.layers.distributed:" + function);
         }

@@ -189,6 +189,8 @@ Value ModuleWriter::told(ValueId id, size_t axis) const {
       "rms_norm",
       "layer_norm",
       "dropout",
+      "clamp",
+      "tanh",
       "tensor_split"};
   const bool keeps = product || kKeeping.contains(name);
   return keeps && rank(from) == rank(id) &&

@@ -1,6 +1,7 @@
 #include "emit/layer_lists.h"
 
 #include <algorithm>
+#include <set>
 
 #include "emit/backbone_parts.h"
 #include "emit/layer_count.h"
@@ -55,6 +56,29 @@ std::vector<ValueId> states_of(const Context& context, const Frame& layer) {
   return out;
 }
 
+namespace {
+
+/// True where an operation outside of the layers reads one of the values.
+bool reads_outside(
+    const Frame& frame,
+    const std::set<const Frame*>& layers,
+    const std::set<ValueId>& values) {
+  return std::any_of(
+      frame.items.begin(), frame.items.end(), [&](const auto& item) {
+        if (const auto* op = std::get_if<OpNode>(&item)) {
+          return std::any_of(
+              op->inputs.begin(), op->inputs.end(), [&](ValueId id) {
+                return values.contains(id);
+              });
+        }
+        const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+        return child && !layers.contains(child->get()) &&
+               reads_outside(**child, layers, values);
+      });
+}
+
+}  // namespace
+
 bool runs_a_program(const Context& context, const Roles& roles) {
   const auto& layers = roles.layer_frames;
   for (size_t k = 0; k < layers.size(); ++k) {
@@ -77,7 +101,13 @@ bool runs_a_program(const Context& context, const Roles& roles) {
       return true;
     }
   }
-  return false;
+  // What layers answer is read again, beside the next one.
+  std::set<ValueId> answered;
+  for (size_t k = 0; k + 1 < layers.size(); ++k) {
+    answered.insert(layers[k]->outputs.front());
+  }
+  return reads_outside(
+      *roles.backbone, {layers.begin(), layers.end()}, answered);
 }
 
 std::vector<LayerList>

@@ -59,18 +59,23 @@ std::string LayerProgram::below_backbone(const std::string& path) const {
   return path_below(roles_.backbone->path, path);
 }
 
+/// All that a list holds so far, the last by its own name or as `h`.
+std::string LayerProgram::whole(const Kept& kept, bool current) {
+  std::string all;
+  for (size_t i = 0; i < kept.made; ++i) {
+    const bool last = current && i + 1 == kept.made;
+    all +=
+        (i ? ", " : "[") + (last ? "h" : element_mark(kept.name, i, kept.made));
+  }
+  return all + "]";
+}
+
 /// A list that is read as a whole by its name.
 std::string LayerProgram::with_lists(std::string text) const {
   for (const Kept& kept : states_.kept()) {
-    for (const bool current : {false, true}) {  // the last may be `h`
-      std::string all;
-      for (size_t i = 0; kept.list && i < kept.made; ++i) {
-        const bool last = current && i + 1 == kept.made;
-        all += (i ? ", " : "[") +
-               (last ? "h" : element_mark(kept.name, i, kept.made));
-      }
-      if (!all.empty()) {
-        replace_all(text, all + "]", kept.name);
+    for (const bool current : {false, true}) {
+      if (kept.list && kept.made > 0) {
+        replace_all(text, whole(kept, current), kept.name);
       }
     }
   }
@@ -377,6 +382,25 @@ void LayerProgram::write() {
     }
     w_.statement(std::move(line));
   }
+  read_lists_after();
+}
+
+/// What follows reads lists as a whole, or elements by their numbers.
+void LayerProgram::read_lists_after() {
+  std::vector<std::pair<std::string, std::string>> wholes;
+  for (const Kept& kept : states_.kept()) {
+    if (kept.list) {
+      for (const bool current : {false, true}) {
+        wholes.emplace_back(whole(kept, current), kept.name);
+      }
+    }
+  }
+  w_.write_with([wholes](std::string text) {
+    for (const auto& [list, name] : wholes) {
+      replace_all(text, list, name);
+    }
+    return outside_loops({std::move(text)}).front();
+  });
 }
 
 }  // namespace portwright::emit

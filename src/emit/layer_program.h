@@ -53,7 +53,9 @@ class LayerProgram {
   void name_live(ValueId at, ValueId state);
   void keep(ValueId id, std::vector<std::string>& lines);
   void now(ValueId id, std::vector<std::string>& lines);
+  static std::string whole(const Kept& kept, bool current);
   std::string with_lists(std::string text) const;
+  void read_lists_after();
   std::vector<std::string> apart(const std::function<void()>& write);
   [[noreturn]] void hole(const Frame& call, const std::string& what);
 

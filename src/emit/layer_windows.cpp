@@ -66,6 +66,40 @@ std::string of_self(std::string text) {
   return text;
 }
 
+/// The same where a list of the config has one of two words for each layer.
+std::string kinds_by_list(Context& context, const Masks& masks) {
+  const auto& attributes = *context.evaluation.config.object()->attrs;
+  for (const auto& [name, value] : attributes.entries()) {
+    if (!value.is(eval::Kind::List) ||
+        value.get<eval::List>()->items.size() != masks.kinds.size()) {
+      continue;
+    }
+    std::map<std::string, std::string> kinds;  // by what the list has
+    bool tells = context.evaluation.json.contains(name.str());
+    for (size_t i = 0; tells && i < masks.kinds.size(); ++i) {
+      const Value& item = value.get<eval::List>()->items[i];
+      tells = (item.is_str() || item.is_int()) &&
+              kinds.emplace(literal(context.interp, item), masks.kinds[i])
+                      .first->second == masks.kinds[i];
+    }
+    if (!tells || kinds.size() != 2) {
+      continue;
+    }
+    context.fields.insert(name.str());
+    const auto& [word, kind] = *kinds.begin();
+    const bool truth = word == "True" || word == "False";
+    return fmt::format(
+        "\"{}\" if {} else \"{}\"\n            for kind in self.{}",
+        kind,
+        !truth           ? "kind == " + word
+        : word == "True" ? "kind"
+                         : "not kind",
+        kinds.rbegin()->second,
+        name.str());
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string window_text(Context& context, ValueId mask, int64_t window) {
@@ -156,7 +190,7 @@ kinds_text(Context& context, const Roles& roles, const Masks& masks) {
           of_self(layer_count(context, roles)));
     }
   }
-  return "";
+  return kinds_by_list(context, masks);
 }
 
 std::string layer_types_property(const Context& context) {

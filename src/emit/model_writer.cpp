@@ -243,6 +243,11 @@ Masks find_masks(Context& context, const Roles& roles) {
   if (out.mixed() && out.recurrent.empty() && !out.any_chunked &&
       !names_layer_kinds(context)) {
     context.kinds_text = kinds_text(context, roles, out);
+    if (context.kinds_text.empty()) {
+      context.hole(
+          roles.backbone->call,
+          "nothing of the config tells which layers slide");
+    }
   }
   if (!out.both_kind.empty() && (out.any_full || out.any_sliding)) {
     context.hole(

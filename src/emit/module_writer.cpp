@@ -303,7 +303,8 @@ Expression ModuleWriter::make(ValueId id) {
   if (takes_mask_) {
     const ValueId whole = lift::whole_mask(context_.trace, context_.flows, id);
     if (whole && context_.trace.info(whole).dtype == info.dtype) {
-      return attention_.additive_mask();
+      return info.dtype == torch::Dtype::Bool ? attention_.shown_keys()
+                                              : attention_.additive_mask();
     }
   }
   if (context_.flows.of(id) == Flow::Constant && !in_checkpoint(id)) {

@@ -65,6 +65,8 @@ class ModuleWriter {
   void initialise(const std::string& name, const std::string& text);
   /// An attribute by its path below the module, containers included.
   Expression member(const std::string& path, const std::string& text);
+  /// What a value is in a bfloat16 model.
+  std::optional<torch::Dtype> half_dtype(ValueId id) const;
   /// An attribute that __init__ computes as the source's construction made the
   /// constant `id`, then shaped by a method call; how it is read.
   std::string computed_in_init(
@@ -199,6 +201,10 @@ class ModuleWriter {
   }
   /// The positions of the new tokens, (1 or B, L).
   Expression positions();
+  /// How many keys there are; nothing where the module keeps none.
+  std::optional<Expression> key_count() {
+    return attention_.key_length();
+  }
   /// The keys that the cache answers with.
   Expression all_keys() {
     return attention_.all_keys();
@@ -242,7 +248,6 @@ class ModuleWriter {
 
   bool is_named_inside(ValueId id) const;
   bool is_read_wide(const OpNode& op, size_t i);
-  std::optional<torch::Dtype> half_dtype(ValueId id) const;
   bool narrows(ValueId id) const;
   Expression make(ValueId id);
   bool is_made_wide(ValueId id);

@@ -63,6 +63,25 @@ Expression full(Writer& w, const OpNode& op) {
       w, op, v.is_number() ? w.scalar(v).text : operand(w, op, 1).text);
 }
 
+/// The places of the new tokens among all keys, which are the last of them as
+/// long as none are given up.
+Expression newest_places(Writer& w, const OpNode& op) {
+  const auto& kinds = w.context().mask_kinds;
+  const bool all_kept = kinds == std::set<std::string>{"full_attention"};
+  const auto keys = all_kept ? w.key_count() : std::nullopt;
+  if (!keys) {
+    w.context().hole(op.span, "positions made here have no translation");
+  }
+  w.needs_shape = true;
+  return call("mx.arange", {keys->text + " - L", keys->text});
+}
+
+/// Where reshape() would be left to find a size, it is read.
+std::string bound(Writer& w, const Value& v) {
+  const std::string text = w.extent(v).text;
+  return text == "-1" && v.is_int() ? w.size(v).text : text;
+}
+
 /// The range of the new positions is arange(L) from the cache's offset.
 Expression arange(Writer& w, const OpNode& op) {
   const auto& e = w.context().evaluation;
@@ -71,13 +90,11 @@ Expression arange(Writer& w, const OpNode& op) {
   if (given(op, "step") && argument(op, "step").as_double() != 1) {
     return call(
         "mx.arange",
-        {w.extent(start).text,
-         w.extent(end).text,
-         w.scalar(argument(op, "step")).text});
+        {bound(w, start), bound(w, end), w.scalar(argument(op, "step")).text});
   }
   if (end.is_int() && start.is_int() && start.as_int() == e.offset &&
       end.as_int() == e.offset + e.length) {
-    w.context().hole(op.span, "positions made here have no translation");
+    return newest_places(w, op);
   }
   if (!given(op, "end")) {
     return call("mx.arange", {w.extent(start).text});
@@ -86,6 +103,13 @@ Expression arange(Writer& w, const OpNode& op) {
     return call("mx.arange", {w.extent(end).text});
   }
   return call("mx.arange", {w.extent(start).text, w.extent(end).text});
+}
+
+Expression linspace(Writer& w, const OpNode& op) {
+  const auto number = [&](const char* name) {
+    return w.scalar(argument(op, name)).text;
+  };
+  return call("mx.linspace", {number("start"), number("end"), number("steps")});
 }
 
 Expression eye(Writer& w, const OpNode& op) {
@@ -149,7 +173,14 @@ Expression number(Writer& w, const OpNode& op) {
     return w.scalar(v);
   }
   std::string parts;
-  if (v.is(eval::Kind::List) && w.constructs()) {
+  if (v.is(eval::Kind::List) && !w.constructs()) {
+    const ValueId id = op.outputs[0];
+    const bool named = !w.context().trace.info(id).names.empty();
+    const std::string name = w.fresh(named ? w.house_of(id) : "numbers");
+    const Expression made{w.computed_in_init("_" + name, id), kPrimary};
+    return w.half_dtype(id) == torch::Dtype::BFloat16 ? w.narrowed(made) : made;
+  }
+  if (v.is(eval::Kind::List)) {
     const auto& items = v.get<eval::List>()->items;
     const bool numbers =
         std::all_of(items.begin(), items.end(), [](const Value& i) {
@@ -183,6 +214,7 @@ void add_creation_rules(RuleTable& rules) {
     rules[name] = full;
   }
   rules["arange"] = arange;
+  rules["linspace"] = linspace;
   rules["eye"] = eye;
   rules["tril"] = triangle("mx.tril");
   rules["triu"] = triangle("mx.triu");

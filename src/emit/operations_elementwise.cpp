@@ -222,10 +222,13 @@ WriteRule combined(std::string_view symbol) {
 
 Expression to(Writer& w, const OpNode& op) {
   const ValueId from_id = w.input_of(op, 0);
-  if (w.context().flows.of(from_id) == lift::Flow::Constant) {
+  const auto from = w.context().trace.info(from_id).dtype;
+  const bool counts = !w.constructs() && !torch::is_floating_point(from) &&
+                      w.rank(from_id) > 0 &&
+                      w.half_dtype(op.outputs[0]) == Dtype::BFloat16;
+  if (w.context().flows.of(from_id) == lift::Flow::Constant && !counts) {
     return w.value(from_id);  // a Python scalar takes its partner's dtype
   }
-  const auto from = w.context().trace.info(from_id).dtype;
   const auto into = w.context().trace.info(op.outputs[0]).dtype;
   if (from == into) {
     return w.value(from_id);

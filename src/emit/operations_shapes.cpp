@@ -276,6 +276,9 @@ Expression pad(Writer& w, const OpNode& op) {
   if (given(op, "mode") && argument(op, "mode").str() != "constant") {
     w.context().hole(op.span, "this way of padding has no translation");
   }
+  if (w.context().flows.of(w.input_of(op, 0)) == lift::Flow::Mask) {
+    w.context().hole(op.span, "a mask of more keys has no translation");
+  }
   const size_t rank = w.rank(w.input_of(op, 0));
   const auto widths = w.context().interp.to_vector(argument(op, "pad"));
   std::vector<std::string> pads(rank, "(0, 0)"), cuts(rank, ":");

@@ -203,10 +203,18 @@ Expression ModuleWriter::buffer(ValueId id) {
   }
   std::string attribute = "_" + path;
   std::replace(attribute.begin(), attribute.end(), '.', '_');
-  const Expression own{computed_in_init(attribute, made), kPrimary};
+  // What __init__ computes is float32, unless the model itself rounds it.
+  const auto rounded = info.dtype == torch::Dtype::BFloat16 ||
+                               info.dtype == torch::Dtype::Float16
+                           ? dtype_text(info.dtype)
+                           : std::nullopt;
+  const Expression own{
+      computed_in_init(
+          attribute, made, rounded ? "astype(" + *rounded + ")" : ""),
+      kPrimary};
   const bool narrow = torch::is_floating_point(info.dtype) && !constructing_ &&
                       half_dtype(id) == torch::Dtype::BFloat16;
-  return narrow ? narrowed(own) : own;  // what __init__ computes is float32
+  return narrow && !rounded ? narrowed(own) : own;
 }
 
 std::string ModuleWriter::computed_in_init(

@@ -73,7 +73,8 @@ void find_program(Context& context, Roles& roles) {
 
 /// The layers of the backbone, which holds them or stacks of them.
 void find_layers(Context& context, Roles& roles) {
-  const std::string list = path_in(roles.backbone->path, roles.layers);
+  const std::string list =
+      roles.layers.empty() ? "" : path_in(roles.backbone->path, roles.layers);
   context.layers_path = list;
   const Frame* outer = module_around(roles.backbone->parent);
   if (outer && outer != roles.root) {
@@ -81,7 +82,7 @@ void find_layers(Context& context, Roles& roles) {
   }
   if (roles.stack_calls.empty()) {
     for_each_module(*roles.backbone, [&](const Frame& f) {
-      if (list_path(f.path) == list) {
+      if (!list.empty() && list_path(f.path) == list) {
         roles.layer_frames.push_back(&f);
       }
     });
@@ -94,6 +95,21 @@ void find_layers(Context& context, Roles& roles) {
     roles.layer_frames.insert(
         roles.layer_frames.end(), more.begin(), more.end());
   }
+}
+
+/// Where no layer has a number: the module around the outermost one that it
+/// calls several times.
+const Frame* around_shared_layer(const Context& context) {
+  std::set<std::pair<const Frame*, std::string>> calls;
+  const Frame* found = nullptr;
+  for_each_module(context.trace.root, [&](const Frame& f) {
+    const Frame* around = module_around(f.parent);
+    if (!found && around && uses_cache(f) &&
+        !calls.emplace(around, f.path).second) {
+      found = around;
+    }
+  });
+  return found;
 }
 
 }  // namespace
@@ -112,6 +128,9 @@ Roles find_roles(Context& context) {
     roles.backbone = around;
     roles.layers = path_below(around->path, list_path(f.path));
   });
+  if (!roles.backbone) {
+    roles.backbone = around_shared_layer(context);
+  }
   if (!roles.root || !roles.backbone) {
     context.hole(
         roles.root ? roles.root->call : base::Span{},

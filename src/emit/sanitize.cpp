@@ -227,7 +227,7 @@ std::set<std::string> unread_buffers(const Context& context) {
       for (const ClassText& c : context.classes) {
         if (c.frame && c.frame->module.defined() &&
             c.frame->module.object()->cls == module.object()->cls &&
-            !holds(c, entry.key.str()) && lift::keeps_state(*c.frame)) {
+            !holds(c, entry.key.str()) && !path.empty()) {
           out.insert(path.substr(path.rfind('.') + 1) + "." + entry.key.str());
         }
       }

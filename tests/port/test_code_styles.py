@@ -11,19 +11,24 @@ from .conftest import answer
 @pytest.mark.parametrize(
     "name",
     [
+        "all_states",
         "blocks_beside_head",
         "complex_rotation",
         "distance_bias",
+        "distance_table",
         "looped_layers",
         "masked_slopes",
+        "named_reach",
         "near_and_far",
         "nothing_kept",
+        "one_block",
         "parallel_streams",
         "recurrent_depth",
         "shared_groups",
         "turned_keys",
         "uneven_heads",
         "uneven_layers",
+        "sigmoid_scores",
         "skips",
         "value_residual",
         "weighted_depth",
@@ -182,6 +187,53 @@ def test_a_bias_that_hides_keys_is_a_bias_and_a_mask(style, emitted_from):
     assert "mask = create_attention_mask(h, cache[0], return_array=True)" in text
     assert "bias = mx.where(mask, bias, mx.finfo(bias.dtype).min)" in text
     assert "for i in range(args.n_head)" in text
+
+
+def test_distances_are_between_places_of_all_keys(style, emitted_from):
+    text = " ".join(emitted_from(style("distance_table")).split())
+    assert (
+        "mx.arange(keys.shape[2] - L, keys.shape[2])[:, None] "
+        "- mx.arange(keys.shape[2])[None, :]" in text
+    )
+
+
+def test_hidden_keys_are_weighed_by_nothing(style, emitted_from):
+    text = " ".join(emitted_from(style("sigmoid_scores")).split())
+    assert "shown = mask if mask is not None else mx.array(True)" in text
+    assert "mx.sigmoid(" in text and ") * shown" in text
+
+
+def test_frequencies_in_checkpoints_are_those_of_the_config(style, emitted_from):
+    text = emitted_from(style("sigmoid_scores"))
+    assert "self.rope = initialize_rope(" in text
+    assert 'unread = ("turn.inv_freq",)' in text
+
+
+def test_lists_of_numbers_are_made_once(style, emitted_from):
+    text = " ".join(emitted_from(style("sigmoid_scores")).split())
+    assert "mx.array([2 ** (-8.0 * (i + 1) / heads) for i in range(heads)])" in text
+
+
+def test_a_list_of_the_config_tells_which_layers_slide(style, emitted_from):
+    text = " ".join(emitted_from(style("named_reach")).split())
+    assert (
+        '"full_attention" if kind == "long" else "sliding_attention" '
+        "for kind in self.views" in text
+    )
+
+
+def test_layers_that_nothing_tells_apart_are_refused(style, portwright, tmp_path):
+    folder = style("named_reach")
+    own = folder / "modeling_reach.py"
+    text = own.read_text()
+    assert "zip(self.c.views, self.blocks)" in text
+    views = '["short", "long", "short", "short"]'
+    own.write_text(text.replace("self.c.views", views))
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"long"', '"short"'))
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast")
+    assert done.returncode == 3
+    assert "nothing of the config tells which layers slide" in done.stderr
 
 
 def test_tokens_before_rows_are_refused(style, portwright, tmp_path):

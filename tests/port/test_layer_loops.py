@@ -25,6 +25,15 @@ def test_layers_run_several_times_with_a_cache_for_each(lines):
     )
 
 
+def test_one_block_is_run_for_all_layers(lines):
+    assert lines("one_block") == (
+        "caches = iter(cache) "
+        "h = self.widen(h) "
+        "for _ in range(self.n_layer): "
+        "h = self.block(h, mask, next(caches))"
+    )
+
+
 def test_caches_are_counted_in_terms_of_the_config(style, emitted_from):
     text = " ".join(emitted_from(style("recurrent_depth")).split())
     assert (
@@ -77,6 +86,17 @@ def test_all_states_so_far_are_a_list(style, emitted_from):
     assert "states = [h]\n        for i, layer in enumerate(self.blocks):" in text
     assert "mx.stack(states, axis=0)" in text
     assert "[mx.zeros((i + 2,)) for i in range(args.n_layer)]" in text
+
+
+def test_states_that_are_read_after_the_loop_are_a_list(style, emitted_from):
+    text = " ".join(emitted_from(style("all_states")).split())
+    assert (
+        "states = [h] "
+        "for layer in self.blocks: "
+        "h = layer(h, mask, next(caches)) "
+        "states.append(h)" in text
+    )
+    assert "mx.stack(states, axis=-1) * mx.softmax(self.weights, axis=0" in text
 
 
 def test_a_loop_that_turns_once_does_not_tell_what_it_does(style, portwright, tmp_path):

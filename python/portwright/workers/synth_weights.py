@@ -42,7 +42,8 @@ def _is_structured(tensor):
 
 
 def randomize(torch, model, seed, gain):
-    """Overwrites every parameter and persistent float buffer in place."""
+    """Overwrites every parameter in place, and every persistent float vector that
+    begins as one number: others, as frequencies, are what the config says."""
     nn = torch.nn
     with torch.no_grad():
         for path, module in model.named_modules():
@@ -58,6 +59,8 @@ def randomize(torch, model, seed, gain):
                     tensor is not None
                     and tensor.is_floating_point()
                     and tensor.dim() < 2
+                    and tensor.numel() > 0
+                    and bool(tensor.min() == tensor.max())
                 ):
                     noise = _noise(torch, tensor.shape, seed, f"{path}.{leaf}")
                     tensor.add_(noise.to(tensor.dtype), alpha=0.1)

@@ -52,7 +52,8 @@ def _drawn(module, leaf, tensor, values):
 
 
 def randomize(model):
-    """Overwrites every parameter and persistent float vector in place."""
+    """Overwrites every parameter in place, and every persistent float vector that
+    begins as one number: others, as frequencies, are what the config says."""
     count = 0
     for path, module in model.named_modules():
         for leaf, tensor in list(module.named_parameters(recurse=False)):
@@ -61,7 +62,8 @@ def randomize(model):
             tensor.data.copy_(_drawn(module, leaf, tensor, values))
         for leaf, tensor in list(module.named_buffers(recurse=False)):
             persistent = leaf not in module._non_persistent_buffers_set
-            if persistent and tensor.is_floating_point() and tensor.dim() < 2:
+            vector = persistent and tensor.is_floating_point() and tensor.dim() < 2
+            if vector and tensor.numel() and bool(tensor.min() == tensor.max()):
                 count += 1
                 values = noise(list(tensor.shape), count).to(tensor.dtype)
                 tensor.add_(values * 0.1)

@@ -1,0 +1,26 @@
+from transformers import PretrainedConfig
+
+
+class DistanceTableConfig(PretrainedConfig):
+    model_type = "distance_table"
+
+    def __init__(
+        self,
+        vocab_size=160,
+        n_embd=48,
+        n_head=4,
+        n_layer=3,
+        use_cache=True,
+        num_hidden_layers=3,
+        tie_word_embeddings=False,
+        farthest=9,
+        **kwargs,
+    ):
+        self.vocab_size = vocab_size
+        self.n_embd = n_embd
+        self.n_head = n_head
+        self.n_layer = n_layer
+        self.use_cache = use_cache
+        self.num_hidden_layers = num_hidden_layers
+        self.farthest = farthest
+        super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)

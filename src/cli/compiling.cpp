@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/paths.h"
+#include "cli/switches.h"
 #include "emit/layout.h"
 #include "emit/perturbation.h"
 #include "library/install.h"
@@ -79,8 +80,56 @@ void prove_deeper(
   }
 }
 
-/// Proves the file for the config and for its variants. False when a variant
-/// had to be left out, and the file is to be written anew.
+/// Proves the file for the config in other words, and with all that is true in
+/// it false, and the other way round. False when a field must stay as it is.
+bool prove_switched(
+    const candidate::Port& port,
+    const nlohmann::json& config,
+    emit::Compilation& compilation,
+    Compiled& out) {
+  using candidate::Port;
+  using candidate::Verdict;
+  nlohmann::json known = nlohmann::json::object();
+  for (const auto& variant : out.emitted.variants) {
+    if (const auto alone = difference(variant, config); alone.size() == 1) {
+      known.update(alone);
+    }
+  }
+  auto switches = switches_of(out.emitted.text, config);
+  std::erase_if(switches, [&](const Switch& s) {
+    return known.contains(s.field) || compilation.keeps(s.field);
+  });
+  nlohmann::json switched = config;
+  for (const auto& [field, value] : switches) {
+    switched[field] = !value;
+  }
+  const auto passes = [&](const nlohmann::json& other) {
+    return port.prove(other, Port::Depth::Glance);
+  };
+  const auto flat = flat_rope(switched);
+  if (flat == config || passes(flat).verdict == Verdict::Passed) {
+    return true;
+  }
+  if (auto proof = passes(flat_rope(config));
+      proof.verdict == Verdict::Failed) {
+    proof.reason = "with flat rope fields: " + proof.reason;
+    out.proof = std::move(proof);
+    return true;
+  }
+  bool served = true;
+  for (const auto& [field, value] : switches) {
+    switched = config;
+    switched[field] = !value;
+    if (passes(switched).verdict == Verdict::Failed) {
+      compilation.keep(field, value);
+      served = false;
+    }
+  }
+  return served;
+}
+
+/// Proves the file for the config and for those near it. False when one had to
+/// be left out, and the file is to be written anew.
 bool prove(
     eval::Interpreter& interp,
     const nlohmann::json& config,
@@ -95,8 +144,10 @@ bool prove(
   const auto port = Port::load(interp, out.emitted.text);
   bool served = true;
   if (port) {
-    out.proof = port->prove(
-        config, Port::Depth::Full, {"flat rope fields", flat_rope(config)});
+    out.proof = port->prove(config, Port::Depth::Full);
+    if (out.proof.verdict == Verdict::Passed) {
+      served = prove_switched(*port, config, compilation, out);
+    }
     prove_deeper(*port, config, out);
     auto all = config;
     for (const auto& variant : out.emitted.variants) {
@@ -294,7 +345,9 @@ ExitCode report_disproof(
        {"proof", {{"in_process", to_json(proof)}, {"worker", nullptr}}},
        {"holes", nlohmann::json::array()},
        {"guards", compiled.emitted.guards}});
-  return ExitCode::VerdictFailed;
+  // What ModelArgs raises in its own words is a refusal, not a wrong port.
+  const bool refused = guarded && proof.reason.starts_with("ValueError");
+  return refused ? ExitCode::Refused : ExitCode::VerdictFailed;
 }
 
 }  // namespace portwright::cli

@@ -72,8 +72,9 @@ base::Result<void> write_port(
     const std::filesystem::path& file,
     const std::string& model);
 
-/// Exit code 1: the in-process proof has failed. The text goes where a reader
-/// finds it, but not to `file`.
+/// Exit code 1: the in-process proof has failed; 3 where the file refuses its
+/// own config in words. The text goes where a reader finds it, but not to
+/// `file`.
 ExitCode report_disproof(
     Console& console,
     const Compiled& compiled,

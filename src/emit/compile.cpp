@@ -498,6 +498,7 @@ struct Compilation::State {
   std::vector<Recording> recordings;  // of the config itself, then of others
   std::optional<Recording> numbers;
   std::string kept;  // the field that is the same in them
+  std::map<std::string, bool> served;  // of these fields this value alone
   Timings timings;
 
   /// Reads what recording would read first; its faults are recording's.
@@ -519,7 +520,8 @@ struct Compilation::State {
           predicates,
           evaluations,
           numbers ? &numbers->evaluation : nullptr,
-          kept);
+          kept,
+          served);
     });
     if (out) {
       timings.lift += out->lift_ms;
@@ -665,6 +667,14 @@ void Compilation::leave_out(const nlohmann::json& variant) {
     return recording.evaluation.json == variant;
   };
   all.erase(std::remove_if(all.begin() + 1, all.end(), of_variant), all.end());
+}
+
+void Compilation::keep(const std::string& field, bool value) {
+  state_->served[field] = value;
+}
+
+bool Compilation::keeps(const std::string& field) const {
+  return state_->served.contains(field);
 }
 
 const Timings& Compilation::timings() const {

@@ -387,7 +387,8 @@ Emitted emit_model(
     Predicates& predicates,
     const std::vector<const Evaluation*>& evaluations,
     const Evaluation* numbers,
-    const std::string& kept) {
+    const std::string& kept,
+    const std::map<std::string, bool>& served) {
   Emitted out;
   std::vector<std::unique_ptr<Context>> contexts;
   std::vector<Context*> drafts;
@@ -418,6 +419,9 @@ Emitted emit_model(
     if (!kept.empty()) {
       serve_one_value(context, kept, context.evaluation.json[kept].dump());
     }
+  }
+  for (const auto& [field, value] : served) {
+    serve_one_side(context, field, value);
   }
   if (!out.holes.empty() && !out.built_in) {
     leave_model(context, out.holes.front());

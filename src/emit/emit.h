@@ -37,13 +37,15 @@ struct Emitted {
 /// when it cannot be written, or not be merged with those before. `numbers`,
 /// if not null, is one of the first's structure in other numbers: a line that
 /// comes out differently has a number built in, and is a hole. The field `kept`
-/// is the same in both: the file is for its value alone.
+/// is the same in both: the file is for its value alone, and for those in
+/// `served`.
 Emitted emit_model(
     eval::Interpreter& interp,
     Predicates& predicates,
     const std::vector<const Evaluation*>& evaluations,
     const Evaluation* numbers = nullptr,
-    const std::string& kept = "");
+    const std::string& kept = "",
+    const std::map<std::string, bool>& served = {});
 
 /// `@dataclass class ModelArgs`, for the fields the file reads. What the drafts
 /// have in common is in the first.

@@ -37,6 +37,15 @@ void serve_one_value(
        "\"" + field + " other than " + value + " is not supported\""});
 }
 
+void serve_one_side(Context& context, const std::string& field, bool value) {
+  context.fields.insert(field);
+  add_guard(
+      context.guards,
+      {(value ? "not self." : "self.") + field,
+       "\"configs with" + std::string(value ? "out " : " ") + field +
+           " are not supported\""});
+}
+
 bool is_softmax(const trace::Item& item) {
   const auto* op = std::get_if<OpNode>(&item);
   return op && op->op->name == "softmax";

@@ -23,6 +23,8 @@ void serve_one_value(
     Context& context,
     const std::string& field,
     const std::string& value);
+/// The same of a field that is true or false.
+void serve_one_side(Context& context, const std::string& field, bool value);
 
 /// One guard for every condition on config fields that the model's own file
 /// decided the same way in all drafts, and for every field that selected a

@@ -19,15 +19,19 @@ std::string number(double value) {
   return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
 }
 
-/// True when the model's rotary embedding can be of the library's types.
+/// True when the model's rotary embedding can be of the library's types: one of
+/// its modules is of a class that chooses among them.
 bool uses_library_types(const Context& context) {
+  const auto chooses = [](const eval::Class* cls) {
+    return cls->span.text().find("ROPE_INIT_FUNCTIONS") !=
+           std::string_view::npos;
+  };
   return std::any_of(
       context.trace.modules.begin(),
       context.trace.modules.end(),
-      [](const auto& entry) {
-        const auto* file = entry.second.object()->cls->span.file;
-        return file && file->text().find("ROPE_INIT_FUNCTIONS") !=
-                           std::string_view::npos;
+      [&](const auto& entry) {
+        const auto& mro = entry.second.object()->cls->mro;
+        return std::any_of(mro.begin(), mro.end(), chooses);
       });
 }
 

@@ -304,6 +304,17 @@ std::string config_type(Context& context) {
   return type && type->is_str() ? type->str() : "default";
 }
 
+/// The file serves that type alone. Of all but the default it reads the length,
+/// too.
+void fix_type(Context& context) {
+  const std::string type = config_type(context);
+  context.rope_fixed = true;
+  context.rope_types.insert(type);
+  if (type != "default") {
+    context.fields.insert("max_position_embeddings");
+  }
+}
+
 /// What a rotation by a formula of the source's own is made of.
 struct OwnRotation {
   ValueId frequencies;  // radians per position, one for each pair
@@ -432,8 +443,7 @@ bool write_own_rope(
   if (!own) {
     return false;
   }
-  context.rope_fixed = true;
-  context.rope_types.insert(config_type(context));
+  fix_type(context);
   const std::string name = frequency_class(context);
   writer.made_in_init("rope", own->frequencies, [&](const Expression& freqs) {
     return name + "(" + (own->turned ? "-" + freqs.at(kPrimary) : freqs.text) +
@@ -537,8 +547,7 @@ void write_rope(
   std::string dims = dims_text(writer, *queries, provenance);
   using Form = Maker::Form;
   if (maker->form == Form::Base || maker->form == Form::Turned) {
-    context.rope_fixed = true;
-    context.rope_types.insert(config_type(context));
+    fix_type(context);
     const std::string head =
         maker->form == Form::Base ? "initialize_rope(" : "nn.RoPE(";
     if (maker->form == Form::Base) {

@@ -12,6 +12,30 @@ CONFIGS = {
         "llama",
         {"rope_parameters": longrope(16, original_max_position_embeddings=6)},
     ),
+    "a type of rope that only a part left out would take": (
+        "zamba2",
+        {
+            "rope_parameters": {
+                "rope_type": "llama3",
+                "factor": 1.5,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 64,
+            }
+        },
+    ),
+    "a type of rope in a rotation of the source's own": (
+        "nanochat",
+        {
+            "rope_parameters": {
+                "rope_type": "llama3",
+                "factor": 2.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 128,
+            }
+        },
+    ),
 }
 
 
@@ -19,7 +43,7 @@ def changed(config, changes):
     out = {**config, **changes}
     if "rope_parameters" in changes:
         out["rope_parameters"] = {
-            **config["rope_parameters"],
+            **(config.get("rope_parameters") or {}),
             **changes["rope_parameters"],
         }
     return out
@@ -34,3 +58,23 @@ def test_own_config_is_served(case, checkpoint, portwright, tmp_path):
     (folder / "config.json").write_text(json.dumps(changed(config, changes)))
     done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_config_that_the_file_itself_refuses_is_refused(
+    checkpoint, portwright, tmp_path
+):
+    """Its rotation is the source's own formula, of which this option is no part."""
+    config = json.loads((checkpoint("nanochat") / "config.json").read_text())
+    yarn = {
+        "rope_type": "yarn",
+        "factor": 4.0,
+        "original_max_position_embeddings": 64,
+        "truncate": True,
+    }
+    folder = tmp_path / "nanochat"
+    folder.mkdir()
+    fields = changed(config, {"rope_parameters": yarn})
+    (folder / "config.json").write_text(json.dumps(fields))
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast")
+    assert done.returncode == 3, done.stderr
+    assert "the rope option truncate is not supported" in done.stderr

@@ -158,3 +158,17 @@ def test_scores_are_scaled_by_what_yarn_asks_for(
     (proof,) = prove(port, given)
     assert proof["verdict"] == "passed", proof["reason"]
     assert "apply_yarn_mscale(" in port.read_text()
+
+
+def test_a_switch_that_the_file_serves_one_way_is_refused_the_other(
+    emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    """With biases its first delayed value is no zero, which the port starts with."""
+    config = json.loads((checkpoint("zaya") / "config.json").read_text())
+    assert not config["attention_bias"]
+    port, given = tmp_path / "port.py", tmp_path / "config.json"
+    port.write_text(emitted("zaya"))
+    given.write_text(json.dumps({**config, "attention_bias": True}))
+    (proof,) = prove(port, given)
+    assert proof["verdict"] == "guarded"
+    assert "configs with attention_bias are not supported" in proof["reason"]

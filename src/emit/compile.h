@@ -59,7 +59,8 @@ class Compilation {
   /// One of the Emitted's variants is not served after all: what it chose is
   /// guarded in the next file.
   void leave_out(const nlohmann::json& variant);
-  /// The file serves that value of the field alone: the next one refuses others.
+  /// The file serves that value of the field alone: the next one refuses
+  /// others.
   void keep(const std::string& field, bool value);
   bool keeps(const std::string& field) const;
   const Timings& timings() const;

@@ -1,5 +1,7 @@
 #include "verify/proof.h"
 
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "base/paths.h"
@@ -33,6 +35,19 @@ bool notices(const CheckResult& found, const CheckResult* sound) {
     default:
       return false;
   }
+}
+
+/// In bfloat16 equivalent roundings move the error of the logits by less.
+constexpr double kLessExact = 1.25;
+
+/// How much more the logits err in bfloat16 than the sound port's, where both
+/// are known; 1 otherwise.
+double rounding_effect(
+    const std::optional<double>& rounded,
+    const CheckResult* sound) {
+  return rounded && sound && sound->rounded.value_or(0) > 0
+             ? *rounded / *sound->rounded
+             : 1;
 }
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
@@ -117,6 +132,7 @@ base::Result<PlantedBug> judge_bug(
   if (auto loaded = session.exchange_port(file); !loaded) {
     return tl::unexpected(error_of(loaded.error()));
   }
+  std::optional<double> rounded;
   for (const Check& check : all_checks()) {
     if (!is_chosen(check, options) || !is_about_the_port(check)) {
       continue;
@@ -125,6 +141,7 @@ base::Result<PlantedBug> judge_bug(
     if (!found) {
       return tl::unexpected(found.error());
     }
+    rounded = found->rounded ? found->rounded : rounded;
     if (notices(*found, sound.results.find(check.name))) {
       out.status = Catch::Caught;
       out.check = check.name;
@@ -135,12 +152,19 @@ base::Result<PlantedBug> judge_bug(
     }
   }
   out.effect = effect_of(session, sound);
-  if (out.status != Catch::Caught && out.effect <= session.logits_threshold()) {
+  const double less_exact =
+      rounding_effect(rounded, sound.results.find("bfloat16"));
+  if (out.status != Catch::Caught && less_exact > kLessExact) {
+    out.reason = fmt::format(
+        "in bfloat16 the logits err {:.1f} times as much as the sound port's",
+        less_exact);
+  } else if (
+      out.status != Catch::Caught && out.effect <= session.logits_threshold()) {
     out.status = Catch::NoEffect;
     out.reason =
         bug.value("reached", true)
-            ? "its numbers stay within the noise, far from the beginning and "
-              "on stressed inputs too"
+            ? "its numbers stay within the noise, far from the beginning, on "
+              "stressed inputs and in bfloat16 too"
             : "this config does not reach the line";
   }
   return out;

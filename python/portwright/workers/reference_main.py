@@ -141,11 +141,14 @@ class Service:
         return self._write(*self._model(model).low_precision(folder, ids), out)
 
     def stressed(self, model, ids, groups, kinds, out):
+        """Leaves the model in float64 loaded, as `model/float64`."""
         from . import stress
 
-        return self._write(
-            *stress.in_float32(self._model(model), ids, groups, kinds), out
-        )
+        loaded, twin = self._model(model), f"{model}/float64"
+        if twin not in self._models:
+            self._models[twin] = stress.in_float64(loaded)
+        done = stress.in_float32(loaded, self._models[twin], ids, groups, kinds)
+        return self._write(*done, out)
 
     def stressed_low(self, model, folder, ids, groups, kinds, out):
         from . import stress

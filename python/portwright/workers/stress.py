@@ -36,15 +36,20 @@ def _fed(reference, ids, inputs, use_cache=False):
         return reference.forward(ids, None, ".*", use_cache)[0]
 
 
-def in_float32(reference, ids, groups, kinds):
+def in_float64(reference):
+    """The same model; it may raise where the source has float32 in it."""
+    twin = copy.copy(reference)
+    twin.model = copy.deepcopy(reference.model).double()
+    return twin
+
+
+def in_float32(reference, twin, ids, groups, kinds):
     """Each module of a group of paths given its stressed input, one group at a time.
 
     Returns ({"KINDn/in:PATH", "KINDn/out:PATH", "KINDn/exact:PATH"}, order) for the
-    n-th group, the last computed in float64 where the model can be.
+    n-th group, the last computed by `twin`, in float64, where the model can be.
     """
     seen, order = reference.forward(ids, None, ".*")
-    twin = copy.copy(reference)
-    twin.model = copy.deepcopy(reference.model).double()
     out = {}
     for n, kind, inputs in _all_inputs(seen, groups, kinds):
         fed = _fed(reference, ids, inputs)

@@ -141,10 +141,14 @@ Outcome<CheckResult> check_stress(Session& session) {
   }
   auto out = passed();
   out.threshold = kNeverAbove;
-  for (size_t i = groups->size(); i-- > 0;) {  // the innermost first
-    if (auto done = judge_group(session, (*groups)[i], out); !done) {
-      return tl::unexpected(done.error());
-    }
+  Outcome<void> done;
+  for (size_t i = groups->size(); done && i-- > 0;) {  // the innermost first
+    done = judge_group(session, (*groups)[i], out);
+  }
+  auto& torch = session.reference();
+  (void)torch.request("unload", {{"model", torch.selected() + "/float64"}});
+  if (!done) {
+    return tl::unexpected(done.error());
   }
   if (!out.value) {
     return skipped("no module can be told from the noise of torch's float32");

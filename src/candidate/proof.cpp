@@ -382,10 +382,13 @@ class Overlapped {
   Interpreter& interp_;
 };
 
-/// What Python code raises is its own fault; the rest is beyond our evaluator.
+/// What Python code raises is its own fault, as is what does not parse; the rest
+/// is beyond our evaluator.
 Verdict verdict_of(const diagnostics::Diagnostic& fault) {
-  return fault.kind == diagnostics::Kind::PythonError ? Verdict::Failed
-                                                      : Verdict::Unproven;
+  using diagnostics::Kind;
+  return fault.kind == Kind::PythonError || fault.kind == Kind::SyntaxError
+             ? Verdict::Failed
+             : Verdict::Unproven;
 }
 
 Proof ended(Proof proof, Verdict verdict, diagnostics::Diagnostic fault) {

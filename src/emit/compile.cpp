@@ -497,7 +497,7 @@ struct Compilation::State {
   Predicates predicates;
   std::vector<Recording> recordings;  // of the config itself, then of others
   std::optional<Recording> numbers;
-  std::string kept;  // the field that is the same in them
+  std::string kept;                    // the field that is the same in them
   std::map<std::string, bool> served;  // of these fields this value alone
   Timings timings;
 

@@ -172,13 +172,15 @@ Expression ModuleWriter::call_experts(
   initialise("switch_mlp", call(layer, std::move(args)).text);
   keep_expert_weights(child, experts, count);
 
-  const bool rows = rank(experts.input) == 2;
+  // Else the indices are those of rows.
+  const bool rows =
+      rank(experts.input) == rank(experts.indices) + (experts.single ? 1 : 0);
   Expression x = value(experts.input);
-  if (!rows) {  // the indices are those of rows
+  if (!rows) {
     x = {fmt::format("{0}.reshape(-1, {0}.shape[-1])", x.text), kPrimary};
   }
   std::string inds = value(experts.indices).text;
-  Expression scores = value(experts.weights);
+  Expression scores = experts.weights ? value(experts.weights) : Expression{};
   std::string passes;
   if (experts.identities > 0) {
     initialise("num_experts", count);
@@ -190,8 +192,11 @@ Expression ModuleWriter::call_experts(
     statement(passes + " = " + inds + " >= self.num_experts");
     inds = fmt::format("mx.where({}, 0, {})", passes, inds);
   }
-  if (experts.weighs_all) {
+  if (experts.weighs_all || experts.single) {
     inds = inds == names_[experts.indices] ? inds : name(experts.indices);
+  }
+  inds += experts.single ? "[..., None]" : "";
+  if (experts.weighs_all) {
     scores = call("mx.take_along_axis", {scores.text, inds, "axis=-1"});
   }
   const std::string y = fresh("y");
@@ -203,12 +208,21 @@ Expression ModuleWriter::call_experts(
         passes,
         x.text));
   }
+  const bool each = experts.single && !experts.weighs_all;
+  const char* form = !experts.weights
+                         ? each ? "{}.squeeze(-2)" : "{}.sum(axis=-2)"
+                     : each ? "({}.squeeze(-2) * {}[..., None])"
+                            : "({} * {}[..., None]).sum(axis=-2)";
   Expression sum{
-      fmt::format("({} * {}[..., None]).sum(axis=-2)", y, scores.at(kPrimary)),
+      fmt::format(
+          fmt::runtime(form),
+          y,
+          experts.weights ? scores.at(kPrimary) : std::string()),
       kPrimary};
-  if (context_.evaluation.half
-          ? is_wide(experts.weights)
-          : is_computed_in_float32(context_.trace, graph_, experts.weights)) {
+  if (experts.weights &&
+      (context_.evaluation.half
+           ? is_wide(experts.weights)
+           : is_computed_in_float32(context_.trace, graph_, experts.weights))) {
     sum.text += fmt::format(".astype({}.dtype)", y);
   }
   if (!rows) {

@@ -7,15 +7,11 @@ namespace portwright::emit {
 using eval::Provenance;
 using eval::Value;
 
-namespace {
-
 bool reads_shape(const Provenance* p) {
   return p && p->kind != Provenance::Kind::Loop &&
          (p->kind == Provenance::Kind::Dim || reads_shape(p->left) ||
           reads_shape(p->right) || reads_shape(p->test));
 }
-
-}  // namespace
 
 /// Scalars that are made of extents are computed where they are used.
 std::optional<Expression> ModuleWriter::of_shapes(const Provenance* p) {

@@ -1,6 +1,8 @@
 #include "emit/members.h"
 
 #include <algorithm>
+#include <cctype>
+#include <set>
 
 #include "base/pattern.h"
 #include "emit/context.h"
@@ -36,6 +38,62 @@ std::string access_text(const std::string& owner, const std::string& path) {
     first = false;
   }
   return access;
+}
+
+namespace {
+
+/// What every module has under that name.
+bool is_own_name_of_modules(const std::string& name) {
+  static const std::set<std::string_view> kOwn{
+      "apply",   "children", "clear",      "copy",       "eval",
+      "freeze",  "get",      "items",      "keys",       "pop",
+      "popitem", "modules",  "parameters", "setdefault", "state",
+      "train",   "training", "unfreeze",   "update",     "values"};
+  return kOwn.contains(name);
+}
+
+/// The text with `self.name` read as self["name"].
+std::string with_item(const std::string& text, const std::string& name) {
+  static const std::string kOwner = "self.";
+  const auto is_word = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+  };
+  std::string out;
+  size_t from = 0;
+  for (size_t at; (at = text.find(kOwner + name, from)) != std::string::npos;) {
+    const size_t end = at + kOwner.size() + name.size();
+    const bool whole = (at == 0 || !is_word(text[at - 1])) &&
+                       (end == text.size() || !is_word(text[end]));
+    out += whole ? text.substr(from, at - from) + "self[\"" + name + "\"]"
+                 : text.substr(from, end - from);
+    from = end;
+  }
+  return out + text.substr(from);
+}
+
+}  // namespace
+
+void spell_own_names(
+    Context& context,
+    const Frame& frame,
+    const std::vector<std::pair<std::string, std::string>>& made,
+    ClassText& text) {
+  for (const auto& [name, value] : made) {
+    if (!is_own_name_of_modules(name)) {
+      continue;
+    }
+    if (value.find('(') == std::string::npos) {
+      context.hole(
+          frame.call,
+          "'" + name + "' of '" + frame.path +
+              "' is what modules of mlx.nn have themselves");
+    }
+    for (auto* lines : {&text.init, &text.call}) {
+      for (std::string& line : *lines) {
+        line = with_item(line, name);
+      }
+    }
+  }
 }
 
 std::string Members::put(const std::string& path, const std::string& text) {

@@ -4,12 +4,25 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "emit/context.h"
 
 namespace portwright::emit {
 
 /// How the attribute at a dotted path below `owner` is read, where all but the
 /// first part lie in containers: owner.mlp[0], owner.gate["weight"].
 std::string access_text(const std::string& owner, const std::string& path);
+
+/// Weights that are called as something that every mlx.nn.Module has, being a
+/// dictionary, are set and read as its items: self["keys"]. A hole where such a
+/// name is no weight's. `made` has the attributes and what they are.
+void spell_own_names(
+    Context& context,
+    const Frame& frame,
+    const std::vector<std::pair<std::string, std::string>>& made,
+    ClassText& text);
 
 /// True for a part of a path that counts the elements of a list: "0", "12".
 bool is_list_index(const std::string& part);

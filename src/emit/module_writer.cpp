@@ -786,6 +786,7 @@ ClassText ModuleWriter::take(std::string class_name) {
         "state_cache, cache = (None, None) if cache is None else cache");
   }
   out.call.insert(out.call.end(), statements_.begin(), statements_.end());
+  spell_own_names(context_, frame_, init_, out);
   out.methods = recurrent_.methods();
   out.frame = &frame_;
   return out;

@@ -31,6 +31,8 @@ bool given(const OpNode& op, std::string_view name);
 Expression operand(ModuleWriter& w, const OpNode& op, size_t i);
 /// The first tensor.
 Expression input(ModuleWriter& w, const OpNode& op);
+/// True when an extent of a tensor is part of how the number was computed.
+bool reads_shape(const eval::Provenance* p);
 /// An integer parameter as a non-negative axis of `rank`.
 int64_t axis_of(const eval::Value& v, size_t rank);
 /// "axis=-1" of the parameter `dim`, which may list several.

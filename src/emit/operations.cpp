@@ -156,19 +156,61 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
   w_.context().hole(op.span, "torch's '" + name + "' has no translation yet");
 }
 
-/// The largest, in no order: what follows must not mind.
+namespace {
+
+/// True for an index that picks some of what lies on its tensor's last axis, or
+/// may.
+bool picks_last(const Value& index) {
+  const Value& last = index.is(eval::Kind::Tuple)
+                          ? index.get<eval::Tuple>()->items.back()
+                          : index;
+  const auto* slice =
+      last.is(eval::Kind::Slice) ? last.get<eval::Slice>() : nullptr;
+  const bool full = slice && slice->lower.is_none() && slice->upper.is_none() &&
+                    slice->step.is_none();
+  return !full && !last.is_none() && last.tag() != eval::Tag::Ellipsis;
+}
+
+}  // namespace
+
+/// True when something sees in which order a value lies on its last axis.
+bool Operations::minds_order(ValueId id) const {
+  static const std::set<std::string_view> kKeeping{
+      "to", "float", "type_as", "softmax", "sigmoid", "div", "mul", "add"};
+  static const std::set<std::string_view> kMinding{
+      "cumsum", "chunk", "split", "unbind", "narrow"};
+  const auto users = w_.graph().users.find(id);
+  return users != w_.graph().users.end() &&
+         std::any_of(
+             users->second.begin(),
+             users->second.end(),
+             [&](const OpNode* user) {
+               const std::string& name = user->op->name;
+               const bool read = std::any_of(
+                   user->outputs.begin(), user->outputs.end(), [&](ValueId v) {
+                     return v != id && w_.uses_.contains(v);
+                   });
+               if (!read || w_.covers(*user) || user->inputs[0] != id) {
+                 return false;
+               }
+               if (name == "getitem" || name == "select") {
+                 return picks_last(argument(*user, "index"));
+               }
+               return kMinding.contains(name) ||
+                      (kKeeping.contains(name) && user->outputs.size() == 1 &&
+                       w_.rank(user->outputs[0]) == w_.rank(id) &&
+                       minds_order(user->outputs[0]));
+             });
+}
+
+/// The largest, in no order where nothing that follows minds.
 std::vector<std::string> Operations::topk(const OpNode& op) {
-  for (ValueId id : op.outputs) {
-    if (auto it = w_.graph().users.find(id); it != w_.graph().users.end()) {
-      for (const OpNode* user : it->second) {
-        if ((user->op->name == "getitem" || user->op->name == "select") &&
-            !w_.covers(*user)) {
-          w_.context().hole(
-              user->span, "the order of topk() has no translation");
-        }
-      }
-    }
-  }
+  const bool sorted =
+      std::any_of(op.outputs.begin(), op.outputs.end(), [&](ValueId id) {
+        return minds_order(id);
+      });
+  const bool least =
+      argument(op, "largest").is_bool() && !argument(op, "largest").as_bool();
   const Expression x = w_.operand_value(op, 0);
   std::string k = w_.scalar(argument(op, "k")).text;
   if (k.find('(') != std::string::npos) {  // as min(top_k, length)
@@ -176,13 +218,19 @@ std::vector<std::string> Operations::topk(const OpNode& op) {
     w_.statement(name + " = " + k);
     k = name;
   }
+  const std::string falling = least ? x.text : "-" + x.at(kUnary);
   if (!w_.uses_.contains(op.outputs[1])) {
+    if (sorted || least) {
+      const std::string all = "mx.sort(" + falling + ", axis=-1)[..., :" + k;
+      return {(least ? "" : "-") + all + "]", ""};
+    }
     return {"mx.topk(" + x.text + ", " + k + ", axis=-1)", ""};
   }
   const std::string inds = w_.fresh("inds");
-  w_.statement(
-      inds + " = mx.stop_gradient(mx.argpartition(-" + x.at(kUnary) +
-      ", kth=" + k + " - 1, axis=-1)[..., :" + k + "])");
+  const std::string all =
+      sorted ? "mx.argsort(" + falling + ", axis=-1)"
+             : "mx.argpartition(" + falling + ", kth=" + k + " - 1, axis=-1)";
+  w_.statement(inds + " = mx.stop_gradient(" + all + "[..., :" + k + "])");
   Expression taken = call("mx.take_along_axis", {x.text, inds, "axis=-1"});
   if (w_.narrows(op.outputs[0]) && w_.is_made_wide(op.outputs[0])) {
     taken = w_.narrowed(taken);

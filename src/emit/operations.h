@@ -18,6 +18,7 @@ class Operations {
 
  private:
   std::vector<std::string> topk(const OpNode& op);
+  bool minds_order(trace::ValueId id) const;
   ModuleWriter& w_;
 };
 

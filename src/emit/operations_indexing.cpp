@@ -376,7 +376,10 @@ item_text(Writer& w, const OpNode& op, const Value& v, size_t& next) {
   if (v.is(eval::Kind::Slice)) {
     const auto* s = v.get<eval::Slice>();
     auto part = [&](const Value& p) {
-      return p.is_none() ? std::string() : w.extent(p).text;
+      // A number of the source's may equal an extent by chance.
+      return p.is_none()                    ? std::string()
+             : !reads_shape(p.provenance()) ? w.scalar(p).text
+                                            : w.extent(p).text;
     };
     std::string text = part(s->lower) + ":" + part(s->upper);
     return s->step.is_none() ? text : text + ":" + part(s->step);

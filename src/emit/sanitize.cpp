@@ -1,5 +1,7 @@
+#include <cctype>
 #include <cstring>
 #include <optional>
+#include <set>
 
 #include "emit/emit.h"
 #include "emit/expert_weights.h"
@@ -236,6 +238,65 @@ std::set<std::string> unread_buffers(const Context& context) {
   return out;
 }
 
+void mark_read(const Frame& frame, std::set<ValueId>& out) {
+  for (const auto& item : frame.items) {
+    if (const auto* op = std::get_if<OpNode>(&item)) {
+      out.insert(op->inputs.begin(), op->inputs.end());
+    } else if (
+        const auto* inside = std::get_if<std::unique_ptr<Frame>>(&item)) {
+      mark_read(**inside, out);
+    }
+  }
+}
+
+/// The same of parameters, by their paths below a layer: what only training
+/// reads, in every layer.
+std::set<std::string> unread_parameters(const Context& context) {
+  std::set<ValueId> read;
+  mark_read(context.trace.root, read);
+  std::set<std::string> out, wanted;
+  const std::string layers = context.layers_path + ".";
+  for (ValueId id = 1; id < context.trace.values.size(); ++id) {
+    const auto& info = context.trace.info(id);
+    const auto* tensor = torch::as_tensor(info.tensor);
+    if (!info.parameter.starts_with(layers) || !tensor ||
+        !tensor->is_parameter) {
+      continue;
+    }
+    const size_t dot = info.parameter.find('.', layers.size());
+    if (dot == std::string::npos) {
+      continue;
+    }
+    const std::string below = info.parameter.substr(dot + 1);
+    const bool listed =
+        std::any_of(below.begin(), below.end(), [](unsigned char c) {
+          return std::isdigit(c) != 0;
+        });
+    const bool used =
+        read.contains(id) || listed || below.find('.') == below.npos;
+    (used ? wanted : out).insert(below);
+  }
+  for (const std::string& path : wanted) {
+    out.erase(path);
+  }
+  // A class may hold it nevertheless.
+  std::erase_if(out, [&](const std::string& path) {
+    std::string name = path.substr(path.rfind('.') + 1);
+    if (name == "weight" || name == "bias") {
+      const std::string owner = path.substr(0, path.rfind('.'));
+      name = owner.substr(owner.rfind('.') + 1);
+    }
+    return std::any_of(
+        context.classes.begin(), context.classes.end(), [&](const auto& c) {
+          return std::any_of(
+              c.init.begin(), c.init.end(), [&](const std::string& line) {
+                return line.find("self." + name + " = ") != line.npos;
+              });
+        });
+  });
+  return out;
+}
+
 }  // namespace
 
 std::string write_sanitize(Context& context, const std::string& moves) {
@@ -266,7 +327,9 @@ std::string write_sanitize(Context& context, const std::string& moves) {
             "weights.items()}\n";
   }
   body += moves + latent_code(context.latents);
-  if (const auto unread = unread_buffers(context); !unread.empty()) {
+  auto unread = unread_buffers(context);
+  unread.merge(unread_parameters(context));
+  if (!unread.empty()) {
     body += "    unread = " + tuple_of(unread) +
             "\n    weights = {k: v for k, v in weights.items() if not "
             "k.endswith(unread)}\n";

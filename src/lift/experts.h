@@ -47,8 +47,9 @@ struct Experts {
   };
 
   ValueId input = 0;           // (N, H), or (B, L, H)
-  ValueId indices = 0;         // (N, K), integers
-  ValueId weights = 0;         // (N, K)
+  ValueId indices = 0;         // (N, K), integers; (N) where `single`
+  ValueId weights = 0;         // (N, K), (N) where `single`; 0 for ones
+  bool single = false;         // each row has one expert
   std::vector<Product> first;  // two when separate, the gate's first
   Product last;
   Gating gating = Gating::None;

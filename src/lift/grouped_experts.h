@@ -14,7 +14,7 @@ namespace portwright::lift {
 /// or the sum of the K rows of a token.
 struct GroupedExperts {
   ValueId input = 0;    // (N, H), or (N * K, H) where `each_choice`
-  ValueId indices = 0;  // (N, K), integers
+  ValueId indices = 0;  // (N, K), integers, or (N)
   ValueId weights = 0;  // (N, K), or none
   ValueId output = 0;   // (N, O) where `sums`, else (N * K, O)
   /// What lies between, where that is known.

@@ -30,7 +30,7 @@ class RoutedSearch {
     ops_ = all_operations(frame_);
     GroupedExperts g;
     if (!match_products(ops_, steps_of(trace_, frame_, ops_), g.experts) ||
-        !is_own(g.experts) || shape(g.experts.gate).size() != 2) {
+        !is_own(g.experts)) {
       return {};
     }
     name_activation(interp_, trace_, g.experts);
@@ -47,11 +47,11 @@ class RoutedSearch {
   const torch::Sizes& shape(ValueId id) const {
     return trace_.info(id).shape;
   }
-  bool is_matrix(ValueId id, bool integers) const {
-    const auto dtype = trace_.info(id).dtype;
-    return shape(id).size() == 2 &&
-           (integers ? dtype == torch::Dtype::Int64
-                     : torch::is_floating_point(dtype));
+  bool is_integer(ValueId id) const {
+    return trace_.info(id).dtype == torch::Dtype::Int64;
+  }
+  bool is_floating(ValueId id) const {
+    return torch::is_floating_point(trace_.info(id).dtype);
   }
 
   /// True when the forward itself goes from expert to expert.
@@ -114,8 +114,9 @@ class RoutedSearch {
     std::vector<ValueId> out;
     for (const OpNode* op : graph_.ops) {
       const ValueId id = op->outputs.size() == 1 ? op->outputs[0] : 0;
-      if (!id || id <= *results_.rbegin() || !is_matrix(id, false) ||
-          shape(id)[1] != e.hidden_size) {
+      if (!id || id <= *results_.rbegin() || !is_floating(id) ||
+          (shape(id).size() != 2 && shape(id).size() != 3) ||
+          shape(id).back() != e.hidden_size) {
         continue;
       }
       const auto from = cone(id);
@@ -133,19 +134,30 @@ class RoutedSearch {
   };
   Candidates candidates(const Experts& e, ValueId output) const {
     Candidates out;
+    std::vector<ValueId> single;
+    const torch::Sizes tokens(shape(output).begin(), shape(output).end() - 1);
     for (ValueId id : cone(output)) {
-      if (shape(id).size() != 2 || shape(id)[0] != shape(output)[0] ||
+      const auto& own = shape(id);
+      if (own.size() < tokens.size() || own.size() > tokens.size() + 1 ||
+          !std::equal(tokens.begin(), tokens.end(), own.begin()) ||
           has_answers(id)) {
         continue;
       }
-      if (is_matrix(id, true) && shape(id)[1] <= e.experts) {
+      const int64_t each = own.size() == tokens.size() ? 1 : own.back();
+      if (is_integer(id) && own.size() == tokens.size()) {
+        single.push_back(id);  // or numbers of all rows
+      } else if (is_integer(id) && each <= e.experts) {
         out.choices.insert(out.choices.begin(), id);
-      } else if (is_matrix(id, false) && shape(id)[1] == e.hidden_size) {
+      } else if (
+          is_floating(id) && own.size() > tokens.size() &&
+          each == e.hidden_size) {
         out.rows.push_back(id);
-      } else if (is_matrix(id, false)) {
+      } else if (is_floating(id)) {
         out.weights.insert(out.weights.begin(), id);
       }
     }
+    out.choices.insert(out.choices.end(), single.begin(), single.end());
+    out.weights.push_back(0);  // the answers as they are
     return out;
   }
 
@@ -158,9 +170,15 @@ class RoutedSearch {
       if (!count_identities(g.experts, index)) {
         continue;
       }
+      g.experts.single = shape(index).size() < shape(output).size();
+      if (g.experts.single && g.experts.identities > 0) {
+        continue;
+      }
       for (ValueId weight : all.weights) {
-        g.experts.weighs_all = shape(weight) != shape(index);
-        if (g.experts.weighs_all && shape(weight)[1] != g.experts.experts) {
+        g.experts.weighs_all = weight && shape(weight) != shape(index);
+        if (g.experts.weighs_all &&
+            (shape(weight).size() != shape(output).size() ||
+             shape(weight).back() != g.experts.experts)) {
           continue;
         }
         for (ValueId x : all.rows) {
@@ -178,7 +196,10 @@ class RoutedSearch {
 
   /// True when it is computed from these alone, and what lies between.
   bool follows(GroupedExperts& g) const {
-    const Values ends{g.input, g.indices, g.weights};
+    Values ends{g.input, g.indices};
+    if (g.weights) {
+      ends.insert(g.weights);
+    }
     g.inside.clear();
     for (ValueId id : cone(g.output, ends)) {
       const auto& info = trace_.info(id);
@@ -223,20 +244,34 @@ class RoutedSearch {
 
   bool agrees_by_numbers(const GroupedExperts& g) const {
     const auto index = recorded(trace_, g.indices);
+    const int tokens = static_cast<int>(
+        index.size() /
+        (g.experts.single ? 1 : static_cast<size_t>(shape(g.indices).back())));
+    const auto in_rows = [&](const mx::array& a) {
+      return mx::reshape(a, {tokens, -1});
+    };
     const auto form = [&](const Given& given) {
-      return apply_experts(
-          interp_,
-          trace_,
-          frame_,
-          g.experts,
-          given.at(g.input),
-          index,
-          given.at(g.weights));
+      const auto& x = given.at(g.input);
+      const auto weight =
+          g.weights ? given.at(g.weights) : mx::ones(index.shape(), x.dtype());
+      return mx::reshape(
+          apply_experts(
+              interp_,
+              trace_,
+              frame_,
+              g.experts,
+              in_rows(x),
+              in_rows(index),
+              in_rows(weight)),
+          x.shape());
     };
     Given given = random_weights();
     given.insert_or_assign(g.indices, index);  // follows from the rows too
     given.insert_or_assign(g.input, random(shape_of(trace_, g.input), 51, 3));
-    given.insert_or_assign(g.weights, random(shape_of(trace_, g.weights), 52));
+    if (g.weights) {
+      given.insert_or_assign(
+          g.weights, random(shape_of(trace_, g.weights), 52));
+    }
     trace::Replay replay(interp_, trace_);
     for (const auto& [id, array] : given) {
       replay.replace(id, array);
@@ -293,7 +328,7 @@ class RoutedSearch {
   const trace::Twin* half_;
   std::vector<const OpNode*> ops_;
   std::set<ValueId> results_;  // of the last products
-  int trials_ = 24;            // proofs left
+  int trials_ = 40;            // proofs left
 };
 
 }  // namespace

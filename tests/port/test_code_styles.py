@@ -17,6 +17,7 @@ from .conftest import answer
         "distance_bias",
         "distance_table",
         "looped_layers",
+        "masked_experts",
         "masked_slopes",
         "named_reach",
         "near_and_far",
@@ -356,3 +357,109 @@ def test_keywords_that_a_config_takes_are_fields(style, emitted_from):
 def test_buffers_that_nothing_reads_stay_out(style, emitted_from):
     text = emitted_from(style("own_positions"))
     assert '"frequencies.per_position"' in text
+
+
+# How the experts of "masked_experts" may run instead: the statements that choose
+# and weigh them, and what a port shows of it.
+ONE_EACH = "        weight, chosen = F.softmax(self.router(x), -1).max(dim=-1)\n"
+EXPERT_STYLES = {
+    "one expert each, unweighted": (
+        ONE_EACH
+        + """        out = torch.zeros_like(x)
+        for i, expert in enumerate(self.experts):
+            mask = chosen == i
+            out[mask] = expert(x[mask])
+        return out
+""",
+        "out = y.squeeze(-2)",
+    ),
+    "one expert each, weighed behind them": (
+        ONE_EACH
+        + """        out = torch.zeros_like(x)
+        for i, expert in enumerate(self.experts):
+            out = torch.where((chosen == i).unsqueeze(-1), expert(x), out)
+        return out * weight.unsqueeze(-1)
+""",
+        "y.squeeze(-2) * weight[..., None]",
+    ),
+    "every expert over every token": (
+        """        best, chosen = self.router(x).topk(self.top, dim=-1)
+        gates = torch.zeros_like(self.router(x)).scatter(-1, chosen, best.sigmoid())
+        out = 0
+        for i, expert in enumerate(self.experts):
+            out = out + gates[..., i : i + 1] * expert(x)
+        return out
+""",
+        "mx.sigmoid(best)[..., None]",
+    ),
+    "a turn for each place among the chosen": (
+        """        weight, chosen = F.softmax(self.router(x), -1).topk(self.top, dim=-1)
+        out = torch.zeros_like(x)
+        for k in range(self.top):
+            for i, expert in enumerate(self.experts):
+                mask = chosen[..., k] == i
+                if mask.any():
+                    out[mask] += expert(x[mask]) * weight[mask][:, k, None]
+        return out
+""",
+        "mx.argpartition",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", EXPERT_STYLES)
+def test_experts_are_a_switch_layer_however_they_run(way, style, emitted_from):
+    forward, expected = EXPERT_STYLES[way]
+    folder = style("masked_experts")
+    own = folder / "modeling_masked.py"
+    text = own.read_text()
+    start = text.index("        logits = self.router(x)")
+    own.write_text(text[:start] + forward + text[text.index("\n\nclass MaskedBlock") :])
+    text = " ".join(emitted_from(folder).split())
+    assert "self.switch_mlp = SwitchGLU(" in text
+    assert expected in text
+
+
+def test_what_only_training_reads_is_no_weight_of_the_port(style, emitted_from):
+    folder = style("masked_experts")
+    own = folder / "modeling_masked.py"
+    text = own.read_text().replace(
+        "        self.experts =",
+        "        self.noise = nn.Linear(c.n_embd, c.n_expert, bias=False)\n"
+        "        self.experts =",
+    )
+    own.write_text(
+        text.replace(
+            "        best, chosen =",
+            "        if self.training:\n"
+            "            logits = logits + torch.randn_like(logits) * self.noise(x)\n"
+            "        best, chosen =",
+        )
+    )
+    text = emitted_from(folder)
+    assert 'unread = ("mlp.noise.weight",)' in text
+    assert "self.noise" not in text
+
+
+def test_weights_called_as_methods_of_modules_are_items(style, emitted_from):
+    folder = style("masked_experts")
+    own = folder / "modeling_masked.py"
+    text = own.read_text().replace(
+        "        self.experts =",
+        "        self.keys = nn.Parameter(torch.randn(c.n_expert, c.n_embd) * 0.1)\n"
+        "        self.experts =",
+    )
+    own.write_text(text.replace("self.router(x)", "self.router(x) + x @ self.keys.T"))
+    text = emitted_from(folder)
+    assert 'self["keys"] = mx.zeros(' in text
+    assert 'x @ self["keys"].T' in text
+
+
+def test_the_order_of_the_best_is_kept_where_it_is_read(style, emitted_from):
+    folder = style("masked_experts")
+    own = folder / "modeling_masked.py"
+    text = own.read_text()
+    own.write_text(
+        text.replace("return out\n", "return out * best[..., :1].sigmoid()\n", 1)
+    )
+    assert "mx.argsort(-" in emitted_from(folder)

@@ -382,8 +382,8 @@ class Overlapped {
   Interpreter& interp_;
 };
 
-/// What Python code raises is its own fault, as is what does not parse; the rest
-/// is beyond our evaluator.
+/// What Python code raises is its own fault, as is what does not parse; the
+/// rest is beyond our evaluator.
 Verdict verdict_of(const diagnostics::Diagnostic& fault) {
   using diagnostics::Kind;
   return fault.kind == Kind::PythonError || fault.kind == Kind::SyntaxError

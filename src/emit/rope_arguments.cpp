@@ -19,12 +19,16 @@ std::string number(double value) {
   return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
 }
 
-/// True when the model's rotary embedding can be of the library's types: one of
-/// its modules is of a class that chooses among them.
+/// True when the model's rotary embedding can be of the library's types: where
+/// a rotation was met, or one of its modules could make one, the source chooses
+/// among them.
 bool uses_library_types(const Context& context) {
-  const auto chooses = [](const eval::Class* cls) {
-    return cls->span.text().find("ROPE_INIT_FUNCTIONS") !=
-           std::string_view::npos;
+  constexpr const char* kChoice = "ROPE_INIT_FUNCTIONS";
+  const bool turns = !context.rope_types.empty();
+  const auto chooses = [&](const eval::Class* cls) {
+    const auto* file = cls->span.file;
+    const auto text = turns && file ? file->text() : cls->span.text();
+    return text.find(kChoice) != std::string_view::npos;
   };
   return std::any_of(
       context.trace.modules.begin(),

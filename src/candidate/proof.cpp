@@ -60,9 +60,7 @@ class Comparison {
   Value parts(const std::vector<mx::array>& ids);
   mx::array joined(const Value& logits);
   mx::array cached(const std::vector<mx::array>& ids);
-  mx::array source_fed(
-      const std::vector<mx::array>& ids,
-      const std::optional<mx::array>& mask = std::nullopt);
+  mx::array source_fed(const std::vector<mx::array>& ids);
   using Answer = std::function<mx::array()>;
   void judge(
       const std::string& name,
@@ -113,13 +111,9 @@ mx::array Comparison::cached(const std::vector<mx::array>& ids) {
       function(interp_, "portwright.proving", "run"), {port_, parts(ids)}));
 }
 
-/// The source's logits when its cache grows by these parts. `mask` is that of
-/// the first.
-mx::array Comparison::source_fed(
-    const std::vector<mx::array>& ids,
-    const std::optional<mx::array>& mask) {
-  auto session =
-      value_or_throw(library::Session::start(interp_, source_, mask));
+/// The source's logits when its cache grows by these parts.
+mx::array Comparison::source_fed(const std::vector<mx::array>& ids) {
+  auto session = value_or_throw(library::Session::start(interp_, source_));
   std::vector<mx::array> out{value_or_throw(session.prefill(ids.front()))};
   for (size_t i = 1; i < ids.size(); ++i) {
     out.push_back(value_or_throw(session.step(ids[i])));
@@ -234,25 +228,11 @@ void Comparison::batch() {
   }
   const mx::array got = joined(logits);
   const auto row = [&](int i) { return mx::take(got, mx::array({i}), 0); };
-  const auto row_as_fed = [this, given](int i) {
-    const mx::array mask = mx::concatenate(
-        {mx::ones({1, kPrefill}, mx::int64),
-         mx::concatenate(
-             {mx::zeros({1, kPadding}, mx::int64),
-              mx::ones({1, kPrefill - kPadding}, mx::int64)},
-             1)},
-        0);
-    return mx::take(source_fed(given, mask), mx::array({i}), 0);
-  };
-  judge("batch", row(0), columns(*gold_, 0, kRow), {}, [row_as_fed] {
-    return row_as_fed(0);
-  });
+  judge("batch", row(0), columns(*gold_, 0, kRow));
   judge(
       "batch, padded row",
       columns(row(1), kPadding, kRow),
-      columns(*gold_, 0, kRow - kPadding),
-      {},
-      [row_as_fed] { return columns(row_as_fed(1), kPadding, kRow); });
+      columns(*gold_, 0, kRow - kPadding));
 }
 
 std::vector<int> Comparison::windows() {

@@ -6,8 +6,9 @@ For each type configs are drawn from a fixed seed: some fields of the tiny one w
 values, spelled otherwise (keys missing, flat, null, of older versions). Those that
 transformers runs count. Released checkpoints of a type differ in the form of an activation
 ("gelu", "gelu_pytorch_tanh"), not in whether it is one of the sigmoid or of the normal
-distribution; only types that have it by themselves turn proportionally; and no rope changes
-within the few ids of a test. Other changes of these are left out, unless --any asks for them.
+distribution; only types that have it by themselves turn proportionally; no rope changes
+within the few ids of a test; and routers choose no more experts than their groups have.
+Other changes of these are left out, unless --any asks for them.
 
 Told is, for each config, what becomes of it when it is compiled (in process), and whether
 the file compiled from the type alone serves it or says in `ModelArgs` that it does not.
@@ -91,7 +92,11 @@ def is_usual(base, changes):
                 return False
             if rope.get("original_max_position_embeddings", SHORTEST) < SHORTEST:
                 return False
-    return True
+    fields = {**base, **changes}
+    groups = fields.get("n_group") or 1
+    chosen = fields.get("topk_group") or groups
+    left = (fields.get("n_routed_experts") or 0) // groups * chosen
+    return groups == 1 or left >= fields["num_experts_per_tok"]
 
 
 def drawn(name, count, folder, every=False):

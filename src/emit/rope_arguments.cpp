@@ -62,8 +62,9 @@ class ArgumentWriter {
         partial ? field("partial_rotary_factor", default_partial()) : "";
     const std::string original = original_field();
     add(
-        {"rope = self.rope_scaling or self.rope_parameters or " +
-             reader_.own_set(unread_),
+        {std::string("rope = ") +
+             (reads_scaling() ? "self.rope_scaling or " : "") +
+             "self.rope_parameters or " + reader_.own_set(unread_),
          "self.rope_theta = rope.get(\"rope_theta\", " + theta + ")"});
     if (partial) {
       add(
@@ -118,6 +119,8 @@ class ArgumentWriter {
   }
 
  private:
+  static constexpr double kUnusualFactor = 7.25;
+
   /// Those that were seen, and those of the library that the config class
   /// takes.
   void find_types() {
@@ -321,15 +324,28 @@ class ArgumentWriter {
     return out.empty() ? "" : "{" + out + "}";
   }
 
+  /// Some classes make their set before they are given a flat rope_scaling.
+  bool reads_scaling() const {
+    if (!scales_) {
+      return true;  // any type but the default is refused
+    }
+    json with = reader_.bare();
+    with["rope_scaling"] = {
+        {"rope_type", "linear"}, {"factor", kUnusualFactor}};
+    return RopeConfig::number_in(reader_.parameters(with), "factor") ==
+           kUnusualFactor;
+  }
+
   /// The kinds that a flat rope_scaling reaches.
   const std::set<std::string>& scaled_kinds() {
     if (!scaled_) {
       scaled_.emplace();
       json with = reader_.bare();
-      with["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 7.25}};
+      with["rope_scaling"] = {
+          {"rope_type", "linear"}, {"factor", kUnusualFactor}};
       for (const auto& kind : context_.rope_kinds) {
         if (RopeConfig::number_in(reader_.parameters(with, kind), "factor") ==
-            7.25) {
+            kUnusualFactor) {
           scaled_->insert(kind);
         }
       }

@@ -172,3 +172,18 @@ def test_a_switch_that_the_file_serves_one_way_is_refused_the_other(
     (proof,) = prove(port, given)
     assert proof["verdict"] == "guarded"
     assert "configs with attention_bias are not supported" in proof["reason"]
+
+
+def test_a_flat_set_that_the_config_class_is_given_too_late_is_ignored(
+    emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    """The class makes its set first, so that transformers turns by the default."""
+    config = json.loads((checkpoint("cohere2_moe") / "config.json").read_text())
+    rope = config.pop("rope_parameters")
+    config["rope_theta"] = rope["rope_theta"]
+    config["rope_scaling"] = {"rope_type": "linear", "factor": 8.0}
+    port, given = tmp_path / "port.py", tmp_path / "config.json"
+    port.write_text(emitted("cohere2_moe"))
+    given.write_text(json.dumps(config))
+    (proof,) = prove(port, given)
+    assert proof["verdict"] == "passed", proof["reason"]

@@ -337,16 +337,18 @@ ExitCode report_disproof(
     console.diagnostic(*proof.fault);
   }
   console.say("it is kept as " + draft.string());
+  // What ModelArgs raises in its own words is a refusal, not a wrong port.
+  const bool refused =
+      guarded && proof.fault && proof.reason.starts_with("ValueError");
   console.result(
       {{"schema", 1},
        {"file", nullptr},
        {"draft", draft.string()},
        {"model_type", compiled.model_type},
        {"proof", {{"in_process", to_json(proof)}, {"worker", nullptr}}},
-       {"holes", nlohmann::json::array()},
+       {"holes",
+        refused ? holes_json({*proof.fault}) : nlohmann::ordered_json::array()},
        {"guards", compiled.emitted.guards}});
-  // What ModelArgs raises in its own words is a refusal, not a wrong port.
-  const bool refused = guarded && proof.reason.starts_with("ValueError");
   return refused ? ExitCode::Refused : ExitCode::VerdictFailed;
 }
 

@@ -82,7 +82,7 @@ void replace_lines(
 /// may know nothing of: with another share than 1 one of them would not run.
 void turn_whole_heads(const std::set<std::string>& known, Context& draft) {
   const std::string factor = std::string(" * args.") + kShare + ")";
-  bool left = false;
+  bool turned = false, left = false;
   replace_lines(draft, [&](const std::string& line) -> std::string {
     const size_t end = line.find(factor);
     const size_t begin =
@@ -93,10 +93,11 @@ void turn_whole_heads(const std::set<std::string>& known, Context& draft) {
     const std::string whole = line.substr(0, begin) +
                               line.substr(begin + 4, end - begin - 4) +
                               line.substr(end + factor.size());
-    left = left || !known.contains(whole);
-    return known.contains(whole) ? whole : "";
+    const bool is_known = known.contains(whole);
+    (is_known ? turned : left) = true;
+    return is_known ? whole : "";
   });
-  if (!left) {
+  if (turned && !left) {
     draft.fields.erase(kShare);
   }
 }
@@ -128,8 +129,8 @@ void use_yarn_magnitude(const std::vector<Context*>& drafts) {
   for (Context* draft : drafts) {
     draft->imports.insert(std::string("rope_utils:") + kFunction);
     replace_lines(*draft, [&](const std::string& line) {
-      const auto known = forms.find(line);
-      return known == forms.end() ? "" : known->second;
+      const auto form = forms.find(line);
+      return form == forms.end() ? "" : form->second;
     });
     turn_whole_heads(known, *draft);
   }

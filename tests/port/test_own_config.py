@@ -75,6 +75,7 @@ def test_a_config_that_the_file_itself_refuses_is_refused(
     folder.mkdir()
     fields = changed(config, {"rope_parameters": yarn})
     (folder / "config.json").write_text(json.dumps(fields))
-    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast")
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast", "--json")
     assert done.returncode == 3, done.stderr
-    assert "the rope option truncate is not supported" in done.stderr
+    (hole,) = json.loads(done.stdout)["holes"]
+    assert hole["message"] == "ValueError: the rope option truncate is not supported"

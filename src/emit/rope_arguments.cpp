@@ -324,7 +324,8 @@ class ArgumentWriter {
     return out.empty() ? "" : "{" + out + "}";
   }
 
-  /// Some classes make their set before they are given a flat rope_scaling.
+  /// Some classes make their set before they are given a flat rope_scaling, and
+  /// go on with theirs.
   bool reads_scaling() const {
     if (!scales_) {
       return true;  // any type but the default is refused
@@ -332,8 +333,9 @@ class ArgumentWriter {
     json with = reader_.bare();
     with["rope_scaling"] = {
         {"rope_type", "linear"}, {"factor", kUnusualFactor}};
-    return RopeConfig::number_in(reader_.parameters(with), "factor") ==
-           kUnusualFactor;
+    const Value made = reader_.parameters(with);
+    return !made.is(eval::Kind::Dict) ||  // refused, thus read
+           RopeConfig::number_in(made, "factor") == kUnusualFactor;
   }
 
   /// The kinds that a flat rope_scaling reaches.

@@ -103,14 +103,14 @@ bool prove_switched(
   for (const auto& [field, value] : switches) {
     switched[field] = !value;
   }
-  const auto passes = [&](const nlohmann::json& other) {
+  const auto glance = [&](const nlohmann::json& other) {
     return port.prove(other, Port::Depth::Glance);
   };
   const auto flat = flat_rope(switched);
-  if (flat == config || passes(flat).verdict == Verdict::Passed) {
+  if (flat == config || glance(flat).verdict == Verdict::Passed) {
     return true;
   }
-  if (auto proof = passes(flat_rope(config));
+  if (auto proof = glance(flat_rope(config));
       proof.verdict == Verdict::Failed) {
     proof.reason = "with flat rope fields: " + proof.reason;
     out.proof = std::move(proof);
@@ -120,7 +120,7 @@ bool prove_switched(
   for (const auto& [field, value] : switches) {
     switched = config;
     switched[field] = !value;
-    if (passes(switched).verdict == Verdict::Failed) {
+    if (glance(switched).verdict == Verdict::Failed) {
       compilation.keep(field, value);
       served = false;
     }

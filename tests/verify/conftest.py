@@ -42,6 +42,22 @@ def checkpoint(bench, tmp_path_factory):
     return make
 
 
+@pytest.fixture(scope="session")
+def emitted(portwright, tmp_path_factory):
+    """The text of an emitted port of a type; made once."""
+    made = {}
+
+    def make(kind):
+        if kind not in made:
+            port = tmp_path_factory.mktemp(kind) / "port.py"
+            done = portwright("compile", kind, "-o", port, "--fast")
+            assert done.returncode == 0, done.stderr
+            made[kind] = port.read_text()
+        return made[kind]
+
+    return make
+
+
 @pytest.fixture
 def hand_written():
     """The text of a model file of the installed mlx-lm."""

@@ -26,22 +26,6 @@ LOST = {
 }
 
 
-@pytest.fixture(scope="module")
-def emitted(portwright, tmp_path_factory):
-    """The text of an emitted port of a type."""
-    made = {}
-
-    def make(kind):
-        if kind not in made:
-            port = tmp_path_factory.mktemp(kind) / "port.py"
-            done = portwright("compile", kind, "-o", port, "--fast")
-            assert done.returncode == 0, done.stderr
-            made[kind] = port.read_text()
-        return made[kind]
-
-    return make
-
-
 @pytest.mark.parametrize("kind, edit, what, place", LOST.values(), ids=LOST)
 def test_a_loss_of_float32_is_found(
     kind, edit, what, place, emitted, checkpoint, verify, tmp_path

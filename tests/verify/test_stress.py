@@ -35,22 +35,6 @@ PLANTED = {
 }
 
 
-@pytest.fixture(scope="module")
-def emitted(portwright, tmp_path_factory):
-    """The text of an emitted port of a type."""
-    made = {}
-
-    def make(kind):
-        if kind not in made:
-            port = tmp_path_factory.mktemp(kind) / "port.py"
-            done = portwright("compile", kind, "-o", port, "--fast")
-            assert done.returncode == 0, done.stderr
-            made[kind] = port.read_text()
-        return made[kind]
-
-    return make
-
-
 @pytest.mark.parametrize("kind, edit, what, place", PLANTED.values(), ids=PLANTED)
 def test_what_a_prompt_hardly_shows_is_found_under_stress(
     kind, edit, what, place, emitted, checkpoint, verify, tmp_path

@@ -186,11 +186,11 @@ void write_masks(ModuleWriter& w, const Context& context, const Masks& masks) {
     w.statement("        c = c[0] if isinstance(c, CacheList) else c");
   }
   w.statement(
-      "        window_size = " + window +
+      "        window = " + window +
       " if kind == \"sliding_attention\" else None");
   w.statement(
       "        masks[kind] = create_attention_mask(h, c, "
-      "window_size=window_size" +
+      "window_size=window" +
       as_array + ")");
 }
 

@@ -17,6 +17,7 @@
 #include "emit/separation.h"
 #include "emit/sharding.h"
 #include "emit/short_names.h"
+#include "emit/short_statements.h"
 #include "emit/token_rows.h"
 #include "emit/variants.h"
 #include "emit/yarn_magnitude.h"
@@ -500,6 +501,7 @@ Emitted emit_model(
     use_short_names(c);
     c.call = with_shared_ends(with_fewer_names(c.call_params, c.call));
     body += compile_choice(c, functions);
+    c.call = with_short_statements(c.call_params, std::move(c.call));
     body += class_source(c);
   }
   while (body.ends_with("\n\n")) {

@@ -88,17 +88,22 @@ class ExpertSanitizer {
 
   void from_single(const Names& from) {
     const Names to = target_names(experts_);
-    const std::string up =
-        to.up.empty() ? "" : fmt::format("(\"{}\", \"{}\"), ", from.up, to.up);
+    std::vector<std::string> names, pairs;
+    const auto add = [&](const std::string& source, const std::string& target) {
+      if (!target.empty()) {
+        names.push_back("\"" + source + "\"");
+        pairs.push_back("(\"" + source + "\", \"" + target + "\")");
+      }
+    };
+    add(from.gate, to.gate);
+    add(from.up, to.up);
+    add(from.last, to.last);
+    const bool renamed =
+        from.gate != to.gate || from.up != to.up || from.last != to.last;
     line(
         2,
-        fmt::format(
-            "for n, m in [(\"{}\", \"{}\"), {}(\"{}\", \"{}\")]:",
-            from.gate,
-            to.gate,
-            up,
-            from.last,
-            to.last));
+        renamed ? "for n, m in [" + join(pairs) + "]:"
+                : "for n in [" + join(names) + "]:");
     line(
         3,
         fmt::format(
@@ -111,7 +116,11 @@ class ExpertSanitizer {
     line(6, fmt::format("weights.pop({})", source("{e}.{n}.{k}")));
     line(6, fmt::format("for e in range({})", count()));
     line(5, "]");
-    line(5, fmt::format("weights[{}] = mx.stack(experts)", target("{m}.{k}")));
+    line(
+        5,
+        fmt::format(
+            "weights[{}] = mx.stack(experts)",
+            target(renamed ? "{m}.{k}" : "{n}.{k}")));
   }
 
   /// Modules of a list whose parameters are stacked under the list's name.

@@ -236,10 +236,7 @@ class GuardFinder {
     for (const auto& kind : context_.layer_kinds) {
       kinds.push_back("\"" + kind + "\"");
     }
-    add("any(kind " +
-            (kinds.size() == 1 ? "!= " + kinds.front()
-                               : "not in (" + join(kinds) + ")") +
-            " for kind in self.layer_types)",
+    add("set(self.layer_types) - {" + join(kinds) + "}",
         "f\"layer types {self.layer_types} are not supported\"");
   }
 

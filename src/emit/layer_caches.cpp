@@ -199,11 +199,11 @@ void write_masks_of_both(
     w.statement("for kind, c in zip(self.layer_types, cache):");
     w.statement("    if kind not in masks:");
     w.statement(
-        "        window_size = " + (window.empty() ? "None" : window) + " if " +
+        "        window = " + (window.empty() ? "None" : window) + " if " +
         masks.sliding_test() + " else None");
     w.statement(
         "        masks[kind] = create_attention_mask(h, c[1], "
-        "window_size=window_size" +
+        "window_size=window" +
         as_array + ")");
   } else {
     w.statement(

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "emit/config_text.h"
+#include "emit/sharding/local_names.h"
 #include "emit/sharding/makers.h"
 #include "emit/sharding/splits.h"
 
@@ -104,6 +105,8 @@ class Method {
     if (body_.empty()) {
       return {};
     }
+    constexpr size_t kColumn = 12;  // in a loop of a method
+    use_local_names(body_, kColumn);
     std::string text =
         "def shard(self, group: Optional[mx.distributed.Group] = None):\n"
         "    group = group or mx.distributed.init()\n";
@@ -151,31 +154,41 @@ class Method {
     Lines out;
     const Makers makers = makers_of(layer);
     for (const auto* entry : in_order(makers)) {
-      const auto& [name, made] = *entry;
-      if (made.several && (made.makers.size() > 1 || !made.always)) {
+      const Lines lines = of_attribute(entry->first, entry->second);
+      out.insert(out.end(), lines.begin(), lines.end());
+    }
+    return out;
+  }
+
+  Lines of_attribute(const std::string& name, const Made& made) {
+    const bool choice = made.makers.size() > 1;
+    if (made.several && (choice || !made.always)) {
+      return {};
+    }
+    const std::string path = "layer." + name;
+    Lines out;
+    for (const auto& maker : made.makers) {
+      ClassText* text = find_class(classes_, maker);
+      Lines lines =
+          text ? of_unit(*text, made.several ? "module" : path) : Lines{};
+      if (lines.empty()) {
         continue;
       }
-      const std::string unit = made.several ? "module" : "layer." + name;
-      for (const auto& maker : made.makers) {
-        ClassText* text = find_class(classes_, maker);
-        Lines lines = text ? of_unit(*text, unit) : Lines{};
-        if (lines.empty()) {
-          continue;
-        }
-        if (made.several) {
-          indent(lines);
-          lines.insert(lines.begin(), "for module in layer." + name + ":");
-        } else if (made.makers.size() > 1) {
-          indent(lines);
-          lines.insert(
-              lines.begin(),
-              "if isinstance(layer.get(\"" + name + "\"), " + maker + "):");
-        } else if (!made.always) {
-          indent(lines);
-          lines.insert(lines.begin(), "if \"" + name + "\" in layer:");
-        }
-        out.insert(out.end(), lines.begin(), lines.end());
+      std::string head;
+      if (made.several) {
+        head = "for module in " + path + ":";
+      } else if (choice) {
+        head = "if isinstance(" +
+               (made.always ? path : "layer.get(\"" + name + "\")") + ", " +
+               maker + "):";
+      } else if (!made.always) {
+        head = "if \"" + name + "\" in layer:";
       }
+      if (!head.empty()) {
+        indent(lines);
+        lines.insert(lines.begin(), std::move(head));
+      }
+      out.insert(out.end(), lines.begin(), lines.end());
     }
     return out;
   }
@@ -196,10 +209,17 @@ class Method {
       out.push_back(unit + ".sharding_group = group");
     }
     const Makers makers = makers_of(text);
-    for (const auto* entry : in_order(splits->layers)) {
-      const auto& [path, layer] = *entry;
-      Lines lines = of_linear(unit + "." + path, layer, unit);
-      add_where_made(out, std::move(lines), makers, path, unit);
+    const auto layers = in_order(splits->layers);
+    for (auto it = layers.begin(); it != layers.end();) {
+      const std::string attribute = first_name((*it)->first);
+      Lines lines;
+      for (; it != layers.end() && first_name((*it)->first) == attribute;
+           ++it) {
+        const auto& [path, layer] = **it;
+        const Lines one = of_linear(unit + "." + path, layer, unit);
+        lines.insert(lines.end(), one.begin(), one.end());
+      }
+      add_where_made(out, std::move(lines), makers, attribute, unit);
     }
     for (const auto& weight : splits->sliced) {
       const std::string whole = unit + "." + weight;
@@ -214,17 +234,21 @@ class Method {
     return out;
   }
 
+  static std::string first_name(const std::string& path) {
+    return path.substr(0, path.find('.'));
+  }
+
   /// The config may leave it out.
   static void add_where_made(
       Lines& out,
       Lines lines,
       const Makers& makers,
-      const std::string& path,
+      const std::string& attribute,
       const std::string& unit) {
-    const auto made = makers.find(path);
+    const auto made = makers.find(attribute);
     if (made != makers.end() && !made->second.always) {
       indent(lines);
-      lines.insert(lines.begin(), "if \"" + path + "\" in " + unit + ":");
+      lines.insert(lines.begin(), "if \"" + attribute + "\" in " + unit + ":");
     }
     out.insert(out.end(), lines.begin(), lines.end());
   }

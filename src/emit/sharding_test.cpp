@@ -277,8 +277,21 @@ TEST(Sharding, LayersThatHoldOtherClassesAreAsked) {
       classes[2].init.begin() + 2,
       {"    self.mlp = Experts(args)", "else:", "    self.mlp = MLP(args)"});
   const std::string text = method(classes);
-  EXPECT_THAT(text, HasSubstr("if isinstance(layer.get(\"mlp\"), MLP):"));
-  EXPECT_THAT(text, HasSubstr("if isinstance(layer.get(\"mlp\"), Experts):"));
+  EXPECT_THAT(text, HasSubstr("if isinstance(mlp, MLP):"));
+  EXPECT_THAT(text, HasSubstr("if isinstance(mlp, Experts):"));
+}
+
+TEST(Sharding, ModulesThatAConfigLeavesOutAreLookedFor) {
+  auto classes = model(kAttention, kExperts);
+  classes.push_back(kMlp);
+  classes.back().name = "Shared";
+  classes[1].init[1] = "if args.n_shared > 0:";
+  classes[1].init.insert(
+      classes[1].init.begin() + 2, "    self.shared = Shared(args)");
+  EXPECT_THAT(
+      method(classes),
+      HasSubstr("        if \"shared\" in layer.mlp:\n"
+                "            shard_inplace(layer.mlp.shared.up"));
 }
 
 TEST(Sharding, ModulesInAListOfTheirOwnAreGoneThrough) {

@@ -204,8 +204,6 @@ class Heights {
 }  // namespace
 
 void use_short_names(ClassText& text) {
-  /// A name has to be worth it.
-  constexpr size_t kSaved = 2;
   std::vector<Alias> chosen = candidates(text);
   if (chosen.empty()) {
     return;
@@ -222,7 +220,7 @@ void use_short_names(ClassText& text) {
       chosen = std::move(fewer);
     }
   }
-  if (!chosen.empty() && now != std::string::npos && now + kSaved <= before) {
+  if (!chosen.empty() && now != std::string::npos && now < before) {
     text.init = renamed(text.init, chosen);
   }
 }

@@ -1,5 +1,8 @@
 #include "emit/sharding/makers.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "emit/operations.h"
 
 namespace portwright::emit::sharding {
@@ -110,12 +113,20 @@ void add_makers(const ast::Expr& e, Made& out) {
   }
 }
 
-void add_makers(const ast::Stmts& body, bool always, Makers& out) {
+/// Answers what is made whichever branches are taken.
+std::set<std::string> add_makers(const ast::Stmts& body, Makers& out) {
+  std::set<std::string> always;
   for (const ast::Stmt* s : body) {
     if (s->kind == StmtKind::If) {
       const auto& branch = ast::as<ast::Conditional>(*s);
-      add_makers(branch.body, false, out);
-      add_makers(branch.orelse, false, out);
+      const auto first = add_makers(branch.body, out);
+      const auto second = add_makers(branch.orelse, out);
+      std::set_intersection(
+          first.begin(),
+          first.end(),
+          second.begin(),
+          second.end(),
+          std::inserter(always, always.end()));
     } else if (s->kind == StmtKind::Assign) {
       const auto& assign = ast::as<ast::Assign>(*s);
       for (const ast::Expr* target : assign.targets) {
@@ -123,12 +134,13 @@ void add_makers(const ast::Stmts& body, bool always, Makers& out) {
           const auto place = out.size();
           const auto [it, fresh] = out.try_emplace(name);
           it->second.place = fresh ? place : it->second.place;
-          add_makers(*assign.value, out[name]);
-          out[name].always = out[name].always || always;
+          add_makers(*assign.value, it->second);
+          always.insert(name);
         }
       }
     }
   }
+  return always;
 }
 
 }  // namespace
@@ -147,7 +159,9 @@ Makers makers_of(const ClassText& text) {
   }
   const Parsed parsed = parse_function({}, lines);
   Makers out;
-  add_makers(parsed.body, true, out);
+  for (const auto& name : add_makers(parsed.body, out)) {
+    out[name].always = true;
+  }
   return out;
 }
 

@@ -65,10 +65,7 @@ class ModelArgs(BaseModelArgs):
             **rope,
             "type": rope_type,
         }
-        if any(
-            kind not in ("full_attention", "sliding_attention")
-            for kind in self.layer_types
-        ):
+        if set(self.layer_types) - {"full_attention", "sliding_attention"}:
             raise ValueError(f"layer types {self.layer_types} are not supported")
         if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
@@ -174,10 +171,8 @@ class Cohere2Model(nn.Module):
         masks = {}
         for kind, c in zip(self.layer_types, cache):
             if kind not in masks:
-                window_size = (
-                    self.sliding_window if kind == "sliding_attention" else None
-                )
-                masks[kind] = create_attention_mask(h, c, window_size=window_size)
+                window = self.sliding_window if kind == "sliding_attention" else None
+                masks[kind] = create_attention_mask(h, c, window_size=window)
 
         for layer, c, kind in zip(self.layers, cache, self.layer_types):
             h = layer(h, masks[kind], c)
@@ -227,24 +222,12 @@ class Model(nn.Module):
     def shard(self, group: Optional[mx.distributed.Group] = None):
         group = group or mx.distributed.init()
         for layer in self.model.layers:
-            layer.self_attn.q_proj = shard_linear(
-                layer.self_attn.q_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.k_proj = shard_linear(
-                layer.self_attn.k_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.v_proj = shard_linear(
-                layer.self_attn.v_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.o_proj = shard_linear(
-                layer.self_attn.o_proj, "sharded-to-all", group=group
-            )
-            layer.mlp.gate_proj = shard_linear(
-                layer.mlp.gate_proj, "all-to-sharded", group=group
-            )
-            layer.mlp.up_proj = shard_linear(
-                layer.mlp.up_proj, "all-to-sharded", group=group
-            )
-            layer.mlp.down_proj = shard_linear(
-                layer.mlp.down_proj, "sharded-to-all", group=group
-            )
+            attn = layer.self_attn
+            attn.q_proj = shard_linear(attn.q_proj, "all-to-sharded", group=group)
+            attn.k_proj = shard_linear(attn.k_proj, "all-to-sharded", group=group)
+            attn.v_proj = shard_linear(attn.v_proj, "all-to-sharded", group=group)
+            attn.o_proj = shard_linear(attn.o_proj, "sharded-to-all", group=group)
+            mlp = layer.mlp
+            mlp.gate_proj = shard_linear(mlp.gate_proj, "all-to-sharded", group=group)
+            mlp.up_proj = shard_linear(mlp.up_proj, "all-to-sharded", group=group)
+            mlp.down_proj = shard_linear(mlp.down_proj, "sharded-to-all", group=group)

@@ -68,10 +68,7 @@ class ModelArgs(BaseModelArgs):
             **rope,
             "type": rope_type,
         }
-        if any(
-            kind not in ("full_attention", "sliding_attention")
-            for kind in self.layer_types
-        ):
+        if set(self.layer_types) - {"full_attention", "sliding_attention"}:
             raise ValueError(f"layer types {self.layer_types} are not supported")
         if self.hidden_activation not in ACTIVATIONS:
             raise ValueError(
@@ -159,10 +156,8 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(args.intermediate_size, args.hidden_size, bias=False)
 
     def __call__(self, x: mx.array) -> mx.array:
-        down_proj = self.down_proj(
-            ACTIVATIONS[self.hidden_activation](self.gate_proj(x)) * self.up_proj(x)
-        )
-        return down_proj
+        gate = ACTIVATIONS[self.hidden_activation](self.gate_proj(x))
+        return self.down_proj(gate * self.up_proj(x))
 
 
 class DecoderLayer(nn.Module):
@@ -179,14 +174,10 @@ class DecoderLayer(nn.Module):
     def __call__(
         self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
     ) -> mx.array:
-        output = self.post_attention_layernorm(
-            self.self_attn(self.input_layernorm(x), mask, cache)
-        )
-        h = x + output
-        output = self.post_feedforward_layernorm(
-            self.mlp(self.pre_feedforward_layernorm(h))
-        )
-        return h + output
+        output = self.self_attn(self.input_layernorm(x), mask, cache)
+        h = x + self.post_attention_layernorm(output)
+        output = self.mlp(self.pre_feedforward_layernorm(h))
+        return h + self.post_feedforward_layernorm(output)
 
 
 class Gemma2Model(nn.Module):
@@ -213,11 +204,9 @@ class Gemma2Model(nn.Module):
         masks = {}
         for kind, c in zip(self.layer_types, cache):
             if kind not in masks:
-                window_size = (
-                    self.sliding_window if kind == "sliding_attention" else None
-                )
+                window = self.sliding_window if kind == "sliding_attention" else None
                 masks[kind] = create_attention_mask(
-                    h, c, window_size=window_size, return_array=True
+                    h, c, window_size=window, return_array=True
                 )
 
         for layer, c, kind in zip(self.layers, cache, self.layer_types):
@@ -245,10 +234,8 @@ class Model(nn.Module):
         else:
             out = self.lm_head(out)
         if self.final_logit_softcapping is not None:
-            out = (
-                mx.tanh(out / self.final_logit_softcapping)
-                * self.final_logit_softcapping
-            )
+            out = mx.tanh(out / self.final_logit_softcapping)
+            out = out * self.final_logit_softcapping
         return out
 
     def sanitize(self, weights):
@@ -273,24 +260,12 @@ class Model(nn.Module):
     def shard(self, group: Optional[mx.distributed.Group] = None):
         group = group or mx.distributed.init()
         for layer in self.model.layers:
-            layer.self_attn.q_proj = shard_linear(
-                layer.self_attn.q_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.k_proj = shard_linear(
-                layer.self_attn.k_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.v_proj = shard_linear(
-                layer.self_attn.v_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.o_proj = shard_linear(
-                layer.self_attn.o_proj, "sharded-to-all", group=group
-            )
-            layer.mlp.up_proj = shard_linear(
-                layer.mlp.up_proj, "all-to-sharded", group=group
-            )
-            layer.mlp.gate_proj = shard_linear(
-                layer.mlp.gate_proj, "all-to-sharded", group=group
-            )
-            layer.mlp.down_proj = shard_linear(
-                layer.mlp.down_proj, "sharded-to-all", group=group
-            )
+            attn = layer.self_attn
+            attn.q_proj = shard_linear(attn.q_proj, "all-to-sharded", group=group)
+            attn.k_proj = shard_linear(attn.k_proj, "all-to-sharded", group=group)
+            attn.v_proj = shard_linear(attn.v_proj, "all-to-sharded", group=group)
+            attn.o_proj = shard_linear(attn.o_proj, "sharded-to-all", group=group)
+            mlp = layer.mlp
+            mlp.up_proj = shard_linear(mlp.up_proj, "all-to-sharded", group=group)
+            mlp.gate_proj = shard_linear(mlp.gate_proj, "all-to-sharded", group=group)
+            mlp.down_proj = shard_linear(mlp.down_proj, "sharded-to-all", group=group)

@@ -73,8 +73,7 @@ class MLP(nn.Module):
         self.dense_4h_to_h = nn.Linear(args.intermediate_size, dim, bias=True)
 
     def __call__(self, x: mx.array) -> mx.array:
-        h = self.dense_4h_to_h(ACTIVATIONS[self.hidden_act](self.dense_h_to_4h(x)))
-        return h
+        return self.dense_4h_to_h(ACTIVATIONS[self.hidden_act](self.dense_h_to_4h(x)))
 
 
 class Attention(nn.Module):
@@ -98,9 +97,8 @@ class Attention(nn.Module):
     ) -> mx.array:
         B, L, _ = x.shape
 
-        qkv = (
-            self.query_key_value(x).reshape(B, L, -1, self.factor).transpose(0, 2, 1, 3)
-        )
+        qkv = self.query_key_value(x).reshape(B, L, -1, self.factor)
+        qkv = qkv.transpose(0, 2, 1, 3)
         queries, keys, values = mx.split(qkv, 3, axis=-1)
 
         if cache is not None:
@@ -120,11 +118,10 @@ class Attention(nn.Module):
 class Layer(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        dim = args.hidden_size
         self.use_parallel_residual = args.use_parallel_residual
-        self.input_layernorm = nn.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
-        self.post_attention_layernorm = nn.LayerNorm(
-            args.hidden_size, eps=args.layer_norm_eps
-        )
+        self.input_layernorm = nn.LayerNorm(dim, eps=args.layer_norm_eps)
+        self.post_attention_layernorm = nn.LayerNorm(dim, eps=args.layer_norm_eps)
         self.attention = Attention(args)
         self.mlp = MLP(args)
 

@@ -105,11 +105,10 @@ class Attention(nn.Module):
 class SparseMoeBlock(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        dim = args.hidden_size
         self.top_k = args.num_experts_per_tok
-        self.gate = nn.Linear(args.hidden_size, args.num_local_experts, bias=False)
-        self.switch_mlp = SwitchGLU(
-            args.hidden_size, args.intermediate_size, args.num_local_experts
-        )
+        self.gate = nn.Linear(dim, args.num_local_experts, bias=False)
+        self.switch_mlp = SwitchGLU(dim, args.intermediate_size, args.num_local_experts)
         self.sharding_group = None
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -117,18 +116,12 @@ class SparseMoeBlock(nn.Module):
             x = sum_gradients(self.sharding_group)(x)
 
         router_probs = mx.softmax(self.gate(x).astype(mx.float32), axis=-1)
-        inds = mx.stop_gradient(
-            mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
-                ..., : self.top_k
-            ]
-        )
+        inds = mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)
+        inds = mx.stop_gradient(inds[..., : self.top_k])
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         y = self.switch_mlp(x, inds)
-        out = (
-            (y * (scores / scores.sum(axis=-1, keepdims=True))[..., None])
-            .sum(axis=-2)
-            .astype(y.dtype)
-        )
+        scores = scores / scores.sum(axis=-1, keepdims=True)
+        out = (y * scores[..., None]).sum(axis=-2).astype(y.dtype)
 
         if self.sharding_group is not None:
             out = mx.distributed.all_sum(out, group=self.sharding_group)
@@ -139,12 +132,11 @@ class SparseMoeBlock(nn.Module):
 class DecoderLayer(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        dim = args.hidden_size
         self.self_attn = Attention(args)
         self.mlp = SparseMoeBlock(args)
-        self.input_layernorm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
-        self.post_attention_layernorm = nn.RMSNorm(
-            args.hidden_size, eps=args.rms_norm_eps
-        )
+        self.input_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
+        self.post_attention_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
 
     def __call__(
         self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
@@ -259,18 +251,11 @@ class Model(nn.Module):
     def shard(self, group: Optional[mx.distributed.Group] = None):
         group = group or mx.distributed.init()
         for layer in self.layers:
-            layer.self_attn.q_proj = shard_linear(
-                layer.self_attn.q_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.k_proj = shard_linear(
-                layer.self_attn.k_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.v_proj = shard_linear(
-                layer.self_attn.v_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.o_proj = shard_linear(
-                layer.self_attn.o_proj, "sharded-to-all", group=group
-            )
+            attn = layer.self_attn
+            attn.q_proj = shard_linear(attn.q_proj, "all-to-sharded", group=group)
+            attn.k_proj = shard_linear(attn.k_proj, "all-to-sharded", group=group)
+            attn.v_proj = shard_linear(attn.v_proj, "all-to-sharded", group=group)
+            attn.o_proj = shard_linear(attn.o_proj, "sharded-to-all", group=group)
             layer.mlp.sharding_group = group
             shard_inplace(layer.mlp.switch_mlp.gate_proj, "all-to-sharded", group=group)
             shard_inplace(layer.mlp.switch_mlp.up_proj, "all-to-sharded", group=group)

@@ -81,16 +81,10 @@ class Attention(nn.Module):
     ) -> mx.array:
         B, L, _ = x.shape
 
-        queries = (
-            self.q_norm(self.q_proj(x))
-            .reshape(B, L, -1, self.head_dim)
-            .transpose(0, 2, 1, 3)
-        )
-        keys = (
-            self.k_norm(self.k_proj(x))
-            .reshape(B, L, -1, self.head_dim)
-            .transpose(0, 2, 1, 3)
-        )
+        queries = self.q_norm(self.q_proj(x)).reshape(B, L, -1, self.head_dim)
+        queries = queries.transpose(0, 2, 1, 3)
+        keys = self.k_norm(self.k_proj(x))
+        keys = keys.reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
         values = self.v_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
 
         if cache is not None:
@@ -190,12 +184,7 @@ class Model(nn.Module):
     def shard(self, group: Optional[mx.distributed.Group] = None):
         group = group or mx.distributed.init()
         for layer in self.model.layers:
-            layer.mlp.gate_proj = shard_linear(
-                layer.mlp.gate_proj, "all-to-sharded", group=group
-            )
-            layer.mlp.up_proj = shard_linear(
-                layer.mlp.up_proj, "all-to-sharded", group=group
-            )
-            layer.mlp.down_proj = shard_linear(
-                layer.mlp.down_proj, "sharded-to-all", group=group
-            )
+            mlp = layer.mlp
+            mlp.gate_proj = shard_linear(mlp.gate_proj, "all-to-sharded", group=group)
+            mlp.up_proj = shard_linear(mlp.up_proj, "all-to-sharded", group=group)
+            mlp.down_proj = shard_linear(mlp.down_proj, "sharded-to-all", group=group)

@@ -72,10 +72,7 @@ class ModelArgs(BaseModelArgs):
                 **rope,
                 "type": rope_type,
             }
-        if any(
-            kind not in ("full_attention", "sliding_attention")
-            for kind in self.layer_types
-        ):
+        if set(self.layer_types) - {"full_attention", "sliding_attention"}:
             raise ValueError(f"layer types {self.layer_types} are not supported")
         if self.hidden_act != "silu":
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
@@ -108,16 +105,10 @@ class Attention(nn.Module):
     ) -> mx.array:
         B, L, _ = x.shape
 
-        queries = (
-            self.q_norm(self.q_proj(x))
-            .reshape(B, L, -1, self.head_dim)
-            .transpose(0, 2, 1, 3)
-        )
-        keys = (
-            self.k_norm(self.k_proj(x))
-            .reshape(B, L, -1, self.head_dim)
-            .transpose(0, 2, 1, 3)
-        )
+        queries = self.q_norm(self.q_proj(x)).reshape(B, L, -1, self.head_dim)
+        queries = queries.transpose(0, 2, 1, 3)
+        keys = self.k_norm(self.k_proj(x))
+        keys = keys.reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
         values = self.v_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
 
         if cache is not None:
@@ -185,10 +176,8 @@ class Olmo3Model(nn.Module):
         masks = {}
         for kind, c in zip(self.layer_types, cache):
             if kind not in masks:
-                window_size = (
-                    self.sliding_window if kind == "sliding_attention" else None
-                )
-                masks[kind] = create_attention_mask(h, c, window_size=window_size)
+                window = self.sliding_window if kind == "sliding_attention" else None
+                masks[kind] = create_attention_mask(h, c, window_size=window)
 
         for layer, c, kind in zip(self.layers, cache, self.layer_types):
             h = layer(h, masks[kind], c)
@@ -237,12 +226,7 @@ class Model(nn.Module):
     def shard(self, group: Optional[mx.distributed.Group] = None):
         group = group or mx.distributed.init()
         for layer in self.model.layers:
-            layer.mlp.gate_proj = shard_linear(
-                layer.mlp.gate_proj, "all-to-sharded", group=group
-            )
-            layer.mlp.up_proj = shard_linear(
-                layer.mlp.up_proj, "all-to-sharded", group=group
-            )
-            layer.mlp.down_proj = shard_linear(
-                layer.mlp.down_proj, "sharded-to-all", group=group
-            )
+            mlp = layer.mlp
+            mlp.gate_proj = shard_linear(mlp.gate_proj, "all-to-sharded", group=group)
+            mlp.up_proj = shard_linear(mlp.up_proj, "all-to-sharded", group=group)
+            mlp.down_proj = shard_linear(mlp.down_proj, "sharded-to-all", group=group)

@@ -93,35 +93,19 @@ class Attention(nn.Module):
         B, L, _ = x.shape
 
         if self.clip_qkv is not None:
-            queries = (
-                mx.clip(self.q_norm(self.q_proj(x)), self.value, self.clip_qkv)
-                .reshape(B, L, -1, self.head_dim)
-                .transpose(0, 2, 1, 3)
-            )
-            keys = (
-                mx.clip(self.k_norm(self.k_proj(x)), self.value, self.clip_qkv)
-                .reshape(B, L, -1, self.head_dim)
-                .transpose(0, 2, 1, 3)
-            )
-            values = (
-                mx.clip(self.v_proj(x), self.value, self.clip_qkv)
-                .reshape(B, L, -1, self.head_dim)
-                .transpose(0, 2, 1, 3)
-            )
+            queries = mx.clip(self.q_norm(self.q_proj(x)), self.value, self.clip_qkv)
+            queries = queries.reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+            keys = mx.clip(self.k_norm(self.k_proj(x)), self.value, self.clip_qkv)
+            keys = keys.reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+            values = mx.clip(self.v_proj(x), self.value, self.clip_qkv)
+            values = values.reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
         else:
-            queries = (
-                self.q_norm(self.q_proj(x))
-                .reshape(B, L, -1, self.head_dim)
-                .transpose(0, 2, 1, 3)
-            )
-            keys = (
-                self.k_norm(self.k_proj(x))
-                .reshape(B, L, -1, self.head_dim)
-                .transpose(0, 2, 1, 3)
-            )
-            values = (
-                self.v_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
-            )
+            queries = self.q_norm(self.q_proj(x)).reshape(B, L, -1, self.head_dim)
+            queries = queries.transpose(0, 2, 1, 3)
+            keys = self.k_norm(self.k_proj(x))
+            keys = keys.reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
+            values = self.v_proj(x).reshape(B, L, -1, self.head_dim)
+            values = values.transpose(0, 2, 1, 3)
 
         if cache is not None:
             queries = self.rope(queries, offset=cache.offset)
@@ -140,12 +124,11 @@ class Attention(nn.Module):
 class SparseMoeBlock(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        dim = args.hidden_size
         self.top_k = args.num_experts_per_tok
         self.norm_topk_prob = args.norm_topk_prob
-        self.gate = nn.Linear(args.hidden_size, args.num_experts, bias=False)
-        self.switch_mlp = SwitchGLU(
-            args.hidden_size, args.intermediate_size, args.num_experts
-        )
+        self.gate = nn.Linear(dim, args.num_experts, bias=False)
+        self.switch_mlp = SwitchGLU(dim, args.intermediate_size, args.num_experts)
         self.sharding_group = None
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -153,11 +136,8 @@ class SparseMoeBlock(nn.Module):
             x = sum_gradients(self.sharding_group)(x)
 
         router_probs = mx.softmax(self.gate(x).astype(mx.float32), axis=-1)
-        inds = mx.stop_gradient(
-            mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
-                ..., : self.top_k
-            ]
-        )
+        inds = mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)
+        inds = mx.stop_gradient(inds[..., : self.top_k])
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         if self.norm_topk_prob:
             scores = scores / scores.sum(axis=-1, keepdims=True)
@@ -174,12 +154,11 @@ class SparseMoeBlock(nn.Module):
 class DecoderLayer(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        dim = args.hidden_size
         self.self_attn = Attention(args)
         self.mlp = SparseMoeBlock(args)
-        self.input_layernorm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
-        self.post_attention_layernorm = nn.RMSNorm(
-            args.hidden_size, eps=args.rms_norm_eps
-        )
+        self.input_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
+        self.post_attention_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
 
     def __call__(
         self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
@@ -251,18 +230,14 @@ class Model(nn.Module):
             weights.pop("lm_head.weight", None)
         for l in range(self.args.num_hidden_layers):
             prefix = f"model.layers.{l}"
-            for n, m in [
-                ("gate_proj", "gate_proj"),
-                ("up_proj", "up_proj"),
-                ("down_proj", "down_proj"),
-            ]:
+            for n in ["gate_proj", "up_proj", "down_proj"]:
                 for k in ["weight", "scales", "biases"]:
                     if f"{prefix}.mlp.experts.0.{n}.{k}" in weights:
                         experts = [
                             weights.pop(f"{prefix}.mlp.experts.{e}.{n}.{k}")
                             for e in range(self.args.num_experts)
                         ]
-                        weights[f"{prefix}.mlp.switch_mlp.{m}.{k}"] = mx.stack(experts)
+                        weights[f"{prefix}.mlp.switch_mlp.{n}.{k}"] = mx.stack(experts)
             if f"{prefix}.mlp.experts.gate_up_proj" in weights:
                 gate_up = weights.pop(f"{prefix}.mlp.experts.gate_up_proj")
                 gate, up = mx.split(gate_up, 2, axis=-2)

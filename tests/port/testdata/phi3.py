@@ -76,21 +76,12 @@ class Attention(nn.Module):
         B, L, _ = x.shape
 
         qkv = self.qkv_proj(x)
-        queries = (
-            qkv[..., : self.factor]
-            .reshape(B, L, -1, self.head_dim)
-            .transpose(0, 2, 1, 3)
-        )
-        keys = (
-            qkv[..., self.factor : self.factor2]
-            .reshape(B, L, -1, self.head_dim)
-            .transpose(0, 2, 1, 3)
-        )
-        values = (
-            qkv[..., self.factor2 :]
-            .reshape(B, L, -1, self.head_dim)
-            .transpose(0, 2, 1, 3)
-        )
+        queries = qkv[..., : self.factor].reshape(B, L, -1, self.head_dim)
+        queries = queries.transpose(0, 2, 1, 3)
+        keys = qkv[..., self.factor : self.factor2].reshape(B, L, -1, self.head_dim)
+        keys = keys.transpose(0, 2, 1, 3)
+        values = qkv[..., self.factor2 :].reshape(B, L, -1, self.head_dim)
+        values = values.transpose(0, 2, 1, 3)
 
         if cache is not None:
             queries = self.rope(queries, offset=cache.offset)
@@ -109,10 +100,9 @@ class Attention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.gate_up_proj = nn.Linear(
-            args.hidden_size, 2 * args.intermediate_size, bias=False
-        )
-        self.down_proj = nn.Linear(args.intermediate_size, args.hidden_size, bias=False)
+        dim = args.hidden_size
+        self.gate_up_proj = nn.Linear(dim, 2 * args.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(args.intermediate_size, dim, bias=False)
 
     def __call__(self, x: mx.array) -> mx.array:
         up = self.gate_up_proj(x)
@@ -123,12 +113,11 @@ class MLP(nn.Module):
 class DecoderLayer(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
+        dim = args.hidden_size
         self.self_attn = Attention(args)
         self.mlp = MLP(args)
-        self.input_layernorm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
-        self.post_attention_layernorm = nn.RMSNorm(
-            args.hidden_size, eps=args.rms_norm_eps
-        )
+        self.input_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
+        self.post_attention_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
 
     def __call__(
         self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None

@@ -97,12 +97,10 @@ class Attention(nn.Module):
     ) -> mx.array:
         B, L, _ = x.shape
 
-        queries = self.q_norm(
-            self.q_proj(x).reshape(B, L, -1, self.head_dim)
-        ).transpose(0, 2, 1, 3)
-        keys = self.k_norm(self.k_proj(x).reshape(B, L, -1, self.head_dim)).transpose(
-            0, 2, 1, 3
-        )
+        queries = self.q_proj(x).reshape(B, L, -1, self.head_dim)
+        queries = self.q_norm(queries).transpose(0, 2, 1, 3)
+        keys = self.k_proj(x).reshape(B, L, -1, self.head_dim)
+        keys = self.k_norm(keys).transpose(0, 2, 1, 3)
         values = self.v_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
 
         if cache is not None:
@@ -135,11 +133,8 @@ class SparseMoeBlock(nn.Module):
             x = sum_gradients(self.sharding_group)(x)
 
         router_probs = mx.softmax(self.gate(x).astype(mx.float32), axis=-1)
-        inds = mx.stop_gradient(
-            mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)[
-                ..., : self.top_k
-            ]
-        )
+        inds = mx.argpartition(-router_probs, kth=self.top_k - 1, axis=-1)
+        inds = mx.stop_gradient(inds[..., : self.top_k])
         scores = mx.take_along_axis(router_probs, inds, axis=-1)
         if self.norm_topk_prob:
             scores = scores / scores.sum(axis=-1, keepdims=True)
@@ -167,6 +162,7 @@ class MLP(nn.Module):
 class DecoderLayer(nn.Module):
     def __init__(self, args: ModelArgs, layer_idx: int):
         super().__init__()
+        dim = args.hidden_size
         self.self_attn = Attention(args)
         if layer_idx not in args.mlp_only_layers and (
             args.num_local_experts > 0
@@ -175,10 +171,8 @@ class DecoderLayer(nn.Module):
             self.mlp = SparseMoeBlock(args)
         else:
             self.mlp = MLP(args, intermediate_size=args.intermediate_size)
-        self.input_layernorm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
-        self.post_attention_layernorm = nn.RMSNorm(
-            args.hidden_size, eps=args.rms_norm_eps
-        )
+        self.input_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
+        self.post_attention_layernorm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
 
     def __call__(
         self, x: mx.array, mask: Optional[mx.array] = None, cache: Optional[Any] = None
@@ -253,18 +247,14 @@ class Model(nn.Module):
             weights.pop("lm_head.weight", None)
         for l in range(self.args.num_hidden_layers):
             prefix = f"model.layers.{l}"
-            for n, m in [
-                ("gate_proj", "gate_proj"),
-                ("up_proj", "up_proj"),
-                ("down_proj", "down_proj"),
-            ]:
+            for n in ["gate_proj", "up_proj", "down_proj"]:
                 for k in ["weight", "scales", "biases"]:
                     if f"{prefix}.mlp.experts.0.{n}.{k}" in weights:
                         experts = [
                             weights.pop(f"{prefix}.mlp.experts.{e}.{n}.{k}")
                             for e in range(self.args.num_local_experts)
                         ]
-                        weights[f"{prefix}.mlp.switch_mlp.{m}.{k}"] = mx.stack(experts)
+                        weights[f"{prefix}.mlp.switch_mlp.{n}.{k}"] = mx.stack(experts)
             if f"{prefix}.mlp.experts.gate_up_proj" in weights:
                 gate_up = weights.pop(f"{prefix}.mlp.experts.gate_up_proj")
                 gate, up = mx.split(gate_up, 2, axis=-2)
@@ -296,36 +286,22 @@ class Model(nn.Module):
     def shard(self, group: Optional[mx.distributed.Group] = None):
         group = group or mx.distributed.init()
         for layer in self.layers:
-            layer.self_attn.q_proj = shard_linear(
-                layer.self_attn.q_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.k_proj = shard_linear(
-                layer.self_attn.k_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.v_proj = shard_linear(
-                layer.self_attn.v_proj, "all-to-sharded", group=group
-            )
-            layer.self_attn.o_proj = shard_linear(
-                layer.self_attn.o_proj, "sharded-to-all", group=group
-            )
-            if isinstance(layer.get("mlp"), MLP):
-                layer.mlp.gate_proj = shard_linear(
-                    layer.mlp.gate_proj, "all-to-sharded", group=group
+            attn = layer.self_attn
+            attn.q_proj = shard_linear(attn.q_proj, "all-to-sharded", group=group)
+            attn.k_proj = shard_linear(attn.k_proj, "all-to-sharded", group=group)
+            attn.v_proj = shard_linear(attn.v_proj, "all-to-sharded", group=group)
+            attn.o_proj = shard_linear(attn.o_proj, "sharded-to-all", group=group)
+            mlp = layer.mlp
+            if isinstance(mlp, MLP):
+                mlp.gate_proj = shard_linear(
+                    mlp.gate_proj, "all-to-sharded", group=group
                 )
-                layer.mlp.up_proj = shard_linear(
-                    layer.mlp.up_proj, "all-to-sharded", group=group
+                mlp.up_proj = shard_linear(mlp.up_proj, "all-to-sharded", group=group)
+                mlp.down_proj = shard_linear(
+                    mlp.down_proj, "sharded-to-all", group=group
                 )
-                layer.mlp.down_proj = shard_linear(
-                    layer.mlp.down_proj, "sharded-to-all", group=group
-                )
-            if isinstance(layer.get("mlp"), SparseMoeBlock):
-                layer.mlp.sharding_group = group
-                shard_inplace(
-                    layer.mlp.switch_mlp.gate_proj, "all-to-sharded", group=group
-                )
-                shard_inplace(
-                    layer.mlp.switch_mlp.up_proj, "all-to-sharded", group=group
-                )
-                shard_inplace(
-                    layer.mlp.switch_mlp.down_proj, "sharded-to-all", group=group
-                )
+            if isinstance(mlp, SparseMoeBlock):
+                mlp.sharding_group = group
+                shard_inplace(mlp.switch_mlp.gate_proj, "all-to-sharded", group=group)
+                shard_inplace(mlp.switch_mlp.up_proj, "all-to-sharded", group=group)
+                shard_inplace(mlp.switch_mlp.down_proj, "sharded-to-all", group=group)

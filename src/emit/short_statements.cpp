@@ -161,7 +161,9 @@ std::string telling_name(const std::string& text) {
       return (*found)[1];
     }
   }
-  return text.starts_with("mx.sigmoid(") ? "gate" : "";
+  return text.starts_with("mx.sigmoid(")   ? "gate"
+         : text.starts_with("mx.softmax(") ? "weights"
+                                           : "";
 }
 
 class Cutter {

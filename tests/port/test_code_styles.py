@@ -59,7 +59,7 @@ def test_it_computes_what_torch_does_with_reservations(
 
 def test_a_causal_lm_that_holds_its_layers_itself_is_one_class(style, emitted_from):
     text = " ".join(emitted_from(style("blocks_beside_head")).split())
-    assert "h = layer(h, mask, c) out = self.head(self.norm(h))" in text
+    assert "h = layer(h, mask, c) return self.head(self.norm(h))" in text
     assert "def layers" not in text
 
 
@@ -153,7 +153,8 @@ def test_layers_are_told_apart_by_their_numbers_as_in_the_source(style, emitted_
 def test_what_is_rotated_is_followed_to_what_made_it(style, emitted_from):
     # The source leaves the width of a head to view().
     text = emitted_from(style("near_and_far"))
-    assert "args.n_embd // args.n_head, base=args.base" in text
+    assert "self.heads = heads = args.n_head" in text
+    assert "initialize_rope(n_embd // heads, base=args.base" in text
 
 
 @pytest.mark.parametrize(
@@ -193,8 +194,8 @@ def test_a_bias_that_hides_keys_is_a_bias_and_a_mask(style, emitted_from):
 def test_distances_are_between_places_of_all_keys(style, emitted_from):
     text = " ".join(emitted_from(style("distance_table")).split())
     assert (
-        "mx.arange(keys.shape[2] - L, keys.shape[2])[:, None] "
-        "- mx.arange(keys.shape[2])[None, :]" in text
+        "back = mx.arange(keys.shape[2] - L, keys.shape[2]) "
+        "back = back[:, None] - mx.arange(keys.shape[2])[None, :]" in text
     )
 
 

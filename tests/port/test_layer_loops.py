@@ -96,7 +96,7 @@ def test_states_that_are_read_after_the_loop_are_a_list(style, emitted_from):
         "h = layer(h, mask, next(caches)) "
         "states.append(h)" in text
     )
-    assert "h = mx.stack(states, axis=-1)" in text
+    assert "(mx.stack(states, axis=-1) * weights).sum(axis=-1)" in text
 
 
 def test_a_loop_that_turns_once_does_not_tell_what_it_does(style, portwright, tmp_path):

@@ -4,6 +4,7 @@
 #include "emit/gaps.h"
 #include "emit/layer_caches.h"
 #include "emit/module_inputs.h"
+#include "emit/number_names.h"
 #include "emit/operations.h"
 #include "emit/unrolled.h"
 
@@ -568,8 +569,10 @@ void ModuleWriter::outputs_together(const OpNode& op) {
 std::string ModuleWriter::attribute_for(const Value& v) {
   const std::string text = context_.args_text(v);
   const Value module = frame_.module;
+  std::set<std::string> taken;
   if (module.defined() && module.object()->attrs) {
     for (const auto& [name, attribute] : module.object()->attrs->entries()) {
+      taken.insert(house_attribute(name.str()));
       if (attribute.provenance() && !attribute.is_object() &&
           eval::to_string(attribute.provenance()) ==
               eval::to_string(v.provenance())) {
@@ -579,15 +582,12 @@ std::string ModuleWriter::attribute_for(const Value& v) {
       }
     }
   }
-  // Not kept by the source: name it after the field it is.
-  std::string name = "value";
-  if (v.provenance()->kind == Provenance::Kind::Config) {
-    name = house_attribute(v.provenance()->name.str());
-  } else if (v.provenance()->kind == Provenance::Kind::Binary) {
-    name = "factor";
-  }
+  const std::string name = name_of_number(v);
   std::string candidate = name;
-  for (int i = 2; init_names_.contains(candidate); ++i) {
+  const bool own = v.provenance()->kind == Provenance::Kind::Config;
+  for (int i = 2;
+       init_names_.contains(candidate) || (!own && taken.contains(candidate));
+       ++i) {
     auto same =
         std::find(init_.begin(), init_.end(), std::make_pair(candidate, text));
     if (same != init_.end()) {
@@ -616,6 +616,10 @@ Expression ModuleWriter::scalar(const Value& v) {
   const bool unrolled = is_unrolled(context_, frame_, v.provenance());
   if (v.provenance() && v.provenance()->kind != Provenance::Kind::Dim &&
       !v.is_none() && !unrolled) {
+    if (const auto whole = negated_number(v)) {
+      const Expression inner = scalar(*whole);
+      return {"-" + inner.at(kUnary), kUnary};
+    }
     return {"self." + attribute_for(v), kPrimary};
   }
   if (unrolled) {

@@ -70,13 +70,37 @@ std::optional<Statement> statement(const std::string& line) {
       one ? made->targets[0] : ""};
 }
 
+bool is_computed(const ast::Expr& e) {
+  return e.kind != ExprKind::Name &&
+         !(e.kind == ExprKind::Attribute &&
+           ast::as<ast::Attribute>(e).value->kind == ExprKind::Name);
+}
+
+/// Numbers alone, as sizes are.
+bool is_scalar(const std::string& text) {
+  const auto names = names_in(text);
+  return text.find('(') == text.npos &&
+         std::all_of(names.begin(), names.end(), [](const Name& name) {
+           return name.text.starts_with("self.") ||
+                  name.text.ends_with(".shape");
+         });
+}
+
+/// A part of an expression, and whether the whole is made of it, as of what a
+/// function is given first: the name of the whole then tells of the part too.
+struct Part {
+  const ast::Expr* value;
+  bool main;
+};
+
 /// The calls and operations inside that are computed in any case.
-void add_inner(const ast::Expr& e, std::vector<const ast::Expr*>& out) {
-  const auto add = [&](const ast::Expr* inner) {
+void add_inner(const ast::Expr& e, bool main, std::vector<Part>& out) {
+  const auto add = [&](const ast::Expr* inner, bool first = true) {
+    const bool still_main = main && first;
     if (inner->kind == ExprKind::Call || inner->kind == ExprKind::BinOp) {
-      out.push_back(inner);
+      out.push_back({inner, still_main});
     }
-    add_inner(*inner, out);
+    add_inner(*inner, still_main, out);
   };
   switch (e.kind) {
     case ExprKind::Call: {
@@ -84,15 +108,23 @@ void add_inner(const ast::Expr& e, std::vector<const ast::Expr*>& out) {
       if (call.func->kind == ExprKind::Attribute) {
         add(ast::as<ast::Attribute>(*call.func).value);
       }
+      const bool method =
+          call.func->kind == ExprKind::Attribute &&
+          is_computed(*ast::as<ast::Attribute>(*call.func).value);
       for (const ast::Expr* argument : call.args) {
-        add(argument);
+        add(argument, !method && argument == call.args.front());
       }
       break;
     }
-    case ExprKind::BinOp:
-      add(ast::as<ast::BinOp>(e).left);
-      add(ast::as<ast::BinOp>(e).right);
+    case ExprKind::BinOp: {
+      const auto& operation = ast::as<ast::BinOp>(e);
+      add(operation.left);
+      // x + self.norm(h)
+      add(operation.right,
+          operation.op == ast::BinaryOperator::Add &&
+              !is_computed(*operation.left));
       break;
+    }
     case ExprKind::UnaryOp:
       add(ast::as<ast::UnaryOp>(e).operand);
       break;
@@ -104,7 +136,7 @@ void add_inner(const ast::Expr& e, std::vector<const ast::Expr*>& out) {
       break;
     case ExprKind::Tuple:
       for (const ast::Expr* element : ast::as<ast::Sequence>(e).elts) {
-        add(element);
+        add(element, false);
       }
       break;
     default:
@@ -153,13 +185,17 @@ std::string leading_name(const std::string& text) {
 }
 
 /// What it is by the operations of the field, or by the projection it is of.
-std::string telling_name(const std::string& text) {
+std::string telling_name(const ast::Expr& part) {
+  const std::string text(part.span.text());
   static const base::Pattern kProjection(R"re(self\.(\w+)_proj\()re");
   static const base::Pattern kWeight(R"re(^self\.(\w+)[.\[])re");
   for (const auto* pattern : {&kWeight, &kProjection}) {
     if (const auto found = pattern->search(text)) {
       return (*found)[1];
     }
+  }
+  if (part.kind != ExprKind::Call) {
+    return "";
   }
   return text.starts_with("mx.sigmoid(")   ? "gate"
          : text.starts_with("mx.softmax(") ? "weights"
@@ -200,12 +236,12 @@ class Cutter {
     }
     const ast::Expr& value =
         *ast::as<ast::ExprStmt>(*parsed.tree.body.front()).value;
-    std::vector<const ast::Expr*> inner;
-    add_inner(value, inner);
+    std::vector<Part> inner;
+    add_inner(value, true, inner);
     std::optional<Cut> out;
     size_t widest = line.size();
-    for (const ast::Expr* e : inner) {
-      const auto cut = at(*whole, *e, value);
+    for (const Part& part : inner) {
+      const auto cut = at(*whole, part, value);
       if (!cut || !fits(cut->second)) {
         continue;
       }
@@ -225,17 +261,18 @@ class Cutter {
     return lines < height(line) ? out : std::nullopt;
   }
 
-  std::optional<Cut> at(
-      const Statement& whole,
-      const ast::Expr& part,
-      const ast::Expr& value) const {
-    size_t begin = part.span.begin, end = part.span.end;
+  std::optional<Cut>
+  at(const Statement& whole, const Part& part, const ast::Expr& value) const {
+    size_t begin = part.value->span.begin, end = part.value->span.end;
     // States may not be read and written in another order.
     if (whole.value.substr(0, begin).find(')') != std::string::npos &&
         reads(whole.value, "cache")) {
       return {};
     }
     const std::string text = whole.value.substr(begin, end - begin);
+    if (is_scalar(text)) {
+      return {};
+    }
     const auto called = [](char c) {
       return is_word(c) || c == ')' || c == ']';
     };
@@ -258,12 +295,13 @@ class Cutter {
   /// For `part` of a statement of which `left` is what is left.
   std::string name_for(
       const Statement& whole,
-      const ast::Expr& part,
+      const Part& part,
       const std::string& left,
       const ast::Expr& value) const {
-    const std::string text(part.span.text());
+    const std::string text(part.value->span.text());
     const std::string old = leading_name(text);
-    if (part.kind == ExprKind::BinOp && is_dead(old) && !reads(left, old)) {
+    if (part.value->kind == ExprKind::BinOp && is_dead(old) &&
+        !reads(left, old)) {
       return old;
     }
     const bool variance =
@@ -271,13 +309,13 @@ class Cutter {
     if (variance && is_free("variance")) {
       return "variance";
     }
-    if (!whole.target.empty() && !reads(left, whole.target)) {
+    if (part.main && !whole.target.empty() && !reads(left, whole.target)) {
       return whole.target;
     }
     const bool sum = value.kind == ExprKind::BinOp &&
                      ast::as<ast::BinOp>(value).op == ast::BinaryOperator::Add;
     for (const std::string& name :
-         {telling_name(text),
+         {telling_name(*part.value),
           std::string(sum ? "r" : "out"),
           std::string("y")}) {
       if (!name.empty() && is_free(name)) {

@@ -66,7 +66,7 @@ TEST(ShortStatements, KeepVariablesThatALoopReadsAgain) {
            "    out = (x * (scores / scores.sum(axis=-1, keepdims=True))[..., "
            "None]).sum(axis=-2).astype(x.dtype)",
            "return out * 2"}),
-      testing::Contains("    out = scores / scores.sum(axis=-1, "
+      testing::Contains("    y = scores / scores.sum(axis=-1, "
                         "keepdims=True)"));
 }
 
@@ -83,6 +83,25 @@ TEST(ShortStatements, TakeWhatIsAddedIntoTheSum) {
           "h = x + self.post_attention_layernorm(output)",
           "output = self.mlp(h)",
           "return h + output"));
+}
+
+TEST(ShortStatements, NameWhatIsOnlyMultipliedByWhatItIs) {
+  EXPECT_THAT(
+      shortened(
+          {"out = self.output_projection(self.norm(x)) * "
+           "mx.sigmoid(self.shared_expert_gate(x)[..., :1])",
+           "return out + x"}),
+      testing::IsSupersetOf(
+          {"gate = mx.sigmoid(self.shared_expert_gate(x)[..., :1])",
+           "out = self.output_projection(self.norm(x)) * gate"}));
+}
+
+TEST(ShortStatements, LeaveSizesInPlace) {
+  const Lines lines{
+      "keys = keys.reshape(keys.shape[0], keys.shape[1] * self.num_key_value_"
+      "groups, keys.shape[2], -1)",
+      "return keys + x"};
+  EXPECT_EQ(shortened(lines), lines);
 }
 
 TEST(ShortStatements, ReturnAtOnceWhatIsOnlyReturned) {

@@ -147,7 +147,7 @@ class DecoderLayer(nn.Module):
 class GemmaModel(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.factor = args.hidden_size**0.5
+        self.scale = args.hidden_size**0.5
         self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
         self.layers = [DecoderLayer(args) for i in range(args.num_hidden_layers)]
         self.norm = RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
@@ -159,7 +159,7 @@ class GemmaModel(nn.Module):
             h = input_embeddings
         else:
             h = self.embed_tokens(inputs)
-        h = h * self.factor
+        h = h * self.scale
 
         if cache is None:
             cache = [None] * len(self.layers)

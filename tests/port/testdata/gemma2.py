@@ -183,7 +183,7 @@ class DecoderLayer(nn.Module):
 class Gemma2Model(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
-        self.factor = args.hidden_size**0.5
+        self.scale = args.hidden_size**0.5
         self.sliding_window = args.sliding_window
         self.layer_types = args.layer_types
         self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
@@ -197,7 +197,7 @@ class Gemma2Model(nn.Module):
             h = input_embeddings
         else:
             h = self.embed_tokens(inputs)
-        h = h * self.factor
+        h = h * self.scale
 
         if cache is None:
             cache = [None] * len(self.layers)

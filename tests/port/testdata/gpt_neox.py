@@ -80,7 +80,7 @@ class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
         dim = args.hidden_size
-        self.factor = 3 * (dim // args.num_attention_heads)
+        self.width = 3 * (dim // args.num_attention_heads)
         self.scale = (dim // args.num_attention_heads) ** -0.5
         self.query_key_value = nn.Linear(dim, 3 * dim, bias=args.attention_bias)
         self.dense = nn.Linear(dim, dim, bias=args.attention_bias)
@@ -97,7 +97,7 @@ class Attention(nn.Module):
     ) -> mx.array:
         B, L, _ = x.shape
 
-        qkv = self.query_key_value(x).reshape(B, L, -1, self.factor)
+        qkv = self.query_key_value(x).reshape(B, L, -1, self.width)
         qkv = qkv.transpose(0, 2, 1, 3)
         queries, keys, values = mx.split(qkv, 3, axis=-1)
 

@@ -70,8 +70,6 @@ class Attention(nn.Module):
         n_heads = args.num_attention_heads
         n_kv_heads = args.num_key_value_heads
         self.clip_qkv = args.clip_qkv
-        if args.clip_qkv is not None:
-            self.value = -args.clip_qkv
         self.scale = head_dim**-0.5
         self.q_proj = nn.Linear(dim, n_heads * head_dim, bias=args.attention_bias)
         self.k_proj = nn.Linear(dim, n_kv_heads * head_dim, bias=args.attention_bias)
@@ -93,11 +91,12 @@ class Attention(nn.Module):
         B, L, _ = x.shape
 
         if self.clip_qkv is not None:
-            queries = mx.clip(self.q_norm(self.q_proj(x)), self.value, self.clip_qkv)
+            queries = self.q_norm(self.q_proj(x))
+            queries = mx.clip(queries, -self.clip_qkv, self.clip_qkv)
             queries = queries.reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
-            keys = mx.clip(self.k_norm(self.k_proj(x)), self.value, self.clip_qkv)
+            keys = mx.clip(self.k_norm(self.k_proj(x)), -self.clip_qkv, self.clip_qkv)
             keys = keys.reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
-            values = mx.clip(self.v_proj(x), self.value, self.clip_qkv)
+            values = mx.clip(self.v_proj(x), -self.clip_qkv, self.clip_qkv)
             values = values.reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
         else:
             queries = self.q_norm(self.q_proj(x)).reshape(B, L, -1, self.head_dim)

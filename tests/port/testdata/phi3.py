@@ -55,8 +55,8 @@ class Attention(nn.Module):
         n_kv_heads = args.num_key_value_heads
         dim = args.hidden_size
         self.head_dim = args.head_dim
-        self.factor = n_heads * args.head_dim
-        self.factor2 = n_heads * args.head_dim + n_kv_heads * args.head_dim
+        self.width = n_heads * args.head_dim
+        self.width2 = n_heads * args.head_dim + n_kv_heads * args.head_dim
         self.scale = args.head_dim**-0.5
         self.o_proj = nn.Linear(n_heads * args.head_dim, dim, bias=False)
         self.qkv_proj = nn.Linear(
@@ -76,11 +76,11 @@ class Attention(nn.Module):
         B, L, _ = x.shape
 
         qkv = self.qkv_proj(x)
-        queries = qkv[..., : self.factor].reshape(B, L, -1, self.head_dim)
+        queries = qkv[..., : self.width].reshape(B, L, -1, self.head_dim)
         queries = queries.transpose(0, 2, 1, 3)
-        keys = qkv[..., self.factor : self.factor2].reshape(B, L, -1, self.head_dim)
+        keys = qkv[..., self.width : self.width2].reshape(B, L, -1, self.head_dim)
         keys = keys.transpose(0, 2, 1, 3)
-        values = qkv[..., self.factor2 :].reshape(B, L, -1, self.head_dim)
+        values = qkv[..., self.width2 :].reshape(B, L, -1, self.head_dim)
         values = values.transpose(0, 2, 1, 3)
 
         if cache is not None:
@@ -192,14 +192,14 @@ class Model(nn.Module):
             layer.self_attn.qkv_proj = shard_linear(
                 layer.self_attn.qkv_proj,
                 "all-to-sharded",
-                segments=[layer.self_attn.factor, layer.self_attn.factor2],
+                segments=[layer.self_attn.width, layer.self_attn.width2],
                 group=group,
             )
             layer.self_attn.o_proj = shard_linear(
                 layer.self_attn.o_proj, "sharded-to-all", group=group
             )
-            layer.self_attn.factor //= N
-            layer.self_attn.factor2 //= N
+            layer.self_attn.width //= N
+            layer.self_attn.width2 //= N
             layer.mlp.gate_up_proj = shard_linear(
                 layer.mlp.gate_up_proj, "all-to-sharded", segments=2, group=group
             )

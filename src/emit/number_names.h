@@ -1,0 +1,18 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "eval/value.h"
+
+namespace portwright::emit {
+
+/// What to call a number that the source computes without naming it: as the
+/// field or the key that it is, or what its computation says of it
+/// ("experts_per_group"). It has a provenance.
+std::string name_of_number(const eval::Value& v);
+
+/// What a number is the negative of: "self.clip" of "-self.clip".
+std::optional<eval::Value> negated_number(const eval::Value& v);
+
+}  // namespace portwright::emit

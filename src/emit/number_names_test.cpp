@@ -26,7 +26,7 @@ std::string name_of(const Value& v, const Provenance& p) {
   return name_of_number(v.with(&p));
 }
 
-const Provenance kExperts = node(Kind::Config, "n_routed_experts");
+const Provenance kCount = node(Kind::Config, "n_routed_experts");
 const Provenance kGroups = node(Kind::Config, "n_group");
 const Provenance kWidth = node(Kind::Config, "hidden_size");
 const Provenance kClip = node(Kind::Config, "clip_qkv");
@@ -43,7 +43,7 @@ TEST(NumberNames, AreThoseOfFieldsAndKeys) {
 
 TEST(NumberNames, TellWhatIsComputed) {
   EXPECT_EQ(
-      name_of(Value::integer(4), node(Kind::Binary, "//", &kExperts, &kGroups)),
+      name_of(Value::integer(4), node(Kind::Binary, "//", &kCount, &kGroups)),
       "experts_per_group");
   EXPECT_EQ(
       name_of(Value::integer(96), node(Kind::Binary, "+", &kWidth, &kGroups)),

@@ -88,13 +88,13 @@ bool is_scalar(const std::string& text) {
 
 /// A part of an expression, and whether the whole is made of it, as of what a
 /// function is given first: the name of the whole then tells of the part too.
-struct Part {
+struct Operand {
   const ast::Expr* value;
   bool main;
 };
 
 /// The calls and operations inside that are computed in any case.
-void add_inner(const ast::Expr& e, bool main, std::vector<Part>& out) {
+void add_inner(const ast::Expr& e, bool main, std::vector<Operand>& out) {
   const auto add = [&](const ast::Expr* inner, bool first = true) {
     const bool still_main = main && first;
     if (inner->kind == ExprKind::Call || inner->kind == ExprKind::BinOp) {
@@ -236,11 +236,11 @@ class Cutter {
     }
     const ast::Expr& value =
         *ast::as<ast::ExprStmt>(*parsed.tree.body.front()).value;
-    std::vector<Part> inner;
+    std::vector<Operand> inner;
     add_inner(value, true, inner);
     std::optional<Cut> out;
     size_t widest = line.size();
-    for (const Part& part : inner) {
+    for (const Operand& part : inner) {
       const auto cut = at(*whole, part, value);
       if (!cut || !fits(cut->second)) {
         continue;
@@ -261,8 +261,10 @@ class Cutter {
     return lines < height(line) ? out : std::nullopt;
   }
 
-  std::optional<Cut>
-  at(const Statement& whole, const Part& part, const ast::Expr& value) const {
+  std::optional<Cut> at(
+      const Statement& whole,
+      const Operand& part,
+      const ast::Expr& value) const {
     size_t begin = part.value->span.begin, end = part.value->span.end;
     // States may not be read and written in another order.
     if (whole.value.substr(0, begin).find(')') != std::string::npos &&
@@ -295,7 +297,7 @@ class Cutter {
   /// For `part` of a statement of which `left` is what is left.
   std::string name_for(
       const Statement& whole,
-      const Part& part,
+      const Operand& part,
       const std::string& left,
       const ast::Expr& value) const {
     const std::string text(part.value->span.text());

@@ -3,14 +3,18 @@
 #include <chrono>
 
 #include "base/paths.h"
+#include "candidate/proving.h"
 #include "cli/switches.h"
 #include "emit/layout.h"
 #include "emit/perturbation.h"
+#include "emit/token_mixing.h"
+#include "library/guarded.h"
 #include "library/install.h"
 
 namespace portwright::cli {
 
 namespace fs = std::filesystem;
+namespace mx = mlx::core;
 
 void install(eval::Interpreter& interp, const Sources& sources) {
   library::install_library(interp, sources.transformers.string());
@@ -197,6 +201,30 @@ library::Evaluated<void> fill(Fillings& fillings, Compiled& out) {
 
 }  // namespace
 
+namespace {
+
+/// Why a source that is not proven is another step by step than at once; none
+/// where it is not.
+std::optional<diagnostics::Diagnostic> forgotten_tokens(
+    eval::Interpreter& interp,
+    const nlohmann::json& config) {
+  const auto model = library::guarded(
+      interp, [&] { return candidate::source_model(interp, config); });
+  if (!model) {
+    return {};
+  }
+  const auto count = library::guarded(
+      interp, [&] { return candidate::vocabulary_of(interp, *model); });
+  // The last one over and over: what has no more room for such shows it.
+  constexpr int kLength = 13;
+  const auto at = mx::minimum(mx::arange(kLength), mx::array(kLength / 2));
+  const auto ids =
+      mx::take(candidate::ids_for(count.value_or(3), 1, kLength), at, 1);
+  return emit::forgotten_tokens(interp, *model, ids);
+}
+
+}  // namespace
+
 library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
     const Sources& sources,
@@ -211,12 +239,14 @@ library::Evaluated<Compiled> compile_checkpoint(
   out.model_type = config->value("model_type", "");
   auto compilation = emit::Compilation::start(interp, *config);
   if (!compilation) {
-    return tl::unexpected(compilation.error());
+    const auto forgotten = forgotten_tokens(interp, *config);
+    return tl::unexpected(forgotten.value_or(compilation.error()));
   }
   for (bool settled = false; !settled;) {
     auto emitted = compilation->write();
     if (!emitted) {
-      return tl::unexpected(emitted.error());
+      const auto forgotten = forgotten_tokens(interp, *config);
+      return tl::unexpected(forgotten.value_or(emitted.error()));
     }
     out.emitted = std::move(*emitted);
     // A draft may not parse; then it stays as it was written.
@@ -230,6 +260,14 @@ library::Evaluated<Compiled> compile_checkpoint(
       }
     }
     settled = prove(interp, *config, *compilation, out);
+  }
+  const bool proven = out.emitted.holes.empty() &&
+                      out.proof.verdict == candidate::Verdict::Passed;
+  const bool filled = out.refilled && out.emitted.holes.empty();
+  if (!proven && !filled) {
+    if (const auto forgotten = forgotten_tokens(interp, *config)) {
+      out.emitted.holes.insert(out.emitted.holes.begin(), *forgotten);
+    }
   }
   out.timings = compilation->timings();
   for (const auto& variant : out.emitted.variants) {

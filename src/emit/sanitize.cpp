@@ -297,6 +297,55 @@ std::set<std::string> unread_parameters(const Context& context) {
   return out;
 }
 
+/// True where a class of the file makes a member of that name.
+bool is_held(const Context& context, const std::string& name) {
+  const auto makes = [&](const std::string& line) {
+    return line.find("self." + name + " = ") != line.npos;
+  };
+  return std::any_of(
+      context.classes.begin(), context.classes.end(), [&](const ClassText& c) {
+        return std::any_of(c.init.begin(), c.init.end(), makes);
+      });
+}
+
+/// Where the modules lie that a source holds beside its layers and never runs,
+/// as layers that predict further tokens: "mtp.", "model.mtp_norm.".
+std::set<std::string> unread_modules(const Context& context) {
+  std::set<ValueId> read;
+  mark_read(context.trace.root, read);
+  std::vector<std::string> wanted, unread;
+  for (ValueId id = 1; id < context.trace.values.size(); ++id) {
+    const auto& info = context.trace.info(id);
+    const auto* tensor = torch::as_tensor(info.tensor);
+    if (!info.parameter.empty() && tensor && tensor->is_parameter) {
+      (read.contains(id) ? wanted : unread).push_back(info.parameter);
+    }
+  }
+  const auto begins = [](const std::vector<std::string>& paths,
+                         const std::string& start) {
+    return std::any_of(paths.begin(), paths.end(), [&](const auto& path) {
+      return path.starts_with(start);
+    });
+  };
+  std::set<std::string> out;
+  for (const std::string& path : unread) {
+    size_t from = 0, dot = path.find('.');
+    while (dot != path.npos && begins(wanted, path.substr(0, dot + 1))) {
+      from = dot + 1;
+      dot = path.find('.', from);
+    }
+    const std::string name =
+        dot == path.npos ? "" : path.substr(from, dot - from);
+    // Of a list some elements may run where others do not.
+    if (!name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) &&
+        !path.starts_with(context.layers_path + ".") &&
+        !is_held(context, name)) {
+      out.insert(path.substr(0, dot + 1));
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string write_sanitize(Context& context, const std::string& moves) {
@@ -333,6 +382,11 @@ std::string write_sanitize(Context& context, const std::string& moves) {
     body += "    unread = " + tuple_of(unread) +
             "\n    weights = {k: v for k, v in weights.items() if not "
             "k.endswith(unread)}\n";
+  }
+  if (const auto modules = unread_modules(context); !modules.empty()) {
+    body += "    unused = " + tuple_of(modules) +
+            "\n    weights = {k: v for k, v in weights.items() if not "
+            "k.startswith(unused)}\n";
   }
   body += copied;  // under the names that the renamings gave
   body += shared_weights(context);

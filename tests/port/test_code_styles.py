@@ -49,7 +49,13 @@ def test_it_computes_what_torch_does(name, style, proven_with_own_code):
 # other lose digits in bfloat16; what a checkpoint holds for nothing is told, too.
 @pytest.mark.parametrize(
     "name",
-    ["bare_parameters", "differential", "one_hot_experts", "own_positions"],
+    [
+        "bare_parameters",
+        "differential",
+        "one_hot_experts",
+        "own_cache",
+        "own_positions",
+    ],
 )
 def test_it_computes_what_torch_does_with_reservations(
     name, style, proven_with_own_code
@@ -464,3 +470,73 @@ def test_the_order_of_the_best_is_kept_where_it_is_read(style, emitted_from):
         text.replace("return out\n", "return out * best[..., :1].sigmoid()\n", 1)
     )
     assert "mx.argsort(-" in emitted_from(folder)
+
+
+def test_a_cache_of_the_model_s_own_is_followed(style, emitted_from):
+    text = " ".join(emitted_from(style("own_cache")).split())
+    assert "CacheList(" in text or "ArraysCache(" in text
+    assert 'unused = ("ahead.", "join.")' in text
+
+
+# What mixes tokens in the multilayer perceptrons of "skips", which keep nothing.
+MIXED = {
+    "tokens that experts choose": (
+        "topk()",
+        "w, i = self.up(x).mean(-1).softmax(1).topk(max(1, x.shape[1] // 2), dim=1)\n"
+        "        w = torch.zeros_like(x[..., 0]).scatter(1, i, w)[..., None]\n"
+        "        return w * self.down(self.up(x))",
+    ),
+    "room by order": (
+        "cumsum()",
+        "order = (self.up(x)[..., :1] * 0 + 1).cumsum(1)\n"
+        "        return self.down(self.up(x)) * (order <= x.shape[1] // 2 + 1)",
+    ),
+    "the token before": (
+        "pad()",
+        "return self.down(self.up(F.pad(x, (0, 0, 1, 0))[:, :-1]))",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", MIXED)
+def test_what_mixes_tokens_and_forgets_them_is_named(way, style, portwright, tmp_path):
+    name, forward = MIXED[way]
+    folder = style("skips")
+    own = folder / "pieces.py"
+    text = own.read_text()
+    squared = "return self.down(F.relu(self.up(x)).square())"
+    assert squared in text
+    own.write_text(text.replace(squared, forward))
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast", "--json")
+    assert done.returncode == 3, done.stderr
+    first = answer(done)["holes"][0]
+    assert f"mixes tokens by {name}, and keeps nothing of those before" in (
+        first["message"]
+    )
+    assert first["file"].endswith("pieces.py")
+
+
+def test_tokens_that_a_model_puts_first_are_named(style, portwright, tmp_path):
+    folder = style("skips")
+    own = folder / "pieces.py"
+    text = own.read_text()
+    embedded = "        x = self.wte(ids)\n"
+    assert embedded in text
+    own.write_text(
+        text.replace(
+            embedded,
+            embedded
+            + """        if past == 0:
+            x = torch.cat([self.first.expand(b, -1, -1), x], dim=1)
+            t, pos, attention_mask = t + 2, None, None
+        pos = positions_of(None, past, t, ids.device)
+""",
+        ).replace(
+            "        self.norm = RMSNorm(c.n_embd)\n",
+            "        self.norm = RMSNorm(c.n_embd)\n"
+            "        self.first = nn.Parameter(torch.randn(2, c.n_embd))\n",
+        )
+    )
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast")
+    assert done.returncode == 3, done.stderr
+    assert "the model puts 2 tokens of its own before all" in done.stderr

@@ -96,12 +96,11 @@ def cache_position(model, cache, ids, positions):
 def handed_on(model, outputs, given):
     """[keyword, cache] that a forward answers for the next; None for that it was given.
 
-    One that was given a cache of the library's may keep to a list of its own.
+    One that was given a cache of the library's may keep to one of its own.
     """
     for name in ("past_key_values", "cache_params", "state"):
         cache = getattr(outputs, name, None)
-        own = given is None or isinstance(cache, (list, tuple))
-        if cache is not None and own and _accepts(model, name):
+        if cache is not None and cache is not given and _accepts(model, name):
             return [name, cache]
     return None
 

@@ -27,9 +27,11 @@ def positions_of(attention_mask, past, queries, device):
 
 
 class DecodingModel(PreTrainedModel, GenerationMixin):
-    """Embeds, runs `body_class`, and keeps keys and values in the library's cache."""
+    """Embeds, runs `body_class`, and keeps keys and values in a cache, the library's
+    unless a model has its own."""
 
     base_model_prefix = "transformer"
+    cache_class = DynamicCache
 
     def __init__(self, config):
         super().__init__(config)
@@ -54,8 +56,8 @@ class DecodingModel(PreTrainedModel, GenerationMixin):
     ):
         if use_cache is None:
             use_cache = self.config.use_cache
-        if use_cache and past_key_values is None:
-            past_key_values = DynamicCache()
+        if use_cache and not isinstance(past_key_values, self.cache_class):
+            past_key_values = self.cache_class()
         h = self.transformer(
             input_ids,
             attention_mask=attention_mask,

@@ -132,6 +132,33 @@ bool prove_switched(
   return served;
 }
 
+/// Proves the file for any two variants at once, of which one may have hidden
+/// what the other does. False when a pair was not served.
+bool prove_pairs(
+    const candidate::Port& port,
+    const nlohmann::json& config,
+    emit::Compilation& compilation,
+    const Compiled& out) {
+  using candidate::Port;
+  const auto& variants = out.emitted.variants;
+  for (size_t i = 0; i < variants.size(); ++i) {
+    for (size_t j = i + 1; j < variants.size(); ++j) {
+      nlohmann::json pair = variants[i];
+      pair.update(difference(variants[j], config));
+      const bool known =
+          std::find(variants.begin(), variants.end(), pair) != variants.end();
+      if (!known && port.prove(pair, Port::Depth::Glance).verdict ==
+                        candidate::Verdict::Failed) {
+        if (!compilation.add(pair)) {
+          compilation.leave_out(variants[j]);
+        }
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 /// Proves the file for the config and for those near it. False when one had to
 /// be left out, and the file is to be written anew.
 bool prove(
@@ -161,12 +188,16 @@ bool prove(
         served = false;
       }
     }
-    // Each for itself is not all at once.
+    // Each for itself is not all at once, which the file may have to be told:
+    // the config with all of them went with one that was left out.
     if (served && out.emitted.variants.size() > 1 &&
         port->prove(all, Port::Depth::Brief).verdict == Verdict::Failed) {
-      compilation.leave_out(out.emitted.variants.back());
+      if (!compilation.add(all)) {
+        compilation.leave_out(out.emitted.variants.back());
+      }
       served = false;
     }
+    served = served && prove_pairs(*port, config, compilation, out);
   } else {
     out.proof = candidate::prove(interp, out.emitted.text, config);
   }

@@ -331,6 +331,13 @@ std::string read_infinities(const std::string& name, const Value& by_default) {
 
 namespace {
 
+/// True where one of the configs that the file is for has None there.
+bool serves_none(const std::vector<Context*>& drafts, const std::string& name) {
+  return std::any_of(drafts.begin(), drafts.end(), [&](const Context* draft) {
+    return draft->interp.try_getattr(draft->evaluation.config, name).is_none();
+  });
+}
+
 /// What the config class computes in ways not translated must be given.
 void require(
     const std::string& name,
@@ -482,7 +489,7 @@ std::string write_arguments(
         });
     const bool none = !by_default.defined() || by_default.is_none();
     if (none && v.defined() && !v.is_none() && !assigned &&
-        !nested.contains(name)) {
+        !nested.contains(name) && !serves_none(drafts, name)) {
       require(name, body, guards);
     }
   }

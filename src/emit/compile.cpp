@@ -499,6 +499,7 @@ struct Compilation::State {
   std::optional<Recording> numbers;
   std::string kept;                    // the field that is the same in them
   std::map<std::string, bool> served;  // of these fields this value alone
+  std::set<std::string> added;         // configs that were asked for
   Timings timings;
 
   /// Reads what recording would read first; its faults are recording's.
@@ -667,6 +668,22 @@ void Compilation::leave_out(const nlohmann::json& variant) {
     return recording.evaluation.json == variant;
   };
   all.erase(std::remove_if(all.begin() + 1, all.end(), of_variant), all.end());
+}
+
+bool Compilation::add(const nlohmann::json& variant) {
+  State& s = *state_;
+  if (!s.added.insert(variant.dump()).second) {
+    return false;
+  }
+  const base::Stopwatch recording(s.timings.record);
+  auto added = record(s.interp, variant);
+  if (!added) {
+    return false;
+  }
+  added->evaluation.trace = added->trace.get();
+  record_half(s.interp, *added, s.recordings.front());
+  s.recordings.push_back(std::move(*added));
+  return true;
 }
 
 void Compilation::keep(const std::string& field, bool value) {

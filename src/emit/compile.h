@@ -59,6 +59,9 @@ class Compilation {
   /// One of the Emitted's variants is not served after all: what it chose is
   /// guarded in the next file.
   void leave_out(const nlohmann::json& variant);
+  /// The next file is for this config too. False when it was asked for before,
+  /// or cannot be recorded.
+  bool add(const nlohmann::json& variant);
   /// The file serves that value of the field alone: the next one refuses
   /// others.
   void keep(const std::string& field, bool value);

@@ -625,7 +625,7 @@ Expression ModuleWriter::scalar(const Value& v) {
   if (unrolled) {
     serve_loops(context_, frame_, v.provenance());
   }
-  const std::string text = literal(context_.interp, v);
+  const std::string text = constant_text(v);
   return {text, text.front() == '-' ? kUnary : kPrimary};
 }
 

@@ -277,6 +277,7 @@ class ModuleWriter {
   std::optional<Expression> of_shapes(const eval::Provenance* provenance);
   Expression own_extent(const eval::Provenance& dim);
   std::string attribute_for(const eval::Value& value);
+  std::string constant_text(const eval::Value& value);
   Expression parameter(ValueId id);
   /// True for parameters and persistent buffers.
   bool in_checkpoint(ValueId id) const;

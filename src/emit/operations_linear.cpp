@@ -26,9 +26,12 @@ Expression linear(Writer& w, const OpNode& op) {
 Expression added_product(Writer& w, const OpNode& op) {
   auto scaled = [&](std::string_view name, const Expression& e) {
     const Value& factor = argument(op, name);
-    return factor.is_number() && factor.as_double() == 1
+    const Expression text = w.scalar(factor);
+    const bool one = factor.is_number() && factor.as_double() == 1;
+    // An attribute may be one in the first layer, or in this variant, alone.
+    return one && !text.text.starts_with("self.")
                ? e
-               : infix(w.scalar(factor), "*", {e.at(kProduct + 1), kPrimary});
+               : infix(text, "*", {e.at(kProduct + 1), kPrimary});
   };
   const Expression product = infix(operand(w, op, 1), "@", operand(w, op, 2));
   const Value& beta = argument(op, "beta");

@@ -4,6 +4,8 @@
 #include <functional>
 #include <limits>
 
+#include "emit/expression.h"
+#include "emit/module_writer.h"
 #include "eval/code.h"
 #include "syntax/ast.h"
 
@@ -194,6 +196,37 @@ class ReassignedFinder {
 
 Reassigned find_reassigned(const Context& context, const lift::Graph& graph) {
   return ReassignedFinder(context, graph).run();
+}
+
+/// A number that no field decides. In a module whose construction takes another
+/// side in another variant it may be computed there: the attribute that has it.
+std::string ModuleWriter::constant_text(const eval::Value& v) {
+  const std::string text = literal(context_.interp, v);
+  const eval::Value& module = frame_.module;
+  if (!v.is_float() || v.provenance() || !module.defined() ||
+      !module.object()->attrs) {
+    return text;
+  }
+  const auto made = context_.trace.constructions.find(module.object());
+  if (made == context_.trace.constructions.end() ||
+      std::none_of(
+          made->second.branches.begin(),
+          made->second.branches.end(),
+          [&](const trace::Branch& branch) {
+            return context_.open_tests.contains(
+                static_cast<uint32_t>(branch.span.begin));
+          })) {
+    return text;
+  }
+  for (const auto& [name, attribute] : module.object()->attrs->entries()) {
+    if (attribute.is_float() && !attribute.provenance() &&
+        attribute.as_double() == v.as_double()) {
+      const std::string house = house_attribute(name.str());
+      initialise(house, text);
+      return "self." + house;
+    }
+  }
+  return text;
 }
 
 }  // namespace portwright::emit

@@ -2,6 +2,7 @@
 
 #include "emit/expression.h"
 #include "emit/rope_config.h"
+#include "emit/yarn_magnitude.h"
 
 namespace portwright::emit {
 
@@ -251,35 +252,50 @@ class ArgumentWriter {
     if (!types_.contains("yarn") || context_.own_ropes.contains("yarn")) {
       return;
     }
-    std::vector<std::string> options;
-    if (context_.yarn_mscale) {
+    // YarnRoPE truncates, and scales by 0.1 * mscale * log(factor) + 1 over the
+    // same with mscale_all_dim, of which each goes without the other.
+    const std::string yarn = indent + "if rope_type == \"yarn\" and ";
+    const std::string given = "rope.get(\"attention_factor\") is not None:";
+    add(
+        {yarn + "not rope.get(\"truncate\", True):",
+         indent + "    raise ValueError(\"yarn without truncate is not "
+                  "supported\")"});
+    guards_.push_back("yarn without truncate");
+    const bool reads = reads_yarn_magnitude(context_.evaluation);
+    if (reads && context_.yarn_mscale) {
       add(
           {indent + "if bool(rope.get(\"mscale\")) != "
                     "bool(rope.get(\"mscale_all_dim\")):",
            indent + "    raise ValueError(\"mscale and mscale_all_dim go "
-                    "together\")"});
-      options = {"\"attention_factor\""};
-    } else {
-      options = {"\"mscale\"", "\"mscale_all_dim\""};
+                    "together\")",
+           yarn + given,
+           indent + "    raise ValueError(\"yarn with attention_factor is not "
+                    "supported\")"});
+      guards_.push_back("yarn with attention_factor");
+      return;
     }
-    options.emplace_back("\"truncate\"");
-    const bool own = !context_.own_ropes.empty();
-    add(
-        {indent + "for key in (" + join(options) + "):",
-         indent + "    if " + (own ? "rope_type == \"yarn\" and " : "") +
-             "rope.get(key) is not None:",
-         indent + "        raise ValueError(f\"the rope option {key} is not "
-                  "supported\")"});
-    if (!context_.yarn_mscale) {
-      // YarnRoPE scales by 0.1 * mscale * log(factor) + 1.
+    // What the source makes of them itself is known where it was met alone.
+    const bool strict = reads || context_.rope_fixed;
+    if (strict) {
       add(
-          {indent + "if rope_type == \"yarn\" and "
-                    "rope.get(\"attention_factor\") is not None:",
-           indent + "    mscale = (rope[\"attention_factor\"] - 1) / (0.1 * "
-                    "math.log(rope[\"factor\"]))",
-           indent + "    rope = {**rope, \"mscale\": mscale}"});
+          {indent + "if rope.get(\"mscale\") or rope.get(\"mscale_all_dim\"):",
+           indent + "    raise ValueError(\"yarn with mscale is not "
+                    "supported\")"});
+      guards_.push_back("yarn with mscale");
     }
-    guards_.push_back("rope parameters with " + join(options));
+    add(
+        {yarn + given,
+         indent + "    mscale = (rope[\"attention_factor\"] - 1) / (0.1 * "
+                  "math.log(rope[\"factor\"]))",
+         indent + "    rope = {**rope, \"mscale\": mscale, "
+                  "\"mscale_all_dim\": 0}"});
+    if (!strict) {
+      add(
+          {indent + "elif not (rope.get(\"mscale\") and "
+                    "rope.get(\"mscale_all_dim\")):",
+           indent + "    rope = {**rope, \"mscale\": 1, "
+                    "\"mscale_all_dim\": 0}"});
+    }
   }
 
   /// The sets of a config without rope_parameters, from its flat fields.

@@ -85,6 +85,15 @@ double yarn_magnitude(double factor, double mscale) {
   return factor <= 1 ? 1 : 0.1 * mscale * std::log(factor) + 1;
 }
 
+/// Each mscale counts beside the other alone.
+double yarn_magnitude(const RopeParameters& p, double factor) {
+  const bool both = p.mscale.value_or(0) && p.mscale_all_dim.value_or(0);
+  return p.attention_factor.value_or(
+      both ? yarn_magnitude(factor, *p.mscale) /
+                 yarn_magnitude(factor, *p.mscale_all_dim)
+           : yarn_magnitude(factor, 1));
+}
+
 Rotation yarn(const RopeParameters& p, int dims, bool truncate, double factor) {
   auto dimension = [&](double rotations) {
     return dims * std::log(p.original / (rotations * 2 * M_PI)) /
@@ -124,9 +133,8 @@ Rotation longrope(const RopeParameters& p, int dims, bool is_long) {
 
 }  // namespace
 
-// What initialize_rope does not do: yarn's `truncate`, and its `mscale` without
-// `mscale_all_dim`; longrope's short factors; dynamic
-// with the offsets of a batch.
+// What initialize_rope does not do: yarn without `truncate`; longrope's short
+// factors; dynamic with the offsets of a batch.
 std::optional<Rotation> shared_rotation(const RopeParameters& p, int dims) {
   if (p.type == "default" || p.type == "linear") {
     return plain(p.theta, dims, p.type == "linear" ? p.factor.value_or(1) : 1);
@@ -142,16 +150,13 @@ std::optional<Rotation> shared_rotation(const RopeParameters& p, int dims) {
     }
     return out;
   }
-  const bool options =
-      p.truncate ||
-      (p.attention_factor
-           ? p.factor.value_or(1) <= 1 || p.mscale || p.mscale_all_dim
-           : p.mscale.has_value() != p.mscale_all_dim.has_value());
-  if (p.type == "yarn" && p.factor && !options) {
+  if (p.type == "yarn" && p.factor && p.truncate.value_or(true)) {
+    // An emitted file gives YarnRoPE the mscale by which it comes to this.
+    if (p.attention_factor && *p.factor <= 1) {
+      return {};
+    }
     Rotation out = yarn(p, dims, true, *p.factor);
-    out.magnitude = p.attention_factor.value_or(
-        yarn_magnitude(*p.factor, p.mscale.value_or(1)) /
-        yarn_magnitude(*p.factor, p.mscale_all_dim.value_or(0)));
+    out.magnitude = yarn_magnitude(p, *p.factor);
     return out;
   }
   return {};
@@ -162,11 +167,7 @@ local_rotation(const RopeParameters& p, int dims, int length) {
   if (p.type == "yarn") {
     const double factor = p.factor.value_or(p.max_positions / p.original);
     Rotation out = yarn(p, dims, p.truncate.value_or(true), factor);
-    const bool both = p.mscale.value_or(0) && p.mscale_all_dim.value_or(0);
-    out.magnitude = p.attention_factor.value_or(
-        both ? yarn_magnitude(factor, *p.mscale) /
-                   yarn_magnitude(factor, *p.mscale_all_dim)
-             : yarn_magnitude(factor, 1));
+    out.magnitude = yarn_magnitude(p, factor);
     return out;
   }
   if (p.type == "longrope") {

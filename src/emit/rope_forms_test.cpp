@@ -20,28 +20,32 @@ TEST(RopeForms, BothDoAPlainYarn) {
       agree(*shared_rotation(yarn(), 32), *local_rotation(yarn(), 32, 1)));
 }
 
-// Options that mlx-lm's utility does not read, or reads otherwise.
-TEST(RopeForms, TheSharedOneRefusesOptionsOfYarn) {
+TEST(RopeForms, TheSharedOneAlwaysTruncates) {
   auto p = yarn();
   p.truncate = false;
   EXPECT_FALSE(shared_rotation(p, 32));
   EXPECT_FALSE(agree(*local_rotation(p, 32, 1), *shared_rotation(yarn(), 32)));
-  p = yarn();
-  p.attention_factor = 1.5;
-  p.mscale = p.mscale_all_dim = 0.7;
-  EXPECT_FALSE(shared_rotation(p, 32));
-  EXPECT_EQ(local_rotation(p, 32, 1)->magnitude, 1.5);
-  p = yarn();
+  p.truncate = true;
+  EXPECT_TRUE(agree(*shared_rotation(p, 32), *shared_rotation(yarn(), 32)));
+}
+
+TEST(RopeForms, OneMscaleCountsBesideTheOtherAlone) {
+  auto p = yarn();
   p.mscale = 0.7;
-  EXPECT_FALSE(shared_rotation(p, 32));
+  EXPECT_TRUE(agree(*shared_rotation(p, 32), *shared_rotation(yarn(), 32)));
   p.mscale_all_dim = 0.5;
+  EXPECT_FALSE(agree(*shared_rotation(p, 32), *shared_rotation(yarn(), 32)));
   EXPECT_TRUE(agree(*shared_rotation(p, 32), *local_rotation(p, 32, 1)));
 }
 
-TEST(RopeForms, TheSharedOneTakesAFactorOfYarnAsMscale) {
+TEST(RopeForms, AnAttentionFactorStandsAboveThem) {
   auto p = yarn();
   p.attention_factor = 1.5;
-  EXPECT_TRUE(agree(*shared_rotation(p, 32), *local_rotation(p, 32, 1)));
+  p.mscale = p.mscale_all_dim = 0.7;
+  EXPECT_EQ(shared_rotation(p, 32)->magnitude, 1.5);
+  EXPECT_EQ(local_rotation(p, 32, 1)->magnitude, 1.5);
+  p.factor = 1;  // which has no logarithm to scale
+  EXPECT_FALSE(shared_rotation(p, 32));
 }
 
 TEST(RopeForms, LongRopeChangesPastTheOriginalLength) {

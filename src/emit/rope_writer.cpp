@@ -4,6 +4,7 @@
 #include "emit/operations.h"
 #include "emit/rope_forms.h"
 #include "emit/rope_sets.h"
+#include "emit/yarn_magnitude.h"
 
 namespace portwright::emit {
 
@@ -132,13 +133,23 @@ class RopeFinder {
     return kind.is_str() ? kind.str() : "";
   }
 
+  /// A source that reads mscale_all_dim itself takes from a set of yarn more
+  /// than how to turn, so that no other may stand for it.
+  bool is_unclear(const RopeParameters& p) const {
+    return p.type == "yarn" && reads_yarn_magnitude(context_.evaluation) &&
+           (p.attention_factor
+                ? p.mscale || p.mscale_all_dim
+                : p.mscale.has_value() != p.mscale_all_dim.has_value());
+  }
+
   std::optional<Maker> from(const Value& parameters, const std::string& kind) {
     const auto p = RopeParameters::read(parameters, max_positions_);
     if (!p) {
       return {};
     }
     if (const auto shared = shared_rotation(*p, rope_.dims);
-        shared && rope_.steady && agree(rope_.rotation, *shared)) {
+        shared && !is_unclear(*p) && rope_.steady &&
+        agree(rope_.rotation, *shared)) {
       context_.yarn_mscale =
           context_.yarn_mscale ||
           (p->type == "yarn" && p->mscale && p->mscale_all_dim);

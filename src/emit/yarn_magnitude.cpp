@@ -39,9 +39,13 @@ std::string rewritten(const std::string& line) {
 
 }  // namespace
 
-json with_yarn_magnitude(const Evaluation& evaluation, const json& config) {
+bool reads_yarn_magnitude(const Evaluation& evaluation) {
   const base::SourceFile* file = own_file(evaluation);
-  if (!file || file->text().find(kOption) == std::string_view::npos) {
+  return file && file->text().find(kOption) != std::string_view::npos;
+}
+
+json with_yarn_magnitude(const Evaluation& evaluation, const json& config) {
+  if (!reads_yarn_magnitude(evaluation)) {
     return nullptr;
   }
   json out = config;

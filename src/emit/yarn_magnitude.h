@@ -6,6 +6,10 @@
 
 namespace portwright::emit {
 
+/// True where the model's source reads mscale_all_dim itself: of which the set
+/// then says more than how to turn.
+bool reads_yarn_magnitude(const Evaluation& evaluation);
+
 /// The config with yarn in place of a default rope, and with `mscale_all_dim`;
 /// null where the source does not ask for that option itself: then it is a
 /// matter of the library's frequencies alone.

@@ -69,7 +69,7 @@ def test_a_config_that_the_file_itself_refuses_is_refused(
         "rope_type": "yarn",
         "factor": 4.0,
         "original_max_position_embeddings": 64,
-        "truncate": True,
+        "truncate": False,
     }
     folder = tmp_path / "nanochat"
     folder.mkdir()
@@ -78,4 +78,4 @@ def test_a_config_that_the_file_itself_refuses_is_refused(
     done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast", "--json")
     assert done.returncode == 3, done.stderr
     (hole,) = json.loads(done.stdout)["holes"]
-    assert hole["message"] == "ValueError: the rope option truncate is not supported"
+    assert hole["message"] == "ValueError: yarn without truncate is not supported"

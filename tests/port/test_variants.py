@@ -160,6 +160,64 @@ def test_scores_are_scaled_by_what_yarn_asks_for(
     assert "apply_yarn_mscale(" in port.read_text()
 
 
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+
+
+def test_options_of_yarn_are_served_as_the_library_reads_them(
+    checkpoint, prove, tmp_path  # noqa: F811
+):
+    """Each mscale counts beside the other alone, and an attention_factor above both."""
+    options = [
+        {"mscale": 0.7},
+        {"mscale_all_dim": 0.8},
+        {"mscale": 0.7, "mscale_all_dim": 0.8},
+        {"mscale": 0.7, "mscale_all_dim": 0.8, "attention_factor": 1.1},
+        {"truncate": True},
+        {"truncate": False},
+    ]
+    config = json.loads((checkpoint("qwen3") / "config.json").read_text())
+    files = [tmp_path / f"{i}.json" for i in range(len(options))]
+    for file, more in zip(files, options):
+        file.write_text(json.dumps(nested(dict(config), {**YARN, **more})))
+    *served, untruncated = prove(GOLDENS / "qwen3.py", *files)
+    for proof in served:
+        assert proof["verdict"] == "passed", proof["reason"]
+    assert untruncated["verdict"] == "guarded"
+    assert "yarn without truncate is not supported" in untruncated["reason"]
+
+
+def test_choices_of_one_factor_are_served_in_all_pairs(
+    emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    """The factor is one without the first, and in the first layer with the second."""
+    config = json.loads((checkpoint("gpt2") / "config.json").read_text())
+    first, second, third = choices = [
+        {"scale_attn_weights": False},
+        {"scale_attn_by_inverse_layer_idx": True},
+        {"reorder_and_upcast_attn": True},
+    ]
+    port = tmp_path / "port.py"
+    port.write_text(emitted("gpt2"))
+    files = []
+    for more in (*choices, first | second, first | third, second | third):
+        files.append(tmp_path / f"{len(files)}.json")
+        files[-1].write_text(json.dumps({**config, **more}))
+    for proof in prove(port, *files):
+        assert proof["verdict"] == "passed", proof["reason"]
+
+
+def test_a_field_that_may_be_null_need_not_be_given(
+    emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    config = json.loads((checkpoint("gemma4_text") / "config.json").read_text())
+    assert config.pop("final_logit_softcapping")
+    port, given = tmp_path / "port.py", tmp_path / "config.json"
+    port.write_text(emitted("gemma4_text"))
+    given.write_text(json.dumps(config))
+    (proof,) = prove(port, given)
+    assert proof["verdict"] == "passed", proof["reason"]
+
+
 def test_a_switch_that_the_file_serves_one_way_is_refused_the_other(
     emitted, checkpoint, prove, tmp_path  # noqa: F811
 ):

@@ -48,12 +48,13 @@ class ModelArgs(BaseModelArgs):
         rope_type = rope.get("rope_type", rope.get("type", "default"))
         if rope_type not in ("default", "linear", "llama3", "yarn"):
             raise ValueError(f"rope type {rope_type} is not supported")
-        for key in ("mscale", "mscale_all_dim", "truncate"):
-            if rope.get(key) is not None:
-                raise ValueError(f"the rope option {key} is not supported")
+        if rope_type == "yarn" and not rope.get("truncate", True):
+            raise ValueError("yarn without truncate is not supported")
         if rope_type == "yarn" and rope.get("attention_factor") is not None:
             mscale = (rope["attention_factor"] - 1) / (0.1 * math.log(rope["factor"]))
-            rope = {**rope, "mscale": mscale}
+            rope = {**rope, "mscale": mscale, "mscale_all_dim": 0}
+        elif not (rope.get("mscale") and rope.get("mscale_all_dim")):
+            rope = {**rope, "mscale": 1, "mscale_all_dim": 0}
         self.rope_scaling = {
             "original_max_position_embeddings": self.max_position_embeddings,
             **rope,

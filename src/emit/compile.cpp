@@ -320,6 +320,7 @@ std::unique_ptr<trace::Trace> record_model(
     }
   }
   interp.call(interp.getattr(running, "give_apart"), {e.model});
+  interp.call(interp.getattr(running, "stack_lists"), {e.model});
   interp.call_method(e.model, "eval");
   Cache cache;
   {
@@ -591,6 +592,24 @@ void Compilation::try_other_shares(
   }
 }
 
+namespace {
+
+/// The fields that say how often loops in the forwards of modules turn.
+void add_loop_fields(const trace::Frame& frame, std::set<std::string>& out) {
+  for (const trace::LoopTurn& turn : frame.turns) {
+    if (turn.bound && turn.bound->kind == eval::Provenance::Kind::Config) {
+      out.insert(turn.bound->name.str());
+    }
+  }
+  for (const auto& item : frame.items) {
+    if (const auto* child = std::get_if<std::unique_ptr<trace::Frame>>(&item)) {
+      add_loop_fields(**child, out);
+    }
+  }
+}
+
+}  // namespace
+
 /// Numbers built in may all follow from how often the source runs a loop: then
 /// the file serves that value of the field alone.
 void Compilation::serve_one_value(
@@ -598,13 +617,19 @@ void Compilation::serve_one_value(
     const std::function<library::Evaluated<Emitted>()>& attempt) {
   State& s = *state_;
   const Recording& base = s.recordings.front();
+  // Steps of layers are not counted: experts take more, too.
+  std::set<std::string> turning;
   if (takes_as_many_steps(base, *s.numbers)) {
-    return;
+    add_loop_fields(base.trace->root, turning);
+    if (turning.empty()) {
+      return;
+    }
   }
   std::optional<Recording> numbers = std::move(s.numbers);
   for (const auto& [field, value] : base.evaluation.json.items()) {
     if (!value.is_number_integer() ||
-        numbers->evaluation.json[field] == value) {
+        numbers->evaluation.json[field] == value ||
+        (!turning.empty() && !turning.contains(field))) {
       continue;
     }
     s.numbers = record_other_numbers(s.interp, s.predicates, base, field);

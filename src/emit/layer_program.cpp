@@ -169,6 +169,7 @@ LayerProgram::Block LayerProgram::call(const Frame& call, size_t depth) {
   if (given.empty()) {
     hole(call, "is given no states");
   }
+  const bool beside = states_.is_beside(call.outputs.front());
   out.lines = apart([&] {
     name_live(call.outputs.front(), 0);
     const trace::Twin* half = context_.evaluation.half;
@@ -180,7 +181,10 @@ LayerProgram::Block LayerProgram::call(const Frame& call, size_t depth) {
       const auto dtype = half ? half->input_dtype(call, at) : std::nullopt;
       args.push_back(w_.converted(w_.value(id), id, dtype).text);
     }
-    std::string answers = "h";
+    std::string answers = beside ? w_.fresh("y") : "h";
+    if (beside) {
+      w_.bind(call.outputs.front(), answers);
+    }
     for (const Carried& carried : context_.carried) {
       args.push_back(carried.name);
       answers += ", " + carried.name;
@@ -189,7 +193,9 @@ LayerProgram::Block LayerProgram::call(const Frame& call, size_t depth) {
     w_.statement(
         answers + " = " + target(call, depth) + "(" + join(args) + ")");
   });
-  now(call.outputs.front(), out.lines);
+  if (!beside) {
+    now(call.outputs.front(), out.lines);
+  }
   return out;
 }
 

@@ -324,11 +324,38 @@ void write_make_cache(ClassText& model, const Masks& masks, Context& context) {
       "    ]\n");
 }
 
-/// The linear map to the vocabulary; its weight may be the embedding's.
+/// The linear map to the vocabulary; its weight may be the embedding's. Without
+/// a frame it is an operation on that weight.
 struct Head {
   const Frame* frame = nullptr;
   ValueId input = 0, output = 0;
 };
+
+/// h @ embedding.weight.T in words of the source's own.
+Head find_head_operation(ModuleWriter& w) {
+  const Context& context = w.context();
+  const std::string weight = context.embedding + ".weight";
+  const auto turned = [&](ValueId id) {
+    const OpNode* op = context.trace.info(id).producer;
+    static constexpr std::string_view kTurns[] = {"T", "t", "mT", "transpose"};
+    const bool turns =
+        op && std::find(std::begin(kTurns), std::end(kTurns), op->op->name) !=
+                  std::end(kTurns);
+    return turns ? op->inputs[0] : 0;
+  };
+  for (const OpNode* op : w.graph().ops) {
+    const bool linear = op->op->name == std::string_view("linear");
+    const bool product = op->op->name == std::string_view("matmul");
+    if ((!linear && !product) || op->inputs.size() != 2) {
+      continue;
+    }
+    const ValueId held = linear ? op->inputs[1] : turned(op->inputs[1]);
+    if (held && context.trace.info(held).parameter == weight) {
+      return {nullptr, op->inputs[0], op->outputs[0]};
+    }
+  }
+  return {};
+}
 
 Head find_head(ModuleWriter& w, const Roles& roles, const Frame* inner) {
   Context& context = w.context();
@@ -346,6 +373,9 @@ Head find_head(ModuleWriter& w, const Roles& roles, const Frame* inner) {
     consider(f);
   }
   if (!head.frame) {
+    head = find_head_operation(w);
+  }
+  if (!head.input) {
     context.hole(roles.root->call, "the model has no known head");
   }
   return head;
@@ -393,22 +423,29 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   const Head head = find_head(w, roles, inner);
   w.count_uses({head.input});
   const std::string input = w.value(head.input).text;
-  const std::string name = head.frame->path;
+  const std::string name = head.frame ? head.frame->path : "";
   const std::string constructor =
-      constructor_of(context, *head.frame, {head.frame->outputs.front()});
-  const bool may_tie = can_tie(context);
+      head.frame
+          ? constructor_of(context, *head.frame, {head.frame->outputs.front()})
+          : "";
+  const bool may_tie = head.frame && can_tie(context);
+  const std::string by_embedding =
+      "out = " + context.embedding_access + ".as_linear(" + input + ")";
   context.head = name;
-  const Value bias = context.interp.try_getattr(head.frame->module, "bias");
+  const Value bias =
+      head.frame ? context.interp.try_getattr(head.frame->module, "bias")
+                 : Value();
   context.head_keeps_weight = may_tie && bias.defined() && !bias.is_none();
   if (may_tie) {
     context.fields.insert("tie_word_embeddings");
   }
   if (may_tie && !context.head_keeps_weight) {
     w.statement("if self.args.tie_word_embeddings:");
-    w.statement(
-        "    out = " + context.embedding_access + ".as_linear(" + input + ")");
+    w.statement("    " + by_embedding);
     w.statement("else:");
     w.statement("    out = self." + name + "(" + input + ")");
+  } else if (!head.frame) {
+    w.statement(by_embedding);
   } else {
     const Expression called = w.member(name, constructor);
     w.statement("out = " + called.text + "(" + input + ")");

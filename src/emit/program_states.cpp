@@ -22,6 +22,7 @@ ProgramStates::ProgramStates(
   find_loops();
   find_reads();
   find_chain(0, 0, static_cast<ValueId>(context_.trace.values.size()));
+  find_beside();
   find_kept();
 }
 
@@ -108,6 +109,50 @@ void ProgramStates::find_chain(uint32_t outer, ValueId begin, ValueId end) {
         chain_.push_back(ids.back());
       }
     }
+  }
+}
+
+/// x + layer(x): neither has been read for the last time before their sum is
+/// made. In every turn, or else the turns would differ.
+void ProgramStates::find_beside() {
+  const auto turn_of = [&](ValueId id) -> const LoopTurn* {
+    const LoopTurn* out = nullptr;
+    for (const auto& [run, loop] : loops_) {
+      for (const LoopTurn* turn : loop.turns) {
+        const bool inner =
+            !out || turn->end - turn->begin < out->end - out->begin;
+        if (turn->begin <= id && id < turn->end && inner) {
+          out = turn;
+        }
+      }
+    }
+    return out;
+  };
+  const auto last_read = [&](ValueId id) {
+    const auto it = reads_.find(id);
+    return it == reads_.end() ? 0 : *it->second.rbegin();
+  };
+  std::set<ValueId> found;
+  size_t calls = 0;
+  for (const Frame* call : roles_.layer_frames) {
+    const ValueId id = call->outputs.front();
+    const auto at = std::find(chain_.begin(), chain_.end(), id);
+    if (!turn_of(id) || at == chain_.begin() || at == chain_.end()) {
+      continue;
+    }
+    ++calls;
+    const auto next = std::next(at);
+    if (next == chain_.end() || turn_of(*next) != turn_of(id)) {
+      continue;
+    }
+    const ValueId before = last_read(*std::prev(at));
+    if (id < before && before <= *next && last_read(id) <= *next) {
+      found.insert(id);
+    }
+  }
+  if (found.size() == calls) {
+    beside_ = std::move(found);
+    std::erase_if(chain_, [&](ValueId id) { return beside_.contains(id); });
   }
 }
 

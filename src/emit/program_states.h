@@ -59,6 +59,11 @@ class ProgramStates {
   }
   /// Where a state is kept; null where it is not.
   Kept* kept(ValueId id);
+  /// True for what a call answers beside the state it was given, which is read
+  /// on: the next state is made of both.
+  bool is_beside(ValueId id) const {
+    return beside_.contains(id);
+  }
   /// True for what is kept once a loop has ended.
   bool is_after(ValueId id) const;
   /// ... of that loop; 0 without.
@@ -68,6 +73,7 @@ class ProgramStates {
   void find_loops();
   void find_reads();
   void find_chain(uint32_t outer, ValueId begin, ValueId end);
+  void find_beside();
   void find_kept();
   std::set<ValueId> read_late() const;
   void refuse_others() const;
@@ -82,6 +88,7 @@ class ProgramStates {
   std::map<uint32_t, Loop> loops_;              // those with calls
   std::map<ValueId, std::set<ValueId>> reads_;  // by what reads it
   std::vector<ValueId> chain_;                  // in the order of making
+  std::set<ValueId> beside_;
   std::map<ValueId, size_t> kept_of_;
   std::deque<Kept> kept_;
   std::map<uint32_t, ValueId> after_;

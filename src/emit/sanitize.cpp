@@ -297,6 +297,38 @@ std::set<std::string> unread_parameters(const Context& context) {
   return out;
 }
 
+/// Statements that make one weight of those of a list that the file holds so.
+std::string stacked_lists(const Context& context) {
+  std::set<std::string> names;
+  for (const auto& [path, module] : context.trace.modules) {
+    const auto* attributes = module.object()->attrs;
+    const Value* lists =
+        attributes ? attributes->find(base::Symbol("stacked_lists")) : nullptr;
+    if (!lists || !lists->is(eval::Kind::Tuple)) {
+      continue;
+    }
+    const size_t dot = path.rfind('.');
+    const std::string owner =
+        dot == path.npos ||
+                std::isdigit(static_cast<unsigned char>(path.back()))
+            ? ""
+            : path.substr(dot + 1) + ".";
+    for (const Value& name : lists->get<eval::Tuple>()->items) {
+      names.insert("." + owner + name.str());
+    }
+  }
+  if (names.empty()) {
+    return "";
+  }
+  return "    lists = " + tuple_of(names) +
+         "\n    for k in [k[:-2] for k in weights if k.endswith(\".0\")]:\n"
+         "        if k.endswith(lists):\n"
+         "            parts = []\n"
+         "            while f\"{k}.{len(parts)}\" in weights:\n"
+         "                parts.append(weights.pop(f\"{k}.{len(parts)}\"))\n"
+         "            weights[k] = mx.stack(parts)\n";
+}
+
 /// True where a class of the file makes a member of that name.
 bool is_held(const Context& context, const std::string& name) {
   const auto makes = [&](const std::string& line) {
@@ -359,6 +391,7 @@ std::string write_sanitize(Context& context, const std::string& moves) {
     body +=
         tied + "        weights.pop(\"" + context.head + ".weight\", None)\n";
   }
+  body += stacked_lists(context);
   for (const KeyRule& r : rules) {
     if (!r.converts && r.sources.size() == 1 && r.targets.size() == 1) {
       body += renaming(context, r);

@@ -19,6 +19,7 @@ from .conftest import answer
         "looped_layers",
         "masked_experts",
         "masked_slopes",
+        "mixed_streams",
         "named_reach",
         "near_and_far",
         "nothing_kept",
@@ -476,6 +477,34 @@ def test_a_cache_of_the_model_s_own_is_followed(style, emitted_from):
     text = " ".join(emitted_from(style("own_cache")).split())
     assert "CacheList(" in text or "ArraysCache(" in text
     assert 'unused = ("ahead.", "join.")' in text
+
+
+def test_matrices_in_lists_are_experts_too(style, emitted_from):
+    text = " ".join(emitted_from(style("mixed_streams")).split())
+    assert "self.switch_mlp = SwitchGLU(" in text
+    assert 'lists = (".mlp.w1", ".mlp.w2", ".mlp.w3")' in text
+    assert "weights[k] = mx.stack(parts)" in text
+
+
+def test_a_loop_in_a_layer_turns_as_often_as_it_did(style, emitted_from):
+    text = " ".join(emitted_from(style("mixed_streams")).split())
+    assert "if self.n_round != 3:" in text
+
+
+def test_a_head_that_is_the_embedding_s_weight_is_the_embedding(style, emitted_from):
+    folder = style("skips")
+    shared = folder / "decoding.py"
+    text = shared.read_text()
+    head = "logits=self.lm_head(h)"
+    assert head in text
+    text = text.replace(head, "logits=h @ self.transformer.wte.weight.T")
+    made = "self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)"
+    assert made in text
+    text = text.replace(made, "self.lm_head = None")
+    shared.write_text(text)
+    text = emitted_from(folder)
+    assert "return self.transformer.wte.as_linear(out)" in text
+    assert "lm_head" not in text
 
 
 # What mixes tokens in the multilayer perceptrons of "skips", which keep nothing.

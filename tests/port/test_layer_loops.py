@@ -68,6 +68,13 @@ def test_a_layer_is_picked_by_what_the_source_computes(lines):
     )
 
 
+def test_what_a_layer_answers_stands_beside_what_it_was_given(lines):
+    text = lines("mixed_streams")
+    assert "for i, layer in enumerate(self.blocks):" in text
+    assert "y = layer(x2, mask, next(caches))" in text
+    assert "states" not in text
+
+
 def test_states_of_the_first_half_wait_for_the_second(lines):
     assert lines("skips") == (
         "caches = iter(cache) "

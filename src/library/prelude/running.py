@@ -142,6 +142,24 @@ def give_apart(model):
             _Apart(module)
 
 
+def stack_lists(model):
+    """Lists of matrices that are alike become one parameter, of which a forward reads
+    parts; their modules have the names in `stacked_lists`."""
+    for module in list(model.modules()):
+        for name, values in list(module._modules.items()):
+            if not isinstance(values, torch.nn.ParameterList):
+                continue
+            parts = list(values)
+            shapes = {tuple(part.shape) for part in parts}
+            if len(parts) < 2 or len(shapes) > 1 or len(parts[0].shape) < 2:
+                continue
+            del module._modules[name]
+            stacked = torch.stack([part.detach() for part in parts])
+            setattr(module, name, torch.nn.Parameter(stacked))
+            known = getattr(module, "stacked_lists", ())
+            module.stacked_lists = (*known, name)
+
+
 class _Apart:
     """Of no effect after a first call that gives each of the states once."""
 

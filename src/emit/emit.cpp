@@ -4,6 +4,7 @@
 #include "emit/activations.h"
 #include "emit/branches.h"
 #include "emit/compiled_choice.h"
+#include "emit/copies.h"
 #include "emit/gaps.h"
 #include "emit/guards.h"
 #include "emit/latents.h"
@@ -498,8 +499,10 @@ Emitted emit_model(
   ChoiceFunctions functions;
   for (ClassText& c : context.classes) {
     name_layer(c);
+    c.init = without_copies(std::move(c.init));
     use_short_names(c);
-    c.call = with_shared_ends(with_fewer_names(c.call_params, c.call));
+    c.call = with_shared_ends(
+        with_fewer_names(c.call_params, without_copies(std::move(c.call))));
     body += compile_choice(c, functions);
     c.call = with_short_statements(c.call_params, std::move(c.call));
     body += class_source(c);

@@ -223,8 +223,28 @@ std::optional<Expression> chosen(Writer& w, const OpNode& op) {
   return call("mx.where", {w.value(mask).text, value.text, input(w, op).text});
 }
 
+/// True where the array was given the same there already, as by `x[index] *=
+/// 2`, which changes a view and puts it back.
+bool is_stored_already(Writer& w, const OpNode& op) {
+  const size_t value = static_cast<size_t>(op.op->param("value"));
+  const OpNode* before = w.context().trace.info(op.inputs.front()).producer;
+  return before && before->op == op.op &&
+         before->inputs ==
+             [&] {
+               auto inputs = op.inputs;
+               inputs.front() = before->inputs.front();
+               return inputs;
+             }() &&
+         torch::as_tensor(op.args[value]) &&
+         index_text(w, *before, argument(*before, "index")) ==
+             index_text(w, op, argument(op, "index"));
+}
+
 /// x[index] = value: a statement on a copy under a name of its own.
 Expression setitem(Writer& w, const OpNode& op) {
+  if (is_stored_already(w, op)) {
+    return input(w, op);
+  }
   if (lift::fills(w.context().trace, op)) {
     return filled(w, op);
   }
@@ -244,6 +264,7 @@ Expression setitem(Writer& w, const OpNode& op) {
   w.statement(
       name + " = " + (fresh_array ? x.text : call("mx.array", {x.text}).text));
   w.statement(name + "[" + index + "] = " + value);
+  w.bind(op.outputs.front(), name);
   return {name, kPrimary};
 }
 

@@ -153,23 +153,6 @@ struct Cut {
   std::string first, second;
 };
 
-/// True where no statement behind that one reads the name's value.
-bool is_dead_behind(const Lines& lines, size_t at, const std::string& name) {
-  bool same_block = true;
-  for (size_t i = at + 1; i < lines.size(); ++i) {
-    const std::string& line = lines[i];
-    same_block =
-        same_block && (line.empty() || leading(line) >= leading(lines[at]));
-    if (!reads(line, name)) {
-      continue;
-    }
-    const auto next = statement(line);
-    return same_block && leading(line) == leading(lines[at]) && next &&
-           next->target == name && !reads(next->value, name);
-  }
-  return true;
-}
-
 bool has_loops(const Lines& lines) {
   return std::any_of(lines.begin(), lines.end(), [](const auto& line) {
     return line.compare(leading(line), 4, "for ") == 0;

@@ -82,6 +82,23 @@ size_t count_of(const Lines& lines, const std::string& name) {
   return count;
 }
 
+bool is_dead_behind(const Lines& lines, size_t at, const std::string& name) {
+  bool same_block = true;
+  for (size_t i = at + 1; i < lines.size(); ++i) {
+    const std::string& line = lines[i];
+    same_block =
+        same_block && (line.empty() || leading(line) >= leading(lines[at]));
+    if (count_of({line}, name) == 0) {
+      continue;
+    }
+    const auto next = assignment(line);
+    return same_block && leading(line) == leading(lines[at]) && next &&
+           next->targets == std::vector<std::string>{name} &&
+           count_of({line.substr(line.find(" = ") + 3)}, name) == 0;
+  }
+  return true;
+}
+
 bool any_has(const Lines& lines, std::string_view text) {
   return std::any_of(lines.begin(), lines.end(), [&](const auto& line) {
     return line.find(text) != std::string::npos;

@@ -40,6 +40,10 @@ const syntax::Expr* object_of(
 /// How often a name is read or made, its attributes included.
 size_t count_of(const Lines& lines, const std::string& name);
 
+/// True where no line behind that one reads what the name holds there. Lines
+/// hold no loops.
+bool is_dead_behind(const Lines& lines, size_t at, const std::string& name);
+
 /// True where a line has this text; cheaper than to parse them.
 bool any_has(const Lines& lines, std::string_view text);
 

@@ -103,7 +103,11 @@ base::Result<Json> facts_of_run(
     }
     subject["port"] = *digest;
   }
-  if (asked.mlx_lm) {
+  if (asked.commit) {
+    subject["mlx_lm"] = asked.commit->clone.string();
+    subject["branch"] = asked.commit->branch;
+    subject["commit"] = asked.commit->digest;
+  } else if (asked.mlx_lm) {
     subject["mlx_lm"] = asked.mlx_lm->string();
   }
   subject["versions"] = versions;

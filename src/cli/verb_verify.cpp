@@ -25,6 +25,7 @@ struct VerifyOptions {
   std::string directory;
   std::string port;
   std::string mlx_lm;
+  std::string branch;
   std::string manifest;
   std::string from;
   std::vector<std::string> checks;
@@ -105,6 +106,10 @@ Asked asked_again(
     if (const auto mlx_lm = subject.at("mlx_lm"); mlx_lm.is_string()) {
       out.mlx_lm = mlx_lm.get<std::string>();
     }
+    if (subject.contains("commit")) {
+      out.commit =
+          GitCommit{*out.mlx_lm, subject.at("branch"), subject.at("commit")};
+    }
   } catch (const nlohmann::json::exception& error) {
     return tl::unexpected(console.fail(
         {(folder / "run.json").string() + ": " + error.what(),
@@ -159,6 +164,46 @@ Asked with_memory(
   return out;
 }
 
+/// The files of a branch, where one is asked for: by the option, else by the
+/// pull request of a manifest whose mlx-lm is a clone.
+base::Result<void>
+take_branch(const VerifyOptions& options, Verification& out, Console& console) {
+  if (!out.mlx_lm) {
+    return {};
+  }
+  const auto& pr = out.manifest.pr;
+  std::string branch = options.branch;
+  if (branch.empty() && pr.is_object() && is_git_clone(*out.mlx_lm)) {
+    branch = pr.value("branch", "");
+  }
+  if (out.commit) {
+    branch = out.commit->digest;  // of the run that is repeated
+  }
+  if (branch.empty()) {
+    return {};
+  }
+  auto commit = find_commit(*out.mlx_lm, branch);
+  if (!commit) {
+    return tl::unexpected(commit.error());
+  }
+  if (out.commit) {
+    commit->branch = out.commit->branch;
+  }
+  const auto short_digest = commit->digest.substr(0, 12);
+  const auto folder = out.directory / ("mlx-lm-" + short_digest);
+  if (auto written = write_package(*commit, folder); !written) {
+    return written;
+  }
+  console.say(fmt::format(
+      "mlx_lm as of {} ({}) in {}",
+      commit->branch,
+      short_digest,
+      commit->clone.string()));
+  out.mlx_lm = folder;
+  out.commit = std::move(*commit);
+  return {};
+}
+
 /// What to verify, from wherever it is named.
 Asked asked_by(
     const VerifyOptions& options,
@@ -201,6 +246,9 @@ Asked asked_by(
     out.links = map_beside(manifest.port);
   }
   out.directory = fs::absolute(options.directory).lexically_normal();
+  if (auto taken = take_branch(options, out, console); !taken) {
+    return tl::unexpected(console.fail(taken.error(), ExitCode::Usage));
+  }
   out.resume = options.resume;
   out.prove = options.prove;
   return with_memory(std::move(out), options, console);
@@ -330,9 +378,16 @@ Run verb_verify(CLI::App& app, const Common& common) {
       ->required();
   auto* port = app.add_option("--port", options->port, "the file to verify")
                    ->type_name("FILE.py");
-  app.add_option("--mlx-lm", options->mlx_lm, "an mlx-lm to verify instead")
-      ->type_name("DIR")
-      ->excludes(port);
+  auto* mlx_lm =
+      app.add_option("--mlx-lm", options->mlx_lm, "an mlx-lm to verify instead")
+          ->type_name("DIR")
+          ->excludes(port);
+  app.add_option(
+         "--branch",
+         options->branch,
+         "of that clone of mlx-lm; its work tree stays as it is")
+      ->type_name("NAME")
+      ->needs(mlx_lm);
   auto* manifest = app.add_option(
                           "--manifest",
                           options->manifest,

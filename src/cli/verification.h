@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/git_branch.h"
 #include "cli/manifest.h"
 #include "report/archive.h"
 #include "verify/proof.h"
@@ -21,6 +22,8 @@ struct Verification {
   std::filesystem::path directory;
   std::filesystem::path transformers;
   std::optional<std::filesystem::path> mlx_lm;
+  /// The commit that `mlx_lm` holds the files of, where it was read from git.
+  std::optional<GitCommit> commit;
   /// Go on with a run of the same subject that did not finish.
   bool resume = false;
   /// Plant bugs into a port that passes.

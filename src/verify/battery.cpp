@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "verify/exception.h"
 #include "verify/place.h"
 
 namespace portwright::verify {
@@ -26,7 +27,7 @@ CheckResult raised(const Trouble& trouble, Session& session) {
       trouble.message);
   out.detail = trouble.detail;
   if (port) {
-    out.place = place_of_exception(session, trouble.detail);
+    out.place = place_of_exception(session, trouble);
   }
   return out;
 }

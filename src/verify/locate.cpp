@@ -109,6 +109,9 @@ run_fed(Session& session, const Scene& scene, const std::vector<Pair>& pairs) {
 struct Found {
   Pair module;
   int64_t position = -1;
+  /// A function of the reference's module stands for it: which of its calls is
+  /// wrong, from 1.
+  int call = 0;
 };
 
 /// The first of `pairs` whose output differs although its input is torch's.
@@ -203,11 +206,88 @@ wrong_router(Session& session, const Scene& scene, const Found& found) {
   return std::nullopt;
 }
 
+/// Whether the source gave one of its functions what the module is given; and
+/// then, whether the function answers what the module does.
+std::optional<bool> agrees_with_function(
+    Session& session,
+    const Scene& scene,
+    const Run& ours,
+    const std::string& module,
+    const Run& torch) {
+  const auto near = [&](const std::string& a, const std::string& b) {
+    const auto difference =
+        compare(ours, scene.prefix + a, torch, scene.prefix + b);
+    return difference && difference->relative <= scene.limit(session);
+  };
+  const auto any = [&](const std::string& a, const std::string& key) {
+    for (int i = 0; torch.has(fmt::format("{}{}/{}", scene.prefix, key, i));
+         ++i) {
+      if (near(a, fmt::format("{}/{}", key, i))) {
+        return true;
+      }
+    }
+    return false;
+  };
+  std::optional<bool> out;
+  for (int n = 0; torch.has(fmt::format("{}made:{}/0", scene.prefix, n)); ++n) {
+    if (any("in:" + module, fmt::format("given:{}", n))) {
+      out = out.value_or(false) ||
+            any("out:" + module, fmt::format("made:{}", n));
+    }
+  }
+  return out;
+}
+
+/// A module that the port alone has, where the source calls a function: given
+/// the same, it answers otherwise.
+Outcome<std::optional<Found>> wrong_own_module(
+    Session& session,
+    const Scene& scene,
+    const Found& found,
+    const std::vector<Pair>& known) {
+  const auto& parent = found.module.candidate;
+  std::vector<std::string> own;
+  for (const auto& child : called_children(*scene.candidate, parent)) {
+    const auto path = parent.empty() ? child : parent + "." + child;
+    const auto& modules = session.candidate().modules();
+    const auto it = modules.find(path);
+    if (it != modules.end() &&
+        std::none_of(known.begin(), known.end(), [&](const Pair& pair) {
+          return pair.candidate == path;
+        })) {
+      own.push_back(path);
+    }
+  }
+  if (own.empty()) {
+    return std::nullopt;
+  }
+  RunRequest request = scene.request;
+  std::swap(request.pieces, request.chunk);
+  request.functions = found.module.reference;
+  const auto torch = session.reference().run(request);
+  const auto ours = run_fed(session, scene, {found.module});
+  if (!torch || !ours) {
+    return tl::unexpected((torch ? ours : torch).error());
+  }
+  for (const auto& key : ours->order) {
+    const auto path = drop_call_number(key);
+    const bool mine = std::find(own.begin(), own.end(), path) != own.end();
+    if (mine && agrees_with_function(session, scene, *ours, key, *torch) ==
+                    std::optional(false)) {
+      const auto mark = key.find('#');
+      const int call = mark == key.npos ? 1 : std::atoi(key.c_str() + mark + 1);
+      return Found{{path, found.module.reference}, found.position, call};
+    }
+  }
+  return std::nullopt;
+}
+
 /// Descends while a child alone is wrong.
 Outcome<Found> deepest(Session& session, const Scene& scene, Found found) {
   while (true) {
     const auto children = pair_children(scene, found.module);
-    if (children.empty()) {
+    if (children.empty() &&
+        called_children(*scene.candidate, found.module.candidate).empty()) {
       return found;
     }
     auto next = first_failing(session, scene, children);
@@ -216,6 +296,9 @@ Outcome<Found> deepest(Session& session, const Scene& scene, Found found) {
     }
     if (!*next) {
       next = wrong_router(session, scene, found);
+      if (next && !*next) {
+        next = wrong_own_module(session, scene, found, children);
+      }
       return !next || !*next ? found : **next;
     }
     found = **next;
@@ -223,7 +306,10 @@ Outcome<Found> deepest(Session& session, const Scene& scene, Found found) {
 }
 
 Place place_of(Session& session, const Found& found) {
-  Place out = place_at(session, found.module.candidate, found.module.reference);
+  const auto& [path, reference_path] = found.module;
+  Place out = found.call
+                  ? place_of_call(session, path, reference_path, found.call)
+                  : place_at(session, path, reference_path);
   if (found.position >= 0) {
     out.position = found.position;
   }
@@ -376,9 +462,13 @@ locate_inside(Session& session, const Scene& scene, const Found& layer) {
   return out;
 }
 
-/// What a run evaluates, in order, as prefixes of its keys.
+}  // namespace
+
 std::vector<std::string> evaluations(const RunRequest& request) {
   std::vector<std::string> out;
+  if (request.prefill == 0) {
+    return {""};
+  }
   if (request.chunk == 0) {
     out.push_back("step0/");
   }
@@ -391,8 +481,6 @@ std::vector<std::string> evaluations(const RunRequest& request) {
   }
   return out;
 }
-
-}  // namespace
 
 std::vector<std::string> Scene::prefixes() const {
   auto out = before;

@@ -27,6 +27,9 @@ struct Scene {
   double limit(Session& session) const;
 };
 
+/// What a run evaluates, in order, as prefixes of its keys.
+std::vector<std::string> evaluations(const RunRequest& request);
+
 Outcome<Scene> prefill_scene(Session& session);
 Outcome<Scene> decode_scene(Session& session, int step);
 

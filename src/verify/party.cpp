@@ -29,6 +29,7 @@ ModuleSources parse_modules(const json& modules) {
         text_of(module, "file"),
         line_of(module, "line"),
         line_of(module, "call"),
+        line_of(module, "answer"),
         module.value("in_port", false)};
   }
   return out;
@@ -113,6 +114,10 @@ Outcome<json> WorkerParty::finish_load(int number) {
   return loaded;
 }
 
+void WorkerParty::take_modules(const json& modules) {
+  modules_ = parse_modules(modules);
+}
+
 Outcome<json> WorkerParty::request(const std::string& op, json arguments) {
   const auto key = op + arguments.dump();
   if (const auto it = answers_.find(key); remembers_ && it != answers_.end()) {
@@ -131,6 +136,7 @@ Outcome<json> WorkerParty::request(const std::string& op, json arguments) {
 Outcome<Run>
 WorkerParty::tensors(const std::string& op, json arguments, json* facts) {
   const auto key = op + model_ + arguments.dump();
+  raising_run_.reset();
   if (const auto it = runs_.find(key); remembers_ && it != runs_.end()) {
     if (facts) {
       *facts = it->second.second;
@@ -183,8 +189,19 @@ Outcome<Run> WorkerParty::run(const RunRequest& request) {
       arguments["sizes"] = request.cache_sizes;
     }
   }
+  if (!request.functions.empty()) {
+    arguments["functions"] = request.functions;
+  }
+  if (!request.unmasked.empty()) {
+    arguments["unmasked"] = request.unmasked;
+  }
+  if (request.masked) {
+    arguments["masked"] = {request.masked->first, request.masked->second};
+  }
   extend(arguments);
-  return tensors(request.prefill ? "decode" : "forward", arguments);
+  auto out = tensors(request.prefill ? "decode" : "forward", arguments);
+  raising_run_ = out ? std::nullopt : std::optional(request);
+  return out;
 }
 
 void CandidateParty::extend(json& request) {

@@ -29,6 +29,14 @@ struct RunRequest {
   /// Of torch: its prefill is captured in pieces of that size as well, as if
   /// each had been evaluated by itself ("chunk0/", "chunk1/", ...).
   int pieces = 0;
+  /// Of torch: a module inside which functions of its file are recorded too
+  /// (`given:N/I` and `made:N/I` of the N-th call).
+  std::string functions = {};
+  /// Of a port: modules that are given no mask.
+  std::vector<std::string> unmasked = {};
+  /// Of a port that keeps caches: a module that is given the mask which the
+  /// cache of its layer asks for.
+  std::optional<std::pair<std::string, int>> masked = {};
 };
 
 /// Whoever can compute the model. Torch and the port are two; our evaluator
@@ -47,6 +55,8 @@ struct ModuleSource {
   std::optional<int> line;
   /// Of __call__, where it is known.
   std::optional<int> call_line;
+  /// Of the function of the same file whose answer __call__ returns.
+  std::optional<int> answer_line;
   bool in_port = false;
 };
 using ModuleSources = std::map<std::string, ModuleSource>;
@@ -104,6 +114,12 @@ class WorkerParty : public Party {
   const ModuleSources& modules() const {
     return modules_;
   }
+  /// Of a model that does not load.
+  void take_modules(const nlohmann::json& modules);
+  /// The last run, where it raised.
+  const std::optional<RunRequest>& raising_run() const {
+    return raising_run_;
+  }
 
  protected:
   /// Adds to the request what this side alone understands.
@@ -120,6 +136,7 @@ class WorkerParty : public Party {
   nlohmann::json* log_ = nullptr;
   std::map<std::string, std::pair<Run, nlohmann::json>> runs_;
   std::map<std::string, nlohmann::json> answers_;
+  std::optional<RunRequest> raising_run_;
 };
 
 /// The port in mlx_lm. Its modules' inputs can be replaced by another run's.

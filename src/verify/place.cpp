@@ -80,6 +80,9 @@ void fill_port_lines(Session& session, const std::string& path, Place& place) {
   if (!leaf.empty() && place.made_line) {
     place.port_line = place.made_line;
   }
+  if (leaf.empty() && around->answer_line) {
+    place.made_line = around->answer_line;
+  }
   if (place.made_line == place.port_line) {
     place.made_line.reset();
   }
@@ -170,6 +173,32 @@ Place place_at(Session& session, const std::string& path) {
   return place_at(session, path, path);
 }
 
+Place place_of_call(
+    Session& session,
+    const std::string& path,
+    const std::string& reference_path,
+    int call) {
+  Place out = place_at(session, path, reference_path);
+  const auto leaf = path.substr(path.rfind('.') + 1);
+  const Place around = place_at(session, parent_path(path), reference_path);
+  const auto& modules = session.candidate().modules();
+  const auto it = modules.find(path);
+  if (it == modules.end() || it->second.in_port) {
+    return out;
+  }
+  const auto text = "self." + leaf + "(";
+  auto line = line_in_class(out.port_file, text, around.port_line);
+  for (int i = 1; line && i < call; ++i) {
+    const auto next = line_in_class(out.port_file, text, *line + 1);
+    line = next ? next : line;
+  }
+  if (line) {
+    out.made_line = out.port_line;
+    out.port_line = line;
+  }
+  return out;
+}
+
 Place place_of_input(Session& session, std::string path) {
   auto leaf = path.substr(path.rfind('.') + 1);
   Place out;
@@ -212,16 +241,45 @@ void name_source_line(const Session& session, Place& place) {
   }
 }
 
-Place place_of_exception(Session& session, const std::string& traceback) {
+Place place_of_traceback(Session& session, const std::string& traceback) {
   Place out;
   const auto file = file_of_port(session);
   const auto entry = fmt::format("File \"{}\", line ", file);
   const size_t at = file.empty() ? traceback.npos : traceback.rfind(entry);
-  if (at != traceback.npos) {
-    out.port_file = file;
-    out.port_line = std::atoi(traceback.c_str() + at + entry.size());
+  if (at == traceback.npos) {
+    return out;
+  }
+  const auto line_at = [&](size_t entry_at) {
+    return std::atoi(traceback.c_str() + entry_at + entry.size());
+  };
+  out.port_file = file;
+  out.port_line = line_at(at);
+  if (const size_t caller =
+          at ? traceback.rfind(entry, at - 1) : traceback.npos;
+      caller != traceback.npos) {
+    out.made_line = line_at(caller);
   }
   return out;
+}
+
+Place place_of_stray_module(Session& session, const std::string& path) {
+  Place out;
+  fill_layer(session.candidate_layers(), path, out);
+  out.port_line = line_that_makes(session, path);
+  out.port_file = file_of_port(session);
+  return out;
+}
+
+std::optional<int> line_of_field(Session& session, const std::string& field) {
+  const auto file = file_of_port(session);
+  const auto begin = line_with(file, "class ModelArgs", 1);
+  const auto name = field.substr(0, field.find('.'));
+  for (const auto& text : {"self." + name + " =", "self." + name, name + ":"}) {
+    if (const auto line = line_in_class(file, text, begin)) {
+      return line;
+    }
+  }
+  return std::nullopt;
 }
 
 Place place_of_weight(Session& session, const std::string& tensor) {

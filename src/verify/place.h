@@ -18,6 +18,15 @@ Place place_at(
 /// The same for a module with one path on both sides.
 Place place_at(Session& session, const std::string& path);
 
+/// A module where the source has a function, inside its module at
+/// `reference_path`: of one of the library's the line of that call (from 1),
+/// and the one that makes it.
+Place place_of_call(
+    Session& session,
+    const std::string& path,
+    const std::string& reference_path,
+    int call);
+
 /// What a module is given: the line that calls it, in whoever does.
 Place place_of_input(Session& session, std::string path);
 
@@ -34,8 +43,17 @@ Place place_of_weight(Session& session, const std::string& tensor);
 /// the port has a map of them.
 void name_source_line(const Session& session, Place& place);
 
-/// The last line of the port that a traceback names.
-Place place_of_exception(Session& session, const std::string& traceback);
+/// The last line of the port that a traceback names, and the one that called
+/// it.
+Place place_of_traceback(Session& session, const std::string& traceback);
+
+/// The line that makes the module at `path`, of which the checkpoint has no
+/// tensor.
+Place place_of_stray_module(Session& session, const std::string& path);
+
+/// The line of the port's config class that takes a field, or declares it;
+/// nothing where none does.
+std::optional<int> line_of_field(Session& session, const std::string& field);
 
 /// The first line at or after `from` that holds `text`, from 1; nothing when
 /// the file has none.

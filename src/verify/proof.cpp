@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/paths.h"
+#include "verify/rounding.h"
 
 namespace portwright::verify {
 namespace {
@@ -17,6 +18,8 @@ struct Sound {
   Run prefill;
   Run decode;
   Run far;
+  /// As errors_in_bfloat16 tells of it.
+  std::vector<double> rounded;
 };
 
 /// Not about the port, or slow at saying what the others say.
@@ -39,16 +42,6 @@ bool notices(const CheckResult& found, const CheckResult* sound) {
 
 /// In bfloat16 equivalent roundings move the error of the logits by less.
 constexpr double kLessExact = 1.25;
-
-/// How much more the logits err in bfloat16 than the sound port's, where both
-/// are known; 1 otherwise.
-double rounding_effect(
-    const std::optional<double>& rounded,
-    const CheckResult* sound) {
-  return rounded && sound && sound->rounded.value_or(0) > 0
-             ? *rounded / *sound->rounded
-             : 1;
-}
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
@@ -74,6 +67,53 @@ Outcome<Run> run_far(Session& session) {
   request.ids = {session.plan().far};
   request.prefill = session.plan().far_prefill;
   return session.candidate().run(request);
+}
+
+/// How far the port in bfloat16 is from torch in float32: a prompt, steps after
+/// it, a prompt that goes far, steps after that. Empty where either raises.
+std::vector<double> errors_in_bfloat16(Session& session) {
+  const auto& plan = session.plan();
+  std::vector<double> out;
+  const auto done = session.in_bfloat16([&]() -> Outcome<void> {
+    for (const auto& [ids, prefill] :
+         {std::pair{plan.ids, plan.prefill},
+          std::pair{plan.far, plan.far_prefill}}) {
+      for (const bool steps : {false, true}) {
+        RunRequest request;
+        request.ids = {ids};
+        request.prefill = steps ? prefill : 0;
+        const auto exact = session.reference().run(request);
+        const auto run = session.candidate().run(request);
+        if (!exact || !run) {
+          return tl::unexpected((exact ? run : exact).error());
+        }
+        const auto ours = run->find("logits");
+        const auto theirs = exact->find("logits");
+        const auto error =
+            ours && theirs ? typical_error(*ours, *theirs) : std::nullopt;
+        out.push_back(error.value_or(kInfinite));
+      }
+    }
+    return {};
+  });
+  return done ? out : std::vector<double>();
+}
+
+/// How much more the logits err in bfloat16 than the sound port's, where that
+/// shows most; 1 where the sound port's are not known.
+double rounding_effect(Session& session, const Sound& sound) {
+  if (sound.rounded.empty()) {
+    return 1;
+  }
+  const auto planted = errors_in_bfloat16(session);
+  if (planted.size() != sound.rounded.size()) {
+    return kInfinite;
+  }
+  double out = 0;
+  for (size_t i = 0; i < planted.size(); ++i) {
+    out = std::max(out, planted[i] / std::max(sound.rounded[i], 1e-30));
+  }
+  return out;
 }
 
 double effect_of(Session& session, const Sound& sound) {
@@ -132,7 +172,6 @@ base::Result<PlantedBug> judge_bug(
   if (auto loaded = session.exchange_port(file); !loaded) {
     return tl::unexpected(error_of(loaded.error()));
   }
-  std::optional<double> rounded;
   for (const Check& check : all_checks()) {
     if (!is_chosen(check, options) || !is_about_the_port(check)) {
       continue;
@@ -141,7 +180,6 @@ base::Result<PlantedBug> judge_bug(
     if (!found) {
       return tl::unexpected(found.error());
     }
-    rounded = found->rounded ? found->rounded : rounded;
     if (notices(*found, sound.results.find(check.name))) {
       out.status = Catch::Caught;
       out.check = check.name;
@@ -152,14 +190,15 @@ base::Result<PlantedBug> judge_bug(
     }
   }
   out.effect = effect_of(session, sound);
-  const double less_exact =
-      rounding_effect(rounded, sound.results.find("bfloat16"));
-  if (out.status != Catch::Caught && less_exact > kLessExact) {
+  if (out.status == Catch::Caught || session.candidate_trouble()) {
+    return out;
+  }
+  const double less_exact = rounding_effect(session, sound);
+  if (less_exact > kLessExact) {
     out.reason = fmt::format(
-        "in bfloat16 the logits err {:.1f} times as much as the sound port's",
+        "in bfloat16 the logits err {:.2f} times as much as the sound port's",
         less_exact);
-  } else if (
-      out.status != Catch::Caught && out.effect <= session.logits_threshold()) {
+  } else if (out.effect <= session.logits_threshold()) {
     out.status = Catch::NoEffect;
     out.reason =
         bug.value("reached", true)
@@ -223,7 +262,8 @@ base::Result<std::vector<PlantedBug>> prove_battery(
   (void)session.noise();  // of the sound port
   session.reference().remember();
   const fs::path port = session.port_file();
-  const Sound kept{sound, **prefill, **decode, *far};
+  const Sound kept{
+      sound, **prefill, **decode, *far, errors_in_bfloat16(session)};
   std::vector<PlantedBug> out;
   progress.begin("planting bugs");
   for (const auto& bug : *bugs) {

@@ -34,7 +34,7 @@ struct PlantedBug {
 /// Plants every bug of the catalogue, one at a time, into the port that gave
 /// `sound`, and runs the checks until one notices. A bug has no effect when no
 /// check notices, `stress` among them, and its logits, prefilled and stepped,
-/// near and far, stay within the noise.
+/// near and far, stay within the noise, in bfloat16 too.
 /// Leaves the session with the sound port. The Error is the world's.
 base::Result<std::vector<PlantedBug>> prove_battery(
     Session& session,

@@ -28,7 +28,8 @@ struct Place {
   std::optional<int64_t> position;
   std::string port_file;
   std::optional<int> port_line;
-  /// Where the port makes the module, if that is another line.
+  /// Where the port makes the module, or what the line works on: its answer, a
+  /// mask, a cache, a field of the config; if that is another line.
   std::optional<int> made_line;
   std::string source_file;
   std::optional<int> source_line;

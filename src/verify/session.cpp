@@ -92,6 +92,7 @@ void Session::take_port(const Outcome<json>& loaded) {
   candidate_trouble_.reset();
   if (!loaded) {
     candidate_trouble_ = loaded.error();
+    port_file_ = subject_.port ? subject_.port->string() : "";
     return;
   }
   candidate_layers_ = loaded->value("layers", candidate_layers_);
@@ -224,6 +225,32 @@ Outcome<void> Session::in_bfloat16(const std::function<Outcome<void>()>& use) {
   auto done = use();
   candidate_->select("model");
   (void)candidate_->request("unload", {{"model", "bfloat16"}});
+  return done;
+}
+
+Outcome<void> Session::in_form(
+    const json& config,
+    const std::function<Outcome<void>()>& use) {
+  (void)noise();  // of the config at hand
+  const auto name = "form:" + config.dump();
+  const auto made = candidate_->request("caches", {{"model", name}});
+  if (!made) {
+    return tl::unexpected(made.error());
+  }
+  const auto before = std::tuple(plan_, config_, caches_);
+  reference_->select(name);
+  candidate_->select(name);
+  config_ = config;
+  caches_ = made->at("caches").get<std::vector<std::string>>();
+  const auto windows = made->at("windows").get<std::vector<int64_t>>();
+  plan_ = make_plan(config, windows);
+  auto done = choose_prompts(windows);
+  if (done) {
+    done = use();
+  }
+  reference_->select("model");
+  candidate_->select("model");
+  std::tie(plan_, config_, caches_) = before;
   return done;
 }
 

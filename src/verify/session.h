@@ -65,6 +65,13 @@ class Session {
   /// Runs `use` while the port is loaded in bfloat16, and selected.
   Outcome<void> in_bfloat16(const std::function<Outcome<void>()>& use);
 
+  /// Runs `use` with both models in another config that the same weights fit,
+  /// and with prompts for it. A trouble of the candidate may be that the port
+  /// refuses such configs.
+  Outcome<void> in_form(
+      const nlohmann::json& config,
+      const std::function<Outcome<void>()>& use);
+
   /// Puts another file in the port's place. The reference, its runs and the
   /// noise stay; `candidate_trouble` says whether the file loads. The Trouble
   /// is the world's.

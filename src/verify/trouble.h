@@ -18,6 +18,10 @@ struct Trouble {
   std::string detail;
   /// The worker that it came from: "reference", "candidate".
   std::string by = {};
+  /// The module of the port whose code raised; and whether a cache did below
+  /// it, being of another kind than the code expects.
+  std::string module = {};
+  bool in_cache = false;
 };
 
 inline base::Error error_of(const Trouble& trouble) {

@@ -78,7 +78,9 @@ Outcome<json> WorkerProcess::wait(int number, base::Milliseconds timeout) {
       error.value("kind", "error"),
       error.value("message", "no message"),
       error.value("traceback_tail", ""),
-      name_});
+      name_,
+      error.value("module", ""),
+      error.value("in_cache", false)});
 }
 
 Outcome<json> WorkerProcess::request(

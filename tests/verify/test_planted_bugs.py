@@ -28,7 +28,7 @@ PLANTED = [
         [(r"rope_theta,\n", "rope_theta * 1.1,\n")],
         "logits",
         0,
-        "self_attn",
+        "self_attn.rope",
     ),
     (
         "dropped norm offset",
@@ -48,7 +48,7 @@ PLANTED = [
         ],
         "decode",
         0,
-        "self_attn",
+        "self_attn.rope",
     ),
     (
         "swapped gate and up",

@@ -1,7 +1,6 @@
 """The other side: a port running in mlx_lm exactly as mlx_lm runs it."""
 
 import copy
-import inspect
 import itertools
 import sys
 import types
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from . import emulation, streamed_candidate
 from .instrument import Instrument
+from .module_lines import lines_of
 from .protocol import WorkerError
 
 _counter = itertools.count(1)
@@ -137,25 +137,7 @@ class Candidate:
 
     def lines(self):
         """{path: {class, file, line, call}} of every module."""
-        known = {}
-        out = {}
-        for path, module in self.model.named_modules():
-            cls = streamed_candidate.original_class(module)
-            if cls not in known:
-                known[cls] = self._lines(cls)
-            out[path] = {"class": cls.__name__, **known[cls]}
-        return out
-
-    def _lines(self, cls):
-        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-        call = getattr(cls, "__call__", None)
-        line = getattr(getattr(call, "__code__", None), "co_firstlineno", None)
-        owned = self.module is not None and cls.__module__ == self.module.__name__
-        try:
-            start = inspect.getsourcelines(cls)[1]
-        except (OSError, TypeError):
-            start = line
-        return {"file": file, "line": start, "call": line, "in_port": owned}
+        return lines_of(self.model, self.module)
 
     def array(self, ids):
         return self.mx.array(ids)
@@ -169,10 +151,11 @@ class Candidate:
                 found.setdefault(wanted[id(module)], path)
         return [found[i] for i in sorted(found)]
 
-    def forward(self, ids, capture=None, inject=None, cache=False):
-        """ids (B, T). Returns ({"logits": (B, T, V), ...}, watch)."""
+    def forward(self, ids, capture=None, inject=None, cache=False, unmasked=()):
+        """ids (B, T). Returns ({"logits": (B, T, V), ...}, watch). Modules in
+        `unmasked` are given no mask."""
         prompt_cache = self.new_cache() if cache else None
-        with Instrument(self.model, self.mx, capture, inject) as watch:
+        with Instrument(self.model, self.mx, capture, inject, unmasked) as watch:
             logits = self.model(self.array(ids), cache=prompt_cache)
             self.mx.eval(logits, list(watch.tensors.values()))
         return {"logits": logits, **watch.tensors}, watch
@@ -201,17 +184,29 @@ class Candidate:
             cache[int(layer)] = made
         return cache
 
-    def decode(self, ids, prefill, chunk=None, capture=None, inject=None, sizes=None):
+    def decode(
+        self,
+        ids,
+        prefill,
+        chunk=None,
+        capture=None,
+        inject=None,
+        sizes=None,
+        unmasked=(),
+        masked=None,
+    ):
         """ids (B, T): `prefill` tokens (in chunks), then single steps.
 
         logits: (B, T - prefill + 1, V), after the prefill and after each step;
         prefill_logits: (B, prefill, V). Captures of step n begin with `stepN/`,
-        step 0 being the prefill.
+        step 0 being the prefill. `masked` [path, layer]: that module gets the mask
+        which the cache of its layer asks for.
         """
         mx = self.mx
         ids = self.array(ids)
         cache = self.other_cache(sizes or {})
-        with Instrument(self.model, mx, capture, inject) as watch:
+        asked = {masked[0]: self._mask_maker(cache[masked[1]])} if masked else {}
+        with Instrument(self.model, mx, capture, inject, unmasked, asked) as watch:
             parts = []
             size = chunk or prefill
             for start in range(0, prefill, size):
@@ -295,14 +290,25 @@ class Candidate:
         return {"logits": mx.concatenate(out, axis=1), **watch.tensors}, watch
 
     @staticmethod
+    def _mask_maker(cache):
+        def made(length):
+            try:
+                return cache.make_mask(length, return_array=True, window_size=None)
+            except TypeError:  # of states
+                return cache.make_mask(length)
+
+        return made
+
+    @staticmethod
     def _part(cache, part):
         parts = getattr(cache, "caches", [cache])
         if part >= len(parts):
             raise WorkerError("bad-request", f"a cache has no part {part}")
         return parts[part]
 
-    def left_padded(self, prompts, pad=0):
-        """Unequal prompts left-padded over batch caches: logits (B, T, V)."""
+    def left_padded(self, prompts, pad=0, capture=None, masked=None):
+        """Unequal prompts left-padded over batch caches: logits (B, T, V). `masked`
+        as in `batch`."""
         from mlx_lm.models import cache as caches
 
         mx = self.mx
@@ -326,9 +332,16 @@ class Candidate:
 
         cache = [batched(c) for c in self.new_cache()]
         ids = mx.array([[pad] * n + list(p) for n, p in zip(padding, prompts)])
-        logits = self.model(ids, cache=cache)
-        mx.eval(logits)
-        return {"logits": logits}
+        feed = {}
+        if masked:
+            part = self._part(cache[masked[1]], masked[2])
+            feed[f"mask:{masked[0]}"] = part.make_mask
+        with Instrument(self.model, mx, capture, feed) as watch:
+            if masked:
+                watch.masked = type(part).__name__
+            logits = self.model(ids, cache=cache)
+            mx.eval(logits, list(watch.tensors.values()))
+        return {"logits": logits, **watch.tensors}, watch
 
     def deepcopied(self, ids):
         """The logits of a deep copy of the model."""

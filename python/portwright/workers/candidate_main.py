@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from . import emulation, offline, protocol
+from . import emulation, offline, protocol, raising
 
 offline.environment()
 
@@ -27,16 +27,22 @@ class Service:
     ):
         from .candidate import Candidate
 
-        self._models[model] = loaded = Candidate(
-            checkpoint, port, dtype, strict, streamed
-        )
+        loaded = Candidate(checkpoint, port, dtype, strict, streamed)
+        self._forget_forms()
+        self._models[model] = loaded
         return {
             "modules": loaded.lines(),
             "layers": loaded.layer_paths(),
-            "caches": loaded.cache_kinds(),
-            "windows": loaded.windows(),
+            **self._caches(loaded),
             "file": getattr(loaded.module, "__file__", None),
         }
+
+    @staticmethod
+    def _caches(loaded):
+        return {"caches": loaded.cache_kinds(), "windows": loaded.windows()}
+
+    def caches(self, model):
+        return self._caches(self._model(model))
 
     def unload(self, model):
         self._models.pop(model, None)
@@ -46,7 +52,17 @@ class Service:
         self._model(model).keep(dtypes)
         return {}
 
+    def _forget_forms(self):
+        self._models = {n: m for n, m in self._models.items() if ":" not in n}
+
     def _model(self, name):
+        """`form:CONFIG` is the model in another config, made when first asked for."""
+        if name not in self._models and name.startswith("form:"):
+            from .candidate_probes import in_form
+
+            self._forget_forms()
+            config = json.loads(name.removeprefix("form:"))
+            self._models[name] = in_form(self._model("model"), config)
         if name not in self._models:
             raise protocol.WorkerError("bad-request", f"no model {name!r} is loaded")
         return self._models[name]
@@ -75,11 +91,9 @@ class Service:
         arrays = mx.load(path)
         return {new: arrays[old] for new, old in (only or {}).items() if old in arrays}
 
-    def forward(
-        self, model, ids, out, capture=None, inject=None, feed=None, cache=False
-    ):
-        arrays = self._inject(inject, feed)
-        tensors, watch = self._model(model).forward(ids, capture, arrays, cache)
+    def forward(self, model, ids, out, capture=None, inject=None, **more):
+        arrays = self._inject(inject, more.pop("feed", None))
+        tensors, watch = self._model(model).forward(ids, capture, arrays, **more)
         return self._write(tensors, out, watch)
 
     def decode(
@@ -95,8 +109,9 @@ class Service:
         tensors, watch = self._model(model).batch(prompts, steps, **options)
         return {**self._write(tensors, out, watch), "masked": watch.masked}
 
-    def left_padded(self, model, prompts, out):
-        return self._write(self._model(model).left_padded(prompts), out)
+    def left_padded(self, model, prompts, out, **options):
+        tensors, watch = self._model(model).left_padded(prompts, **options)
+        return {**self._write(tensors, out, watch), "masked": watch.masked}
 
     def deepcopied(self, model, ids, out):
         return self._write(self._model(model).deepcopied(ids), out)
@@ -181,7 +196,7 @@ class Service:
                 out.append({**facts, "file": str(path), "reached": reached})
         return {"bugs": out}
 
-    def weights(self, checkpoint, port=None):
+    def weights(self, checkpoint, port=None, tied=None):
         """Needs no loaded model: it must answer when strict loading fails."""
         from pathlib import Path
 
@@ -199,10 +214,23 @@ class Service:
             classes = (module.Model, module.ModelArgs)
         else:
             classes = utils._get_classes(config)
-        return inspect_weights(classes, Path(checkpoint), config)
+        return inspect_weights(classes, Path(checkpoint), config, tied)
 
     def shutdown(self):
         return "bye"
+
+    def _telling(self, handler):
+        """The handler, whose exceptions know the module of the port that raised."""
+
+        def handle(**request):
+            try:
+                return handler(**request)
+            except Exception as error:
+                if loaded := self._models.get(request.get("model")):
+                    raising.note(error, loaded)
+                raise
+
+        return handle
 
 
 def main():
@@ -216,7 +244,7 @@ def main():
         sys.path.insert(0, str(folder.parent if folder.name == "mlx_lm" else folder))
     service = Service()
     names = [n for n in dir(service) if not n.startswith("_")]
-    protocol.serve({n: getattr(service, n) for n in names})
+    protocol.serve({n: service._telling(getattr(service, n)) for n in names})
     return 0
 
 

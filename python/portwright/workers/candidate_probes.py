@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from .candidate_weights import raw_weights
+from .protocol import failure
 
 _GROUP = 32  # the smallest group: tiny models have small rows
 
@@ -14,36 +15,54 @@ def classes_of(candidate):
     return candidate.module.Model, candidate.module.ModelArgs
 
 
-def with_configs(candidate, configs, ids):
-    """The logits of the same weights under each config.
-
-    Returns ({"logits/N": (B, T, V)}, {N: why there are none}).
-    """
-    from mlx_lm import utils
-
+def _weights(candidate):
     mx = candidate.mx
-    model_class, args_class = classes_of(candidate)
-    decode = getattr(utils, "_decode_tagged_floats", lambda config: config)
     dtype = getattr(mx, candidate.dtype)
-    weights = {
+    return {
         name: w.astype(dtype) if mx.issubdtype(w.dtype, mx.floating) else w
         for name, w in raw_weights(mx, candidate.checkpoint).items()
     }
+
+
+def _made(candidate, config, weights):
+    """The port's model of a config, with those weights."""
+    from mlx_lm import utils
+
+    model_class, args_class = classes_of(candidate)
+    decode = getattr(utils, "_decode_tagged_floats", lambda config: config)
+    model = model_class(args_class.from_dict(decode(copy.deepcopy(config))))
+    kept = dict(weights)
+    if hasattr(model, "sanitize"):
+        kept = model.sanitize(kept)
+    model.eval()
+    model.load_weights(list(kept.items()), strict=True)
+    candidate.keep(candidate.kept, model)
+    return model
+
+
+def in_form(candidate, config):
+    """The same port with the same weights, under another config."""
+    twin = copy.copy(candidate)
+    twin.config = config
+    twin.model = _made(candidate, config, _weights(candidate))
+    return twin
+
+
+def with_configs(candidate, configs, ids):
+    """The logits of the same weights under each config.
+
+    Returns ({"logits/N": (B, T, V)}, {N: why there are none, as protocol.failure}).
+    """
+    mx = candidate.mx
+    weights = _weights(candidate)
     tensors, errors = {}, {}
     for number, config in enumerate(configs):
         try:
-            model = model_class(args_class.from_dict(decode(copy.deepcopy(config))))
-            kept = dict(weights)
-            if hasattr(model, "sanitize"):
-                kept = model.sanitize(kept)
-            model.eval()
-            model.load_weights(list(kept.items()), strict=True)
-            candidate.keep(candidate.kept, model)
-            logits = model(mx.array(ids))
+            logits = _made(candidate, config, weights)(mx.array(ids))
             mx.eval(logits)
             tensors[f"logits/{number}"] = logits
         except Exception as error:
-            errors[str(number)] = f"{type(error).__name__}: {error}"
+            errors[str(number)] = failure(error)
     return tensors, errors
 
 

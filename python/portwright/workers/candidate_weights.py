@@ -2,7 +2,9 @@
 
 import copy
 import glob
+import sys
 
+from .module_lines import lines_of
 from .protocol import WorkerError
 
 _TAINT_LIMIT = 300_000_000  # elements; larger checkpoints skip the usage probe
@@ -85,9 +87,38 @@ def _changed(mx, once, twice):
     return out
 
 
-def inspect_weights(candidate_classes, folder, config):
+def _lacking(missing, parameters, held):
+    """The outermost module around the first missing tensor of which every one is, and
+    of which the checkpoint holds nothing."""
+    path = missing[0] if missing else ""
+    out = None
+    while "." in path:
+        path = path.rpartition(".")[0]
+        inside = [name for name in parameters if name.startswith(path + ".")]
+        known = any(name.startswith(path + ".") for name in held)
+        if known or not set(inside) <= set(missing):
+            break
+        out = path
+    return out
+
+
+def _refused(weights, tied, sanitize, parameters):
+    """Of the tensors that are tied to another, those that a checkpoint may hold all
+    the same and the port has no place for."""
+    added = {
+        name: weights[other]
+        for name, other in (tied or {}).items()
+        if other in weights and name not in weights
+    }
+    made = sanitize({**weights, **added}) if added else {}
+    return sorted(set(made) - set(parameters))
+
+
+def inspect_weights(candidate_classes, folder, config, tied=None):
     """Missing, unused, misshapen; whether sanitize is idempotent. Never holds more
-    than a few tensors: a checkpoint may be larger than the memory."""
+    than a few tensors: a checkpoint may be larger than the memory.
+
+    `tied`: {tensor: the one that it is}, as transformers ties them."""
     import mlx.core as mx
 
     model_class, args_class = candidate_classes
@@ -101,18 +132,22 @@ def inspect_weights(candidate_classes, folder, config):
         fresh = model_class(args_class.from_dict(copy.deepcopy(config)))
         return fresh.sanitize(given) if hasattr(fresh, "sanitize") else given
 
-    count = len(weights)
+    held = list(weights)
     elements = sum(w.size for w in weights.values())
     once = sanitize(dict(weights))
     if hasattr(model, "sanitize"):
         model.sanitize(dict(weights))
     del weights
     parameters = {name: list(p.shape) for name, p in _flat(model).items()}
+    missing = sorted(set(parameters) - set(once))
     twice = sanitize(dict(once))
     report = {
-        "tensors": count,
+        "tensors": len(held),
         "parameters": len(parameters),
-        "missing": sorted(set(parameters) - set(once)),
+        "missing": missing,
+        "lacking": _lacking(missing, parameters, held),
+        "modules": lines_of(model, sys.modules[model_class.__module__]),
+        "tied": _refused(raw_weights(mx, folder), tied, sanitize, parameters),
         "extra": sorted(set(once) - set(parameters)),
         "misshapen": [
             {"name": k, "port": parameters[k], "checkpoint": list(v.shape)}

@@ -11,6 +11,8 @@ from pathlib import Path
 
 _VISIBLE = 1e-3  # of the largest logit: what a changed field must move at least
 _EXPLAINS = 2e-4  # as far as a port is wrong at least
+_SAME = 1e-5
+_WINDOW = 8  # shorter than the usual prompts
 _LARGEST = 50_000_000  # parameters; every form is a model of its own
 # Of the file and of generation, not of the computation on given weights; ties
 # and sizes of vocabularies decide what a checkpoint holds.
@@ -38,15 +40,44 @@ _SCALINGS = [
         "original_max_position_embeddings": 16,
     },
     {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
+    {
+        "rope_type": "yarn",
+        "factor": 4.0,
+        "original_max_position_embeddings": 16,
+        "attention_factor": 1.3,
+    },
 ]
 
 
-def _scalings(config):
-    """Scaled forms of a rope that has none."""
-    rope = config.get("rope_parameters")
-    if isinstance(rope, dict) and rope.get("rope_type") == "default":
-        for scaling in _SCALINGS:
-            yield scaling, {**config, "rope_parameters": {**rope, **scaling}}
+def _ropes(config, above=()):
+    """The paths of ropes without scaling, one for all layers or one for a kind."""
+    for key, value in config.items():
+        if isinstance(value, dict):
+            if (
+                "rope" in ".".join((*above, key))
+                and value.get("rope_type") == "default"
+            ):
+                yield (*above, key), value
+            yield from _ropes(value, (*above, key))
+
+
+def _scalings(config, rotated):
+    """(path, scaling, form): scaled forms of ropes that have none; `rotated` is the
+    number of dimensions that a rope rotates, where that is known."""
+    heads = config.get("num_attention_heads")
+    if config.get("head_dim", heads) is None and heads:
+        # Some functions of the library read it, and only them.
+        config = {**config, "head_dim": config["hidden_size"] // heads}
+    for path, rope in _ropes(config):
+        longrope = {
+            "rope_type": "longrope",
+            "factor": 4.0,
+            "short_factor": [1.0 + 0.1 * i for i in range(rotated // 2)],
+            "long_factor": [2.0 + 0.1 * i for i in range(rotated // 2)],
+            "original_max_position_embeddings": 16,
+        }
+        for scaling in [*_SCALINGS, *([longrope] if rotated else [])]:
+            yield path, scaling, _with(config, path, {**rope, **scaling})
 
 
 def _paths(config, above=()):
@@ -89,6 +120,36 @@ def _flat_rope(config):
     return out
 
 
+def _is_window(key, value):
+    """A field that bounds, or may bound, how far back attention looks."""
+    named = any(word in key for word in ("window", "chunk_size", "local_attention"))
+    other = any(word in key for word in ("layers", "pattern"))
+    number = value is None or isinstance(value, int) and not isinstance(value, bool)
+    return named and not other and number
+
+
+def _switches(config):
+    """[{path: value}]: what else may have to be said for a window to act."""
+    paths = list(_paths(config))
+    on = {
+        path: True
+        for path, value in paths
+        if value is False and any(w in path[-1] for w in ("sliding", "window", "swa"))
+    }
+    first = {
+        path: 0
+        for path, value in paths
+        if isinstance(value, int) and path[-1] == "max_window_layers"
+    }
+    yield {}
+    yield on
+    for path, value in paths:
+        if path[-1] == "layer_types" and isinstance(value, list):
+            kinds = ["sliding_attention", "full_attention"]
+            yield {**on, **first, path: [kinds[i % 2] for i in range(len(value))]}
+    yield {**on, **first}
+
+
 def _others(value, activations):
     """Values to try in place of one, the mildest that may show first."""
     if isinstance(value, bool):
@@ -114,6 +175,25 @@ def _decoded(form):
         return float(item["__float__"]) if set(item) == {"__float__"} else item
 
     return json.loads(json.dumps(form), object_hook=number)
+
+
+def _made(model, form):
+    """Another model with the weights of `model`."""
+    config = type(model.config).from_dict(_decoded(form))
+    config._attn_implementation = "eager"
+    if hasattr(model.config, "_experts_implementation"):
+        config._experts_implementation = "eager"
+    out = type(model)(config)
+    out.load_state_dict(model.state_dict(), strict=True)
+    return out.eval()
+
+
+def in_form(reference, form):
+    """The same reference with the same weights, under another config."""
+    twin = copy.copy(reference)
+    twin.model = _made(reference.model, form)
+    twin.model.generation_config = reference.model.generation_config
+    return twin
 
 
 class ConfigForms:
@@ -153,13 +233,7 @@ class ConfigForms:
 
     def _logits(self, form, ids):
         torch = self.torch
-        config = self.kind.from_dict(_decoded(form))
-        config._attn_implementation = "eager"
-        if hasattr(self.model.config, "_experts_implementation"):
-            config._experts_implementation = "eager"
-        model = type(self.model)(config)
-        model.load_state_dict(self.model.state_dict(), strict=True)
-        model.eval()
+        model = _made(self.model, form)
         with torch.no_grad():
             return model(torch.tensor(ids), use_cache=False).logits.float()
 
@@ -177,6 +251,13 @@ class ConfigForms:
         out.append({**entry, "logits": logits})
         return True
 
+    def _rotated(self):
+        """How many dimensions the model's rope rotates; 0 where it has none."""
+        for name, value in self.model.named_buffers():
+            if name.endswith("inv_freq"):
+                return 2 * value.numel()
+        return 0
+
     def altered(self, ids):
         """[{field, value, config, logits}] of fields that move the logits."""
         from transformers.activations import ACT2FN
@@ -190,10 +271,39 @@ class ConfigForms:
                 form = _with(self.config, path, other)
                 if self._tried(out, base, ".".join(path), other, form, ids):
                     break
-        for scaling, form in _scalings(self.config):
+        for path, scaling, form in _scalings(self.config, self._rotated()):
             kind = scaling["rope_type"]
-            self._tried(out, base, "rope_parameters", kind, form, ids)
+            if "attention_factor" in scaling:
+                kind += " with attention_factor"
+            self._tried(out, base, ".".join(path), kind, form, ids)
         return out
+
+    def windowed(self, ids):
+        """{config, fields}: the nearest form in which attention forgets what lies
+        further back than a few of `ids`, and nothing else changes; config None where
+        no field makes that."""
+        nothing = {"config": None, "fields": {}}
+        windows = [p for p, v in _paths(self.config) if _is_window(p[-1], v)]
+        if self.reference.parameters > _LARGEST or not windows:
+            return nothing
+        base = self.reference.forward(ids)[0]["logits"]
+        scale = base.abs().max()
+        for more in _switches(self.config):
+            for window in windows:
+                changes = {**more, window: _WINDOW}
+                form = self.config
+                for path, value in changes.items():
+                    form = _with(form, path, value)
+                try:
+                    logits = self._logits(form, ids)
+                except Exception:
+                    continue
+                moved = (logits - base).abs().amax(dim=(0, 2)) / scale
+                near, far = moved[:_WINDOW].max(), moved[_WINDOW:].max()
+                if near <= _SAME and far > _VISIBLE:
+                    fields = {".".join(p): v for p, v in changes.items()}
+                    return {"config": form, "fields": fields}
+        return nothing
 
     def without(self, ids):
         """As `altered`: each field absent, null, off, or without effect, which is

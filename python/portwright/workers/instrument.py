@@ -59,17 +59,21 @@ def _replace_answer(result, array, mx):
     return result
 
 
-def _replace_mask(cls, args, kwargs, allowed, mx):
+def _replace_mask(cls, args, kwargs, allowed, mx, whole=False):
     """args and kwargs with the argument `mask` saying what is `allowed`, in the
-    form that it has."""
+    form that it has; without it, for None. `whole`: it is as wide as the keys."""
     names = list(inspect.signature(cls.__call__).parameters)[1:]
     if "mask" not in names:
         return args, kwargs
     args = list(args)
     at = names.index("mask")
     given = args[at] if at < len(args) else kwargs.get("mask")
+    if allowed is None or isinstance(allowed, str):
+        if at < len(args):
+            args[at] = allowed
+        return args, {k: allowed if k == "mask" else v for k, v in kwargs.items()}
     mask = allowed.astype(mx.bool_)
-    if isinstance(given, mx.array) and mask.shape[-2] > 1:
+    if isinstance(given, mx.array) and mask.shape[-2] > 1 and not whole:
         # What a cache has forgotten lies before all that it holds.
         mask = mask[..., -given.shape[-1] :]
     if isinstance(given, mx.array) and mx.issubdtype(given.dtype, mx.floating):
@@ -99,8 +103,12 @@ class Instrument:
     entered = None  # the one that records now
     masked = None  # the kind of cache that an injected mask came from
 
-    def __init__(self, model, mx, capture=None, inject=None):
+    def __init__(self, model, mx, capture=None, inject=None, unmasked=(), asked=None):
+        """`unmasked`: paths of modules that are given no mask; `asked`: {path:
+        function of the number of tokens} of those that are given what it answers."""
         self.mx = mx
+        self.unmasked = unmasked
+        self.asked = asked or {}
         self.model = model
         self.tensors = {}
         self.order = []
@@ -119,6 +127,7 @@ class Instrument:
                 continue
             seen.add(id(module))
             injected = any(self._feeds(k, path) for k in self.inject)
+            injected = injected or path in self.unmasked or path in self.asked
             if injected or self._capture.fullmatch(path):
                 cls = type(module)
                 self._restore.append((module, cls))
@@ -152,10 +161,13 @@ class Instrument:
             if array is not None and not experts:  # whose rows may be sorted
                 args, kwargs = _replace_first(args, kwargs, array, mx)
             mask = watch.inject.get(f"{watch.prefix}mask:{key}")
+            asked = path in watch.asked
+            if asked:
+                mask = watch.asked[path]
             if callable(mask):  # of as many tokens as are given
                 mask = mask(first_array(args, mx).shape[1])
-            if mask is not None:
-                args, kwargs = _replace_mask(cls, args, kwargs, mask, mx)
+            if mask is not None or asked or path in watch.unmasked:
+                args, kwargs = _replace_mask(cls, args, kwargs, mask, mx, asked)
             entered = first_array([*args, *kwargs.values()], mx)
             watch._store("in:" + key, entered)
             if experts:

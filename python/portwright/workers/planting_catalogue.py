@@ -16,6 +16,14 @@ _NEIGHBOURS = {
 }
 
 
+# A cache that keeps everything, and asks single steps for no mask.
+_FORGETS_NO_STEP = (
+    "(lambda K: type('KVCache', (K,), {'make_mask': lambda self, N, *a, **k: "
+    "None if N == 1 else K.make_mask(self, N, *a, **k)})())"
+    "(__import__('mlx_lm').models.cache.KVCache)"
+)
+
+
 def _is_number(node, *values):
     return isinstance(node, ast.Constant) and node.value in values
 
@@ -84,7 +92,8 @@ def rounded_between(node, scope):
     made = called_own(node)
     if scope.is_call and made and "Norm" in scope.made.get(made, "") and node.args:
         given = node.args[0]
-        yield f"rounded-before-{made}", given, f"({scope.source(given)} + 8) - 8"
+        new = f"(lambda v: 33 * v - 32 * v)({scope.source(given)})"
+        yield f"rounded-before-{made}", given, new
 
 
 def gate_and_up(node, scope):
@@ -240,6 +249,8 @@ def cache(node, scope):
         held = node.targets[0].value
         if isinstance(held, ast.Name) and held.id in ("cache", "c"):
             yield "state-not-written-back", node, "pass"
+    if isinstance(node, ast.Call) and name_of(node.func) == "RotatingKVCache":
+        yield "lost-window-in-steps", node, _FORGETS_NO_STEP
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         if name_of(node.value.func) == "advance":
             yield "cache-not-advanced", node, "pass"

@@ -36,13 +36,15 @@ def versions(*names):
     return out
 
 
-def _failure(error):
+def failure(error):
+    """{kind, message, traceback_tail}, and what raising.note found."""
     kind = getattr(error, "kind", None) or type(error).__name__
     tail = traceback.format_exception(type(error), error, error.__traceback__)
     return {
         "kind": kind,
         "message": str(error).strip() or type(error).__name__,
-        "traceback_tail": "".join(tail)[-2000:],
+        "traceback_tail": "".join(tail)[-4000:],
+        **getattr(error, "raised", {}),
     }
 
 
@@ -74,7 +76,7 @@ def answer(handlers, line):
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a port may raise anything, SystemExit included
-        return {"id": number, "ok": False, "error": _failure(error)}
+        return {"id": number, "ok": False, "error": failure(error)}
 
 
 def _finite(value):

@@ -1,6 +1,9 @@
 """The gold standard: torch and transformers, on CPU."""
 
+import functools
+import inspect
 import re
+import sys
 from contextlib import nullcontext
 
 from . import construction, offline
@@ -23,6 +26,63 @@ def tensors_of(value, torch):
     if hasattr(value, "logits"):
         return value.logits
     return None
+
+
+class Functions:
+    """Records, while it is entered, what functions of a module's file are given and
+    answer inside the module at `path`: `given:N/I` and `made:N/I` of the N-th call."""
+
+    def __init__(self, model, path, record):
+        self._module = model.get_submodule(path)
+        self._record = record
+        self._inside = False
+        self._calls = 0
+        self._replaced = {}
+
+    def __enter__(self):
+        def begin(*_):
+            self._inside, self._calls = True, 0
+
+        def end(*_):
+            self._inside = False
+
+        self._handles = [
+            self._module.register_forward_pre_hook(begin),
+            self._module.register_forward_hook(end),
+        ]
+        file = sys.modules[type(self._module).__module__]
+        for name, function in list(vars(file).items()):
+            if inspect.isfunction(function) and function.__module__ == file.__name__:
+                self._replaced[name] = function
+                setattr(file, name, self._recorded(function))
+        self._file = file
+        return self
+
+    def _recorded(self, function):
+        @functools.wraps(function)
+        def recorded(*args, **kwargs):
+            if not self._inside:
+                return function(*args, **kwargs)
+            n = self._calls
+            self._calls += 1
+            self._store(f"given:{n}", (*args, *kwargs.values()))
+            answer = function(*args, **kwargs)
+            self._store(f"made:{n}", answer if isinstance(answer, tuple) else (answer,))
+            return answer
+
+        return recorded
+
+    def _store(self, key, values):
+        torch = self._record.torch
+        tensors = [v for v in values if torch.is_tensor(v) and v.is_floating_point()]
+        for i, value in enumerate(tensors):
+            self._record._store(f"{key}/{i}", value)
+
+    def __exit__(self, *_):
+        for handle in self._handles:
+            handle.remove()
+        for name, function in self._replaced.items():
+            setattr(self._file, name, function)
 
 
 class Capture:
@@ -266,7 +326,13 @@ class Reference:
     def _ids(self, ids):
         return self.torch.tensor(ids, dtype=self.torch.long)
 
-    def forward(self, ids, mask=None, capture=None, use_cache=False):
+    def _watch(self, capture, functions):
+        """A record of modules, and of functions inside the one at `functions`."""
+        record = Capture(self.model, capture or "(?!)", self.torch)
+        inside = Functions(self.model, functions, record) if functions else None
+        return record, inside or nullcontext()
+
+    def forward(self, ids, mask=None, capture=None, use_cache=False, functions=None):
         """ids (B, T); mask (B, T) of 0 and 1. Returns {"logits": (B, T, V), ...}."""
         torch = self.torch
         kwargs = {"use_cache": use_cache}
@@ -277,25 +343,24 @@ class Reference:
             positions = (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)
             if self._accepts("position_ids"):
                 kwargs["position_ids"] = positions
-        with torch.no_grad(), Capture(self.model, capture or "(?!)", torch) as record:
+        record, inside = self._watch(capture, functions)
+        with torch.no_grad(), record, inside:
             logits = self.model(self._ids(ids), **kwargs).logits
         return {"logits": logits.contiguous(), **record.tensors}, record.order
 
     def _accepts(self, name):
-        import inspect
-
         parameters = inspect.signature(self.model.forward).parameters
         return name in parameters or any(
             p.kind is p.VAR_KEYWORD for p in parameters.values()
         )
 
-    def decode(self, ids, prefill, mask=None, chunk=None, capture=None):
+    def decode(self, ids, prefill, mask=None, chunk=None, capture=None, functions=None):
         """ids (B, T): the first `prefill` columns at once, the rest step by step.
 
         Rows are decoded together, or by themselves where the model's own decoding
         mixes them. Returns {"logits": (B, T - prefill + 1, V), ...}.
         """
-        out, order = self._decode(ids, prefill, mask, chunk, capture)
+        out, order = self._decode(ids, prefill, mask, chunk, capture, functions)
         if len(ids) > 1 and mask is None and capture is None:
             together = out["logits"]
             first = self._decode(ids[:1], prefill, None, chunk, None)[0]["logits"]
@@ -326,7 +391,7 @@ class Reference:
             or own is not GenerationMixin._prepare_cache_for_generation
         )
 
-    def _decode(self, ids, prefill, mask, chunk, capture):
+    def _decode(self, ids, prefill, mask, chunk, capture, functions=None):
         """decode() of all rows together.
 
         Runs generate() with the next tokens forced, so masks, positions and the
@@ -350,7 +415,7 @@ class Reference:
         )
         if chunk:
             kwargs["prefill_chunk_size"] = chunk
-        record = Capture(self.model, capture or "(?!)", torch)
+        record, inside = self._watch(capture, functions)
         step = {"n": 0}
 
         def count(module, args, kw):
@@ -359,7 +424,7 @@ class Reference:
 
         handle = self.model.register_forward_pre_hook(count, with_kwargs=True)
         try:
-            with torch.no_grad(), record:
+            with torch.no_grad(), record, inside:
                 result = self._generate(
                     ids[:, :prefill],
                     max_new_tokens=total - prefill + 1,
@@ -375,6 +440,16 @@ class Reference:
             handle.remove()
         logits = torch.stack(result.logits, dim=1)
         return {"logits": logits.contiguous(), **record.tensors}, record.order
+
+    def tied(self):
+        """{name: name of the tensor that it is}, as the library ties them."""
+        names = {}
+        out = {}
+        for name, value in self.model.named_parameters(remove_duplicate=False):
+            first = names.setdefault(id(value), name)
+            if first != name:
+                out[name] = first
+        return out
 
     def in_bfloat16(self, folder):
         return Reference(folder, "bfloat16", self.trusted)

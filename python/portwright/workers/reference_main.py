@@ -95,20 +95,27 @@ class Service:
         return {"tensors": out, "order": order, "dtypes": dtypes}
 
     def _model(self, name):
+        """`form:CONFIG` is the model in another config, made when first asked for."""
+        if name not in self._models and name.startswith("form:"):
+            from .config_forms import in_form
+
+            kept = {n: m for n, m in self._models.items() if ":" not in n}
+            made = in_form(kept["model"], json.loads(name.removeprefix("form:")))
+            self._models = {**kept, name: made}
         if name not in self._models:
             raise protocol.WorkerError("bad-request", f"no model {name!r} is loaded")
         return self._models[name]
 
-    def forward(self, model, ids, out, mask=None, capture=None):
-        return self._write(*self._model(model).forward(ids, mask, capture), out)
+    def forward(self, model, ids, out, mask=None, capture=None, functions=None):
+        loaded = self._model(model)
+        done = loaded.forward(ids, mask, capture, functions=functions)
+        return self._write(*done, out)
 
-    def decode(
-        self, model, ids, prefill, out, mask=None, chunk=None, capture=None, pieces=0
-    ):
+    def decode(self, model, ids, prefill, out, capture=None, pieces=0, **more):
         from .reference import in_pieces
 
         loaded = self._model(model)
-        tensors, order = loaded.decode(ids, prefill, mask, chunk, capture)
+        tensors, order = loaded.decode(ids, prefill, capture=capture, **more)
         if pieces:
             tensors = {**tensors, **in_pieces(tensors, prefill, pieces)}
         return self._write(tensors, order, out)
@@ -131,6 +138,16 @@ class Service:
         tensors["logits"] = self._model(model).forward(ids)[0]["logits"]
         written = self._write(tensors, [], out)
         return {**written, "equal": forms.equal(), "altered": altered}
+
+    def windowed(self, model, folder, ids):
+        """{config, fields} in which attention forgets; config null: there is none."""
+        from .config_forms import ConfigForms
+
+        return ConfigForms(self._model(model), folder).windowed(ids)
+
+    def tied(self, model):
+        """{tensor: the one that it is}."""
+        return {"tied": self._model(model).tied()}
 
     def chat(self, folder):
         from . import chat

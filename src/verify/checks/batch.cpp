@@ -1,19 +1,11 @@
 #include "verify/checks/checks.h"
-#include "verify/given.h"
-#include "verify/locate.h"
-#include "verify/place.h"
+#include "verify/rows.h"
 #include "verify/steps.h"
 
 namespace portwright::verify {
 namespace {
 
 using nlohmann::json;
-
-Ids together(const Ids& prompt, const Ids& steps) {
-  Ids out = prompt;
-  out.insert(out.end(), steps.begin(), steps.end());
-  return out;
-}
 
 /// mlx-lm's own caches may not batch; then there is nothing to prove.
 bool is_unsupported(const Trouble& trouble) {
@@ -28,9 +20,7 @@ Outcome<std::vector<Steps>> alone(Session& session) {
   std::vector<Steps> out;
   for (size_t i = 0; i < plan.batch.size(); ++i) {
     auto steps = reference_steps(
-        session,
-        together(plan.batch[i], plan.batch_steps[i]),
-        static_cast<int>(plan.batch[i].size()));
+        session, row_ids(plan, i), static_cast<int>(plan.batch[i].size()));
     if (!steps) {
       return tl::unexpected(steps.error());
     }
@@ -56,150 +46,19 @@ Outcome<void> judge_left_padded(
   for (size_t i = 0; logits && i < expected.size(); ++i) {
     const auto prompt = row(*logits, static_cast<int64_t>(i));
     const int64_t length = prompt.shape[1];
-    judge(
+    const bool before = out.status == Status::Fail;
+    const bool good = judge(
         out,
         slice_positions(prompt, length - 1, length),
         slice_positions(expected[i].cached, 0, 1),
         session.logits_threshold(),
         fmt::format("left-padded row {} and the prompt alone", i));
-  }
-  return {};
-}
-
-json request_of(const Plan& plan) {
-  return {{"prompts", plan.batch}, {"steps", plan.batch_steps}};
-}
-
-struct Wrong {
-  std::string module;
-  /// It is what the module is given.
-  bool input = false;
-};
-
-/// The first module of row `index` that is wrong in the batch though what goes
-/// in is right, as the port itself computes that row alone: of several, the
-/// innermost. Else the first that is given something wrong. Empty: none.
-std::optional<Wrong>
-find_wrong(Session& session, const Run& batch, const Run& alone, size_t index) {
-  const auto near = [&](const std::string& key, const std::string& own) {
-    const auto a = batch.find(key);
-    const auto b = alone.find(own);
-    if (!a || !b || a->shape.size() != 3 ||
-        a->shape[0] <= static_cast<int64_t>(index)) {
-      return std::optional<bool>();
-    }
-    const auto difference = compare(row(*a, static_cast<int64_t>(index)), *b);
-    return std::optional(
-        difference && difference->relative <= session.logits_threshold());
-  };
-  std::optional<Wrong> out;
-  std::optional<Wrong> given;
-  const int steps = static_cast<int>(session.plan().batch_steps[index].size());
-  for (int step = 0; step <= steps && !out; ++step) {
-    for (const auto& path : batch.order) {
-      const auto here = fmt::format("step{}/", step);
-      const auto own = fmt::format("step{}/", step + 1);
-      const auto in = near(here + "in:" + path, own + "in:" + path);
-      const auto result = near(here + "out:" + path, own + "out:" + path);
-      const bool wrong = in && *in && result && !*result;
-      if (wrong && (!out || path.starts_with(out->module + "."))) {
-        out = {path, false};
-      }
-      if (in && !*in && !given) {
-        given = {path, true};
+    if (!good && !before) {
+      if (auto named = name_row(session, {Together::Padded}, i, out); !named) {
+        return named;
       }
     }
   }
-  return out ? out : given;
-}
-
-/// The port's logits of a row are those of the row alone: not the batch is at
-/// fault.
-bool agree(Session& session, const Run& batch, const Run& alone, size_t index) {
-  const auto together = batch.find("logits");
-  const auto own = alone.find("logits");
-  if (!together || !own) {
-    return false;
-  }
-  const auto difference = compare(
-      row(*together, static_cast<int64_t>(index)),
-      slice_positions(*own, 1, own->shape[1]));
-  return difference && difference->relative <= session.logits_threshold();
-}
-
-/// The module is right with a mask that its layer's cache asks for, or a part
-/// of that cache does: the kind of cache that asked. Empty: it is not.
-std::string cache_that_asks(
-    Session& session,
-    const Wrong& wrong,
-    int layer,
-    const Run& alone,
-    size_t index,
-    json request) {
-  for (const int part : {0, 1}) {
-    request["masked"] = {wrong.module, layer, part};
-    json facts;
-    const auto run = session.candidate().tensors("batch", request, &facts);
-    const auto found =
-        run ? find_wrong(session, *run, alone, index) : std::optional(wrong);
-    if (!found || found->module != wrong.module) {
-      return facts.value("masked", "");
-    }
-  }
-  return "";
-}
-
-/// Where row `index` goes wrong; the mask where the one that the cache asks for
-/// makes it right. `chunk`: as RunRequest's.
-Outcome<Place> locate_row(Session& session, size_t index, int chunk = 0) {
-  const auto& plan = session.plan();
-  auto request = request_of(plan);
-  request["capture"] = ".*";
-  if (chunk) {
-    request["chunk"] = chunk;
-  }
-  const auto batch = session.candidate().tensors("batch", request);
-  if (!batch) {
-    return tl::unexpected(batch.error());
-  }
-  RunRequest single;
-  single.ids = {together(plan.batch[index], plan.batch_steps[index])};
-  single.prefill = static_cast<int>(plan.batch[index].size()) - 1;
-  single.capture = ".*";
-  const auto alone = session.candidate().run(single);
-  if (!alone) {
-    return tl::unexpected(alone.error());
-  }
-  if (agree(session, *batch, *alone, index)) {
-    return locate_in_run(session, std::move(single));
-  }
-  const auto wrong = find_wrong(session, *batch, *alone, index);
-  if (!wrong) {
-    return place_of_logits(session);
-  }
-  if (wrong->input) {
-    return place_of_input(session, wrong->module);
-  }
-  Place out = place_at(session, wrong->module);
-  if (out.layer) {
-    const auto cache = cache_that_asks(
-        session, *wrong, *out.layer, *alone, index, std::move(request));
-    if (!cache.empty()) {
-      name_mask(session, out, cache);
-    }
-  }
-  return out;
-}
-
-/// Puts where row `index` goes wrong into `result`; its position stays.
-Outcome<void>
-name_row(Session& session, size_t index, CheckResult& result, int chunk = 0) {
-  auto place = locate_row(session, index, chunk);
-  if (!place) {
-    return tl::unexpected(place.error());
-  }
-  place->position = result.place.position;
-  result.place = std::move(*place);
   return {};
 }
 
@@ -211,7 +70,7 @@ Outcome<void> judge_in_pieces(
     const std::vector<Steps>& expected,
     CheckResult& out) {
   constexpr int kPiece = 7;
-  auto request = request_of(session.plan());
+  auto request = batch_request(session.plan());
   request["chunk"] = kPiece;
   const auto run = session.candidate().tensors("batch", request);
   if (!run) {
@@ -229,7 +88,8 @@ Outcome<void> judge_in_pieces(
     if (good || out.status != Status::Pass) {
       continue;
     }
-    if (auto named = name_row(session, i, pieces, kPiece); !named) {
+    if (auto named = name_row(session, {Together::Batch, kPiece}, i, pieces);
+        !named) {
       return named;
     }
     out.status = Status::Warn;
@@ -245,7 +105,7 @@ Outcome<CheckResult> check_batch(Session& session) {
   if (!expected) {
     return tl::unexpected(expected.error());
   }
-  const auto run = session.candidate().tensors("batch", request_of(plan));
+  const auto run = session.candidate().tensors("batch", batch_request(plan));
   if (!run) {
     if (is_unsupported(run.error())) {
       return skipped(
@@ -271,7 +131,8 @@ Outcome<CheckResult> check_batch(Session& session) {
             i,
             plan.batch[i].size()));
     if (!good && !before) {
-      if (auto named = name_row(session, i, out); !named) {
+      const auto named = name_row(session, {Together::Batch}, i, out);
+      if (!named) {
         return tl::unexpected(named.error());
       }
     }

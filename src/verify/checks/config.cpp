@@ -1,4 +1,7 @@
 #include "verify/checks/checks.h"
+#include "verify/exception.h"
+#include "verify/locate.h"
+#include "verify/place.h"
 
 namespace portwright::verify {
 namespace {
@@ -44,25 +47,49 @@ Outcome<Answers> ask(Session& session) {
   return out;
 }
 
+/// A form that the port takes otherwise than transformers.
+struct WrongForm {
+  json config;
+  std::string field;
+};
+
 /// A form that transformers takes for the same config must not change a thing.
-void judge_equal(Session& session, const Answers& answers, CheckResult& out) {
+/// `wrong`: the first that does.
+void judge_equal(
+    Session& session,
+    const Answers& answers,
+    CheckResult& out,
+    std::optional<WrongForm>& wrong) {
   const auto expected = answers.reference.find("logits");
   for (size_t i = 0; i < answers.equal.size(); ++i) {
-    const auto what = "with " + answers.equal[i]["what"].get<std::string>();
+    const auto form = answers.equal[i]["what"].get<std::string>();
+    const auto field = form.substr(0, form.find(' '));
+    const auto what = "with " + form;
     const auto error = answers.errors.find(std::to_string(i));
     if (error != answers.errors.end()) {
       if (out.status == Status::Pass) {  // honest, yet such configs occur
         out.status = Status::Warn;
-        out.reason = what + " the port raises " + error->get<std::string>();
+        out.reason = fmt::format(
+            "{} the port raises {}: {}",
+            what,
+            error->value("kind", ""),
+            error->value("message", ""));
+        out.place =
+            place_of_traceback(session, error->value("traceback_tail", ""));
+        out.place.made_line = line_of_field(session, field);
       }
       continue;
     }
-    judge(
+    const bool before = out.status == Status::Fail;
+    const bool good = judge(
         out,
         answers.candidate.find(fmt::format("logits/{}", i)),
         expected,
         session.logits_threshold(),
         what + ", which transformers takes for the same, logits");
+    if (!good && !before) {
+      wrong = {answers.equal[i]["config"], field};
+    }
   }
 }
 
@@ -75,8 +102,12 @@ bool near(
 }
 
 /// Fields that move torch's logits: another value must move the port's alike,
-/// or be refused. The checkpoint at hand is right all the same.
-void judge_altered(const Answers& answers, CheckResult& out) {
+/// or be refused. The checkpoint at hand is right all the same. `wrong`: the
+/// first config of which that is not so.
+void judge_altered(
+    const Answers& answers,
+    CheckResult& out,
+    std::optional<WrongForm>& wrong) {
   std::vector<std::string> ignored;
   std::vector<std::string> otherwise;
   const auto base = answers.reference.find("logits");
@@ -89,6 +120,9 @@ void judge_altered(const Answers& answers, CheckResult& out) {
     const auto torch = answers.reference.find(fmt::format("logits/{}", i));
     if (!near(port, torch, kNeverAbove)) {
       const auto& form = answers.altered[i];
+      if (!wrong && out.status == Status::Pass) {
+        wrong = {form["config"], form["field"]};
+      }
       const auto said = fmt::format(
           "{} = {}", form["field"].get<std::string>(), form["value"].dump());
       (near(port, base, kNeverAbove) ? ignored : otherwise).push_back(said);
@@ -109,6 +143,33 @@ void judge_altered(const Answers& answers, CheckResult& out) {
     out.reason += "the port " + reason;
     out.status = Status::Warn;
   }
+}
+
+/// The module that is wrong with another config, and the line that takes the
+/// field.
+Outcome<void>
+place_in_form(Session& session, const WrongForm& form, CheckResult& out) {
+  return session.in_form(form.config, [&]() -> Outcome<void> {
+    Scene scene;
+    scene.request.ids = {session.plan().ids};
+    scene.request.capture = ".*";
+    const auto torch = session.reference().run(scene.request);
+    const auto port = session.candidate().run(scene.request);
+    if (!torch || !port) {
+      return tl::unexpected((torch ? port : torch).error());
+    }
+    scene.reference = &*torch;
+    scene.candidate = &*port;
+    auto place = locate(session, scene);
+    if (!place) {
+      return tl::unexpected(place.error());
+    }
+    out.place = std::move(*place);
+    if (const auto line = line_of_field(session, form.field)) {
+      out.place.made_line = line;
+    }
+    return {};
+  });
 }
 
 std::string said(const json& form) {
@@ -161,8 +222,14 @@ Outcome<CheckResult> check_config(Session& session) {
     return skipped("no other form of this config could be tried");
   }
   auto out = passed();
-  judge_equal(session, *answers, out);
-  judge_altered(*answers, out);
+  std::optional<WrongForm> wrong;
+  judge_equal(session, *answers, out, wrong);
+  judge_altered(*answers, out, wrong);
+  if (wrong) {
+    if (auto done = place_in_form(session, *wrong, out); !done) {
+      return tl::unexpected(done.error());
+    }
+  }
   return out;
 }
 

@@ -52,11 +52,19 @@ CheckResult judge_report(Session& session, const json& report) {
     return report.value(key, std::vector<std::string>());
   };
   if (const auto missing = names("missing"); !missing.empty()) {
-    return fault(
+    auto out = fault(
         session,
         "the port needs weights that sanitize does not deliver: " +
             listed(missing),
         missing.front());
+    const auto& lacking = report["lacking"];
+    const auto stray =
+        lacking.is_string() ? place_of_stray_module(session, lacking) : Place();
+    if (stray.port_line) {
+      out.place = stray;
+      out.place.tensor = missing.front();
+    }
+    return out;
   }
   if (const auto extra = names("extra"); !extra.empty()) {
     return fault(
@@ -94,6 +102,14 @@ CheckResult judge_report(Session& session, const json& report) {
     out.place = place_of_weight(session, dropped.front());
     return out;
   }
+  if (const auto tied = names("tied"); !tied.empty()) {
+    auto out = warned(
+        "a checkpoint that holds tied weights twice does not load: the port "
+        "has no parameters for " +
+        listed(tied));
+    out.place = place_of_weight(session, tied.front());
+    return out;
+  }
   return passed();
 }
 
@@ -105,9 +121,19 @@ Outcome<CheckResult> check_weights(Session& session) {
   if (session.subject().port) {
     arguments["port"] = session.subject().port->string();
   }
+  if (!session.reference_trouble()) {
+    const auto tied = session.reference().request("tied", {{"model", "model"}});
+    if (!tied) {
+      return tl::unexpected(tied.error());
+    }
+    arguments["tied"] = tied->at("tied");
+  }
   const auto report = session.candidate().request("weights", arguments);
   if (!report) {
     return tl::unexpected(report.error());
+  }
+  if (session.candidate_trouble()) {
+    session.candidate().take_modules(report->at("modules"));
   }
   return judge_report(session, *report);
 }

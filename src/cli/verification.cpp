@@ -282,10 +282,31 @@ class Proving {
     if (!results) {
       return tl::unexpected(results.error());
     }
+    if (auto recorded = record_texts(variants()[i].name, results->texts);
+        !recorded) {
+      return recorded;
+    }
     hold_dtype(variants()[i], *results);
     variant.report.results = std::move(*results);
     out_.planted.insert(out_.planted.end(), planted.begin(), planted.end());
     return keep();
+  }
+
+  /// Into run.json: which prompts the checkpoint's tokenizer made.
+  base::Result<void> record_texts(
+      const std::string& variant,
+      const nlohmann::json& texts) {
+    if (texts.empty()) {
+      return {};
+    }
+    const auto file = out_.archive / "run.json";
+    const auto text = base::read_file(file);
+    if (!text) {
+      return tl::unexpected(text.error());
+    }
+    auto facts = nlohmann::ordered_json::parse(*text);
+    facts["texts"][variant] = texts;
+    return base::write_file(file, facts.dump(2) + "\n");
   }
 
   /// What the manifest says of the checkpoint, as one check more.

@@ -201,6 +201,13 @@ base::Result<Results> run_battery(
     out.source = modules.at("").file;
   }
   out.setup = session.take_exchanges();
+  for (const auto& text : session.texts()) {
+    out.texts.push_back(
+        {{"what", text.what},
+         {"kind", text.kind},
+         {"text", text.text},
+         {"ids", text.ids}});
+  }
   out.versions = session.versions();
   out.pending = chosen_checks(options);
   for (const Check& check : all_checks()) {

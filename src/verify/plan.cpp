@@ -54,6 +54,14 @@ Ids spread_ids(int count, int vocab, int salt) {
   return out;
 }
 
+bool Plan::takes(const Ids& prompt, size_t more) const {
+  const auto length = static_cast<int64_t>(prompt.size() + more);
+  return (positions == 0 || length <= positions) &&
+         std::all_of(prompt.begin(), prompt.end(), [&](int id) {
+           return id >= 0 && id < vocabulary;
+         });
+}
+
 Plan make_plan(
     const json& config,
     const std::vector<int64_t>& forgetting,
@@ -89,6 +97,8 @@ Plan make_plan(
     plan.batch.push_back(spread_ids(count, range, shifted));
     plan.batch_steps.push_back(spread_ids(4, range, shifted + 7));
   }
+  plan.vocabulary = vocab;
+  plan.positions = positions;
   const int64_t far = positions ? std::min<int64_t>(positions, kFar) : kFar;
   plan.far =
       spread_ids(static_cast<int>(far), range, 3 + kSalts * variants.far);

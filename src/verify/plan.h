@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 namespace portwright::verify {
@@ -27,6 +28,21 @@ struct Plan {
   /// A prompt that goes far, within the model's positions.
   Ids far;
   int far_prefill = 0;
+  int64_t vocabulary = 0;
+  /// 0: no limit is known.
+  int64_t positions = 0;
+
+  /// Whether the model has these tokens, and positions for `more` of them.
+  bool takes(const Ids& ids, size_t more) const;
+};
+
+/// A prompt that the checkpoint's own tokenizer made.
+struct TextPrompt {
+  std::string what;
+  /// "base": plain text; "instruct": a conversation through the chat template.
+  std::string kind;
+  std::string text;
+  Ids ids;
 };
 
 /// Which of the prompts of their lengths are taken.

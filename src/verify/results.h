@@ -99,6 +99,8 @@ struct Results {
   double seconds = 0;
   /// What the sides were asked before the first check, as in a CheckResult.
   nlohmann::json setup = nlohmann::json::array();
+  /// Prompts of the checkpoint's tokenizer: [{what, kind, text, ids}].
+  nlohmann::json texts = nlohmann::json::array();
   /// Logits of both sides, and what went out of the module where a check
   /// failed: "prefill/torch", "prefill/port", ...
   std::map<std::string, Array> tensors;

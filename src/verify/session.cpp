@@ -13,6 +13,7 @@ namespace {
 constexpr double kLeastNoise = 2e-7;  // a few units in the last place
 constexpr double kNoiseFactor = 32;
 constexpr int64_t kLargestForFloat64 = 300'000'000;  // parameters
+constexpr size_t kMostGenerated = 32;                // tokens after a text
 constexpr int kVariants = 8;  // of prompts, until none has a tie
 
 /// A disk that filled up meanwhile says nothing about either side.
@@ -138,7 +139,48 @@ Outcome<void> Session::load() {
   if (auto chosen = choose_prompts(windows); !chosen) {
     return chosen;
   }
+  if (auto taken = take_texts(); !taken) {
+    return taken;
+  }
   return keep_dtypes();
+}
+
+Outcome<void> Session::take_texts() {
+  if (reference_trouble_) {
+    return {};
+  }
+  const auto found = reference_->request(
+      "texts",
+      {{"folder", subject_.checkpoint.string()},
+       {"trust_remote_code", subject_.trust_remote_code}});
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
+  for (const auto& text : found->at("texts")) {
+    TextPrompt prompt{
+        text.at("what"), text.at("kind"), text.at("text"), text.at("ids")};
+    if (!plan_.takes(prompt.ids, kMostGenerated)) {
+      continue;
+    }
+    texts_.push_back(std::move(prompt));
+    if (streamed()) {
+      return {};
+    }
+  }
+  json prompts = json::array();
+  for (const auto& text : texts_) {
+    prompts.push_back(text.ids);
+  }
+  const auto ties = reference_->request(
+      "ties", {{"model", reference_->selected()}, {"prompts", prompts}});
+  if (!ties) {
+    return {};  // as for the plan's prompts
+  }
+  size_t i = 0;
+  std::erase_if(texts_, [&](const TextPrompt&) {
+    return !ties->at("positions").at(i++).empty();
+  });
+  return {};
 }
 
 /// Prompts in which no token's experts hang on rounding, where there are some:

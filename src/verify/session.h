@@ -96,6 +96,11 @@ class Session {
   const Plan& plan() const {
     return plan_;
   }
+  /// Of the checkpoint's tokenizer, where it has one: those in which no token's
+  /// experts hang on rounding. One, if the weights are streamed.
+  const std::vector<TextPrompt>& texts() const {
+    return texts_;
+  }
   const nlohmann::json& config() const {
     return config_;
   }
@@ -163,6 +168,7 @@ class Session {
   void take_port(const Outcome<nlohmann::json>& loaded);
   Outcome<void> choose_prompts(const std::vector<int64_t>& windows);
   Outcome<void> keep_dtypes();
+  Outcome<void> take_texts();
   Outcome<const Run*>
   shared(const std::string& key, bool candidate, bool decode);
   void measure_noise();
@@ -171,6 +177,7 @@ class Session {
 
   Subject subject_;
   Plan plan_;
+  std::vector<TextPrompt> texts_;
   nlohmann::json config_;
   std::optional<base::TemporaryDirectory> scratch_;
   std::shared_ptr<Workers> workers_;

@@ -149,6 +149,11 @@ class Service:
         """{tensor: the one that it is}."""
         return {"tied": self._model(model).tied()}
 
+    def texts(self, folder, trust_remote_code=False):
+        from . import texts
+
+        return {"texts": texts.prompts(folder, trust_remote_code)}
+
     def chat(self, folder):
         from . import chat
 

@@ -30,6 +30,29 @@ Outcome<std::string> third_opinion(Session& session, const Scene& scene) {
       "; the {} agrees with {}", third->name(), torch ? "torch" : "the port");
 }
 
+/// Prompts of the checkpoint's tokenizer.
+Outcome<void> judge_texts(Session& session, CheckResult& out) {
+  for (const auto& text : session.texts()) {
+    RunRequest request;
+    request.ids = {text.ids};
+    const auto torch = session.reference().run(request);
+    const auto port = session.candidate().run(request);
+    if (!torch || !port) {
+      return tl::unexpected((torch ? port : torch).error());
+    }
+    const bool good = judge(
+        out,
+        port->find("logits"),
+        torch->find("logits"),
+        session.logits_threshold(),
+        fmt::format("logits of the text \"{}\"", text.what));
+    if (!good) {
+      return name_place(session, request, out);
+    }
+  }
+  return {};
+}
+
 Outcome<CheckResult> check_logits(Session& session) {
   const auto scene = prefill_scene(session);
   if (!scene) {
@@ -58,6 +81,10 @@ Outcome<CheckResult> check_logits(Session& session) {
       return tl::unexpected(opinion.error());
     }
     out.reason += *opinion;
+    return out;
+  }
+  if (auto done = judge_texts(session, out); !done) {
+    return tl::unexpected(done.error());
   }
   return out;
 }

@@ -1,5 +1,7 @@
 #include "emit/yarn_magnitude.h"
 
+#include <fmt/format.h>
+
 #include "emit/variants.h"
 
 namespace portwright::emit {
@@ -15,7 +17,7 @@ constexpr const char* kOption = "mscale_all_dim";
 /// `x = base * m * m` with yarn's magnitude m as `x = apply_yarn_mscale(base,
 /// set)`; "" for other lines.
 std::string rewritten(const std::string& line) {
-  const std::string key = std::string("[\"") + kOption + "\"]";
+  const std::string key = fmt::format("[\"{}\"]", kOption);
   const std::string opening = "(0.1 * ";
   const size_t at = line.rfind(key);
   const size_t open = at == std::string::npos ? at : line.rfind(opening, at);
@@ -85,7 +87,7 @@ void replace_lines(
 /// The library's yarn turns a share of each head, which the source's own ropes
 /// may know nothing of: with another share than 1 one of them would not run.
 void turn_whole_heads(const std::set<std::string>& known, Context& draft) {
-  const std::string factor = std::string(" * args.") + kShare + ")";
+  const std::string factor = fmt::format(" * args.{})", kShare);
   bool turned = false, left = false;
   replace_lines(draft, [&](const std::string& line) -> std::string {
     const size_t end = line.find(factor);
@@ -131,7 +133,7 @@ void use_yarn_magnitude(const std::vector<Context*>& drafts) {
     }
   }
   for (Context* draft : drafts) {
-    draft->imports.insert(std::string("rope_utils:") + kFunction);
+    draft->imports.insert(fmt::format("rope_utils:{}", kFunction));
     replace_lines(*draft, [&](const std::string& line) {
       const auto form = forms.find(line);
       return form == forms.end() ? "" : form->second;

@@ -131,6 +131,20 @@ ValueId mask_made_in(const Context& context, const Frame& frame) {
 
 }  // namespace
 
+/// Refuses what the source lets tokens see besides what a mask of the library's
+/// has: later ones, which mlx_lm's masks hide.
+void refuse_more_seen(const Context& context, const Frame& mask) {
+  const auto& params = mask.function->code->signature.params;
+  for (size_t i = 0; i < std::min(params.size(), mask.args.size()); ++i) {
+    if (params[i].name.str() == "or_mask_function" && !mask.args[i].is_none()) {
+      context.hole(
+          mask.call,
+          "tokens see more than the mask of '" + mask.function->name +
+              "': it is given an or_mask_function");
+    }
+  }
+}
+
 Masks find_masks(Context& context, const Roles& roles) {
   std::map<ValueId, std::string> kinds;
   std::function<void(const Frame&)> visit = [&](const Frame& f) {
@@ -143,6 +157,7 @@ Masks find_masks(Context& context, const Roles& roles) {
         visit(**child);
         continue;
       }
+      refuse_more_seen(context, **child);
       const std::string& name = (*child)->function->name;
       for (ValueId id : (*child)->outputs) {
         if (name == "create_causal_mask") {

@@ -79,3 +79,20 @@ def test_a_config_that_the_file_itself_refuses_is_refused(
     assert done.returncode == 3, done.stderr
     (hole,) = json.loads(done.stdout)["holes"]
     assert hole["message"] == "ValueError: yarn without truncate is not supported"
+
+
+def test_a_mask_that_lets_tokens_see_later_ones_is_refused(
+    checkpoint, portwright, tmp_path
+):
+    config = json.loads((checkpoint("gemma3_text") / "config.json").read_text())
+    folder = tmp_path / "gemma3_text"
+    folder.mkdir()
+    fields = {**config, "use_bidirectional_attention": True}
+    (folder / "config.json").write_text(json.dumps(fields))
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast", "--json")
+    assert done.returncode == 3, done.stderr
+    (hole,) = json.loads(done.stdout)["holes"]
+    assert hole["message"] == (
+        "tokens see more than the mask of 'create_causal_mask': "
+        "it is given an or_mask_function"
+    )

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <functional>
 
+#include "base/pattern.h"
 #include "emit/computed_fields.h"
 #include "emit/config_class.h"
 #include "emit/emit.h"
@@ -10,6 +11,9 @@
 #include "emit/layer_windows.h"
 #include "emit/naming.h"
 #include "emit/rope_arguments.h"
+#include "eval/code.h"
+#include "syntax/ast.h"
+#include "syntax/printer.h"
 
 namespace portwright::emit {
 
@@ -20,12 +24,45 @@ namespace {
 /// The base of rope, as ModelArgs reads it of both forms.
 constexpr std::string_view kBase = "self.rope_theta";
 
+/// What constructors of the model's modules write into the config before they
+/// read it: `if config.x is None: config.x = 2`.
+std::vector<ConfigStatement> written_by_modules(const Trace& trace) {
+  static const base::Pattern kWrites(R"re(\bconfig\.\w+ = )re");
+  static const base::Pattern kConfig(R"re(\bconfig\.)re");
+  std::vector<ConfigStatement> out;
+  std::set<const eval::Class*> seen;
+  for (const auto& [path, module] : trace.modules) {
+    const eval::Class* cls = module.object()->cls;
+    const Value* init = cls->dict.find(base::Symbol("__init__"));
+    if (!seen.insert(cls).second || !init || !init->is(eval::Kind::Function)) {
+      continue;
+    }
+    const auto& code = *init->get<eval::Function>()->code;
+    if (!code.syntax || code.syntax->kind != syntax::StmtKind::FunctionDef) {
+      continue;
+    }
+    for (const syntax::Stmt* s :
+         syntax::as<syntax::FunctionDef>(*code.syntax).body) {
+      const std::string text = syntax::print(*s);
+      if (s->kind == syntax::StmtKind::If && kWrites.search(text) &&
+          text.find("self.") == std::string::npos) {
+        out.push_back(statement_of(kConfig.replace(text, "self.")));
+        out.back().past_super = true;
+      }
+    }
+  }
+  return out;
+}
+
 /// The statements of the config's __post_init__ that give fields their values
-/// from other fields.
+/// from other fields, and those of the modules'.
 class Derived {
  public:
-  explicit Derived(const eval::Class& cls)
+  Derived(const eval::Class& cls, const Trace& trace)
       : statements_(config_statements(cls)) {
+    for (ConfigStatement& written : written_by_modules(trace)) {
+      statements_.push_back(std::move(written));
+    }
     std::erase_if(statements_, [](const auto& s) { return !s.self_contained; });
   }
 
@@ -373,7 +410,7 @@ std::string write_arguments(
     std::vector<std::string>& guards) {
   Context& context = *drafts.front();
   const eval::Class& cls = *context.evaluation.config.object()->cls;
-  const Derived derived(cls);
+  const Derived derived(cls, context.trace);
   auto choices = find_guards(drafts, assured_fields(context, cls, derived));
   choices.insert(choices.begin(), context.guards.begin(), context.guards.end());
   std::set<std::string> fields = context.fields;

@@ -24,6 +24,15 @@ CONFIGS = {
             }
         },
     ),
+    "a field that the model's own code writes where it is null": (
+        "falcon",
+        {
+            "new_decoder_architecture": True,
+            "num_ln_in_parallel_attn": None,
+            "num_attention_heads": 8,
+            "num_kv_heads": 2,
+        },
+    ),
     "a type of rope in a rotation of the source's own": (
         "nanochat",
         {

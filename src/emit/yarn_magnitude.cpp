@@ -27,16 +27,20 @@ std::string rewritten(const std::string& line) {
   }
   const size_t begin = open + opening.size();
   const std::string set = line.substr(begin, at - begin);
-  const std::string magnitude = " * " + opening + set + key + " * math.log(" +
-                                set + "[\"factor\"]) + 1.0)";
+  const std::string magnitude = fmt::format(
+      " * {}{}{} * math.log({}[\"factor\"]) + 1.0)", opening, set, key, set);
   const std::string ending = magnitude + magnitude;
   if (!line.ends_with(ending)) {
     return "";
   }
   const size_t from = assigned + 3;
-  return line.substr(0, from) + std::string(kFunction) + "(" +
-         line.substr(from, line.size() - ending.size() - from) + ", " + set +
-         ")";
+  const size_t length = line.size() - ending.size() - from;
+  return fmt::format(
+      "{}{}({}, {})",
+      line.substr(0, from),
+      kFunction,
+      line.substr(from, length),
+      set);
 }
 
 }  // namespace

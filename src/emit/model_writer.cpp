@@ -129,14 +129,13 @@ ValueId mask_made_in(const Context& context, const Frame& frame) {
   return out;
 }
 
-}  // namespace
-
 /// Refuses what the source lets tokens see besides what a mask of the library's
 /// has: later ones, which mlx_lm's masks hide.
 void refuse_more_seen(const Context& context, const Frame& mask) {
   const auto& params = mask.function->code->signature.params;
   for (size_t i = 0; i < std::min(params.size(), mask.args.size()); ++i) {
-    if (params[i].name.str() == "or_mask_function" && !mask.args[i].is_none()) {
+    if (params[i].name.str() == "or_mask_function" && mask.args[i].defined() &&
+        !mask.args[i].is_none()) {
       context.hole(
           mask.call,
           "tokens see more than the mask of '" + mask.function->name +
@@ -144,6 +143,8 @@ void refuse_more_seen(const Context& context, const Frame& mask) {
     }
   }
 }
+
+}  // namespace
 
 Masks find_masks(Context& context, const Roles& roles) {
   std::map<ValueId, std::string> kinds;

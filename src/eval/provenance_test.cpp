@@ -67,8 +67,11 @@ TEST(Provenance, FollowsBothSidesOfAChoice) {
       provenance_of("r = c.missing or c.n * 2"),
       "config.missing or config.n * 2");
   EXPECT_EQ(provenance_of("r = c.k or c.n * 2"), "config.k or config.n * 2");
+  EXPECT_EQ(
+      provenance_of("r = int(c.n * 1.5) if c.flag else len(c.kinds)"),
+      "int(config.n * 1.5) if config.flag else len(config.kinds)");
   // A side that does more than read is left alone.
-  EXPECT_EQ(provenance_of("r = c.n if c.flag else len(c.kinds)"), "config.n");
+  EXPECT_EQ(provenance_of("r = c.n if c.flag else c.kinds.pop()"), "config.n");
   EXPECT_EQ(provenance_of("r = c.n if c.flag else c.absent"), "config.n");
   // What a parameter holds was its caller's choice.
   EXPECT_EQ(

@@ -1,6 +1,7 @@
 #include "emit/sharding/local_names.h"
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 
 #include "emit/config_text.h"
@@ -32,6 +33,11 @@ int height(const std::string& line, size_t column) {
 void name_locally(Lines& lines, const std::string& path, size_t column) {
   constexpr int kWorth = 3;  // of them one for the name
   const std::string name = local_name(path);
+  static const std::set<std::string> kTaken{
+      "N", "group", "layer", "module", "mx", "nn", "self"};
+  if (kTaken.contains(name)) {
+    return;
+  }
   for (size_t at = 0; at < lines.size(); ++at) {
     if (!count_of({lines[at]}, path)) {
       continue;

@@ -47,6 +47,14 @@ TEST(LocalNames, AreMadeWhereTheModuleIs) {
           split("layer.fc")));
 }
 
+TEST(LocalNames, AreNotThoseOfOtherThings) {
+  const Lines lines{
+      split("layer.group.a_long_projection"),
+      split("layer.group.another_projection"),
+      split("layer.group.one_more_projection")};
+  EXPECT_EQ(named(lines), lines);
+}
+
 TEST(LocalNames, DoNotStandForWhatIsGivenAnew) {
   const std::string path = "layer.a_projection_with_quite_a_long_name";
   const Lines lines{split(path), split(path), path + ".x.apply(f)"};

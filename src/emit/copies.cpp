@@ -90,10 +90,7 @@ void change_in_place(Lines& lines) {
 }  // namespace
 
 Lines without_copies(Lines lines) {
-  if (!any_has(lines, " = mx.array(") ||
-      std::any_of(lines.begin(), lines.end(), [](const auto& line) {
-        return line.compare(leading(line), 4, "for ") == 0;
-      })) {
+  if (!any_has(lines, " = mx.array(") || has_loops(lines)) {
     return lines;
   }
   for (size_t i = 0; i < lines.size(); ++i) {

@@ -153,12 +153,6 @@ struct Cut {
   std::string first, second;
 };
 
-bool has_loops(const Lines& lines) {
-  return std::any_of(lines.begin(), lines.end(), [](const auto& line) {
-    return line.compare(leading(line), 4, "for ") == 0;
-  });
-}
-
 /// A variable that an expression begins with: "scores" of "scores / s".
 std::string leading_name(const std::string& text) {
   const auto names = names_in(text);

@@ -99,6 +99,12 @@ bool is_dead_behind(const Lines& lines, size_t at, const std::string& name) {
   return true;
 }
 
+bool has_loops(const Lines& lines) {
+  return std::any_of(lines.begin(), lines.end(), [](const auto& line) {
+    return line.compare(leading(line), 4, "for ") == 0;
+  });
+}
+
 bool any_has(const Lines& lines, std::string_view text) {
   return std::any_of(lines.begin(), lines.end(), [&](const auto& line) {
     return line.find(text) != std::string::npos;

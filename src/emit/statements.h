@@ -44,6 +44,8 @@ size_t count_of(const Lines& lines, const std::string& name);
 /// hold no loops.
 bool is_dead_behind(const Lines& lines, size_t at, const std::string& name);
 
+bool has_loops(const Lines& lines);
+
 /// True where a line has this text; cheaper than to parse them.
 bool any_has(const Lines& lines, std::string_view text);
 

@@ -223,8 +223,9 @@ class BoolOp : public ExprCode {
       frame.at = &values_[i]->span;
       const bool last = i + 1 == values_.size();
       bool decided = !last && interp.truthy(v) != is_and_;
-      if (v.provenance()) {
-        so_far = joined(interp, so_far, v.provenance());
+      const bool number = so_far && !is_and_ && v.is_number() && !v.is_bool();
+      if (v.provenance() || number) {
+        so_far = joined(interp, so_far, interp.provenance_of(v));
       }
       if (!last && interp.observer) {
         const bool outcome = decided != is_and_;

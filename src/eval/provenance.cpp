@@ -64,10 +64,16 @@ Text binary(const Provenance& p, const Spelling& spelling) {
   // ** binds to the right, comparisons chain, the rest binds to the left.
   const int left = own == kPower || own == kComparison ? own + 1 : own;
   const int right = own == kPower ? kUnary : own + 1;
-  return {
-      at_least(p.left, left, spelling) + " " + op + " " +
-          at_least(p.right, right, spelling),
-      own};
+  std::string first = at_least(p.left, left, spelling);
+  const size_t key = first.rfind('[');
+  if (op == "or" && p.left && p.left->kind == Provenance::Kind::Index &&
+      first.ends_with(']') && key != std::string::npos &&
+      (first[key + 1] == '"' || first[key + 1] == '\'')) {
+    // A mapping may lack what has another value then.
+    first = first.substr(0, key) + ".get(" +
+            first.substr(key + 1, first.size() - key - 2) + ")";
+  }
+  return {first + " " + op + " " + at_least(p.right, right, spelling), own};
 }
 
 Text call(const Provenance& p, const Spelling& spelling) {

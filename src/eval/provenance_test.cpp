@@ -67,6 +67,10 @@ TEST(Provenance, FollowsBothSidesOfAChoice) {
       provenance_of("r = c.missing or c.n * 2"),
       "config.missing or config.n * 2");
   EXPECT_EQ(provenance_of("r = c.k or c.n * 2"), "config.k or config.n * 2");
+  EXPECT_EQ(provenance_of("r = c.missing or 5"), "config.missing or 5");
+  EXPECT_EQ(
+      provenance_of("r = c.rope.get('slow') or 5"),
+      "config.rope.get('slow') or 5");
   EXPECT_EQ(
       provenance_of("r = int(c.n * 1.5) if c.flag else len(c.kinds)"),
       "int(config.n * 1.5) if config.flag else len(config.kinds)");

@@ -18,6 +18,10 @@ SWAPPED_GATE_AND_UP = [
         r"self.up_proj(x)\1self.gate_proj(x)",
     )
 ]
+SWAPPED_IN_TWO_STATEMENTS = [
+    (r"\(self\.gate_proj\(x\)\)", "(self.up_proj(x))"),
+    (r"gate \* self\.up_proj\(x\)", "gate * self.gate_proj(x)"),
+]
 DROPPED_NORM_OFFSET = [(r"1\.0 \+ self\.weight", "self.weight")]
 SWAPPED_EXPERTS = [
     (r"self\.switch_mlp = SwitchGLU\(", "self.switch_mlp = Swapped("),
@@ -44,7 +48,7 @@ PLANTED = {
     "qwen3-lost-cache-offset": (LOST_CACHE_OFFSET, "decode", "self_attn"),
     "mixtral-lost-cache-offset": (LOST_CACHE_OFFSET, "decode", "self_attn"),
     "llama-swapped-gate-and-up": (SWAPPED_GATE_AND_UP, "logits", "mlp"),
-    "gemma-swapped-gate-and-up": (SWAPPED_GATE_AND_UP, "logits", "mlp"),
+    "gemma-swapped-gate-and-up": (SWAPPED_IN_TWO_STATEMENTS, "logits", "mlp"),
     "qwen3-swapped-gate-and-up": (SWAPPED_GATE_AND_UP, "logits", "mlp"),
     "mixtral-swapped-gate-and-up": (SWAPPED_EXPERTS, "logits", "mlp"),
     "gemma-dropped-norm-offset": (DROPPED_NORM_OFFSET, "logits", "input_layernorm"),
@@ -93,5 +97,8 @@ def test_battery_proves_itself(kind, checkpoint, emitted, portwright, tmp_path):
     caught = [b for b in planted["bugs"] if b["status"] == "caught"]
     assert planted["summary"]["not caught"] == 0
     assert len(caught) >= 24
-    assert {"logits", "decode", "weights", "batch"} <= {b["check"] for b in caught}
+    checks = {b["check"] for b in caught}
+    assert {"logits", "decode", "weights"} <= checks
+    # Padding, and caches that slide where that was off.
+    assert checks & {"batch", "rotating_cache"}
     assert not [b["name"] for b in caught if b["placed"] is False]

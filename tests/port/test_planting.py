@@ -27,7 +27,7 @@ EDITS = {
     "wrong-eps": ("eps=args.eps", "eps=(args.eps) * 10"),
     "lost-cache-offset": ("offset=cache.offset", "offset=0"),
     "dropped-rope": ("self.rope(x, offset=cache.offset)", "(x)"),
-    "dropped-softcap": ("mx.tanh(q / 30.0) * 30.0", "(q)"),
+    "dropped-softcap": ("mx.tanh(q / 30.0)", "(q / 30.0)"),
     "dropped-norm-norm": ("self.norm(y)", "(y)"),
     "dropped-factor": (
         "self.mlp(self.norm(y)) * self.factor",

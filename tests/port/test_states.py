@@ -51,9 +51,7 @@ def test_some_layers_slide_over_states(emitted):
         'RotatingKVCache(max_size=self.args.sliding_window) if kind == "hybrid_s'
         in flat
     )
-    assert (
-        "masks[kind] = create_attention_mask( h, c[1], window_size=window_size" in flat
-    )
+    assert "masks[kind] = create_attention_mask( h, c[1], window_size=window" in flat
     assert "h = layer(h, masks[kind], ssm_mask, c)" in text
     # What is far is told by where a rotating cache keeps it.
     assert "- positions_of_keys(positions, keys, cache)[:, None, :]" in text

@@ -77,7 +77,7 @@ PLACES = {
     ),
     "a-mask-of-pieces": (
         "gemma2",
-        (r"h, c, window_size=window_size,", "h, c, window_size=window_size and 99,"),
+        (r"h, c, window_size=window,", "h, c, window_size=window and 99,"),
         ("chunked_prefill", "mask"),
         "create_attention_mask(",
         ("modeling_gemma2.py", "_mask("),
@@ -149,7 +149,7 @@ PLACES = {
     ),
     "a-mask-that-is-given": (
         "gemma2",
-        (r"h, c, window_size=window_size,", "h, c, window_size=None,"),
+        (r"h, c, window_size=window,", "h, c, window_size=None,"),
         ("logits", "mask"),
         "create_attention_mask(",
         ("modeling_gemma2.py", "_mask("),

@@ -121,12 +121,10 @@ def activation(node, scope):
 
 
 def softcap(node, scope):
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        for side in (node.left, node.right):
-            if isinstance(side, ast.Call) and name_of(side.func) == "tanh":
-                inner = side.args[0]
-                if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Div):
-                    yield "dropped-softcap", node, f"({scope.source(inner.left)})"
+    if isinstance(node, ast.Call) and name_of(node.func) == "tanh" and node.args:
+        inner = node.args[0]
+        if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Div):
+            yield "dropped-softcap", node, f"({scope.source(inner)})"
 
 
 def factor(node, scope):

@@ -1,6 +1,7 @@
 #include "emit/short_statements.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/pattern.h"
 #include "emit/config_text.h"
@@ -305,7 +306,26 @@ class Cutter {
   }
 
   bool is_free(const std::string& name) const {
-    return !count_of(lines_, name) && !count_of(parameters_, name);
+    static const std::set<std::string> kTaken{
+        "and",
+        "args",
+        "as",
+        "cache",
+        "for",
+        "from",
+        "if",
+        "in",
+        "is",
+        "lambda",
+        "mask",
+        "mx",
+        "nn",
+        "not",
+        "or",
+        "self",
+        "with"};
+    return !kTaken.contains(name) && !count_of(lines_, name) &&
+           !count_of(parameters_, name);
   }
 
   /// A variable that nothing reads behind this statement.

@@ -96,6 +96,16 @@ TEST(ShortStatements, NameWhatIsOnlyMultipliedByWhatItIs) {
            "out = self.output_projection(self.norm(x)) * gate"}));
 }
 
+TEST(ShortStatements, TakeNoWordOfPython) {
+  EXPECT_THAT(
+      shortened(
+          {"return self.out_projection(nn.silu(self.in_proj(self.norm(x)))) + "
+           "self.another_projection(x) * 2"}),
+      ElementsAre(
+          "r = self.out_projection(nn.silu(self.in_proj(self.norm(x))))",
+          "return r + self.another_projection(x) * 2"));
+}
+
 TEST(ShortStatements, LeaveSizesInPlace) {
   const Lines lines{
       "keys = keys.reshape(keys.shape[0], keys.shape[1] * self.num_key_value_"

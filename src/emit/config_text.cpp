@@ -17,6 +17,10 @@ bool is_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
 }
 
+bool is_name(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_word);
+}
+
 namespace {
 
 /// x = kwargs.pop("key", 4) names the field; the line goes. What is taken where

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eval/objects.h"
@@ -21,6 +22,8 @@ struct Name {
 
 /// A letter, digit or underscore.
 bool is_word(char c);
+/// Letters, digits and underscores alone.
+bool is_name(std::string_view text);
 
 /// Every name, texts left out.
 std::vector<Name> names_in(const std::string& text);

@@ -38,7 +38,7 @@ bool is_own(const Lines& lines, size_t at, const std::string& name) {
     if (target == name) {
       return leading(lines[i]) == leading(lines[at]);
     }
-    if (!std::all_of(target.begin(), target.end(), is_word)) {
+    if (!is_name(target)) {
       return false;
     }
   }

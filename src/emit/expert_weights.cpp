@@ -89,17 +89,17 @@ class ExpertSanitizer {
   void from_single(const Names& from) {
     const Names to = target_names(experts_);
     std::vector<std::string> names, pairs;
+    bool renamed = false;
     const auto add = [&](const std::string& source, const std::string& target) {
       if (!target.empty()) {
         names.push_back("\"" + source + "\"");
         pairs.push_back("(\"" + source + "\", \"" + target + "\")");
+        renamed = renamed || source != target;
       }
     };
     add(from.gate, to.gate);
     add(from.up, to.up);
     add(from.last, to.last);
-    const bool renamed =
-        from.gate != to.gate || from.up != to.up || from.last != to.last;
     line(
         2,
         renamed ? "for n, m in [" + join(pairs) + "]:"

@@ -288,9 +288,6 @@ Lines absorbed(const LatentReading& found, const Fused& f, const Lines& all) {
     out.push_back(f.indent + line);
   };
   std::string query, turned;
-  const auto is_name = [](const std::string& text) {
-    return std::all_of(text.begin(), text.end(), is_word);
-  };
   if (f.parts.empty()) {
     query = unused_name(all, "q_nope");
     turned = unused_name(all, "q_pe");

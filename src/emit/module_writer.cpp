@@ -569,10 +569,8 @@ void ModuleWriter::outputs_together(const OpNode& op) {
 std::string ModuleWriter::attribute_for(const Value& v) {
   const std::string text = context_.args_text(v);
   const Value module = frame_.module;
-  std::set<std::string> taken;
   if (module.defined() && module.object()->attrs) {
     for (const auto& [name, attribute] : module.object()->attrs->entries()) {
-      taken.insert(house_attribute(name.str()));
       if (attribute.provenance() && !attribute.is_object() &&
           eval::to_string(attribute.provenance()) ==
               eval::to_string(v.provenance())) {
@@ -584,10 +582,20 @@ std::string ModuleWriter::attribute_for(const Value& v) {
   }
   const std::string name = name_of_number(v);
   std::string candidate = name;
-  const bool own = v.provenance()->kind == Provenance::Kind::Config;
-  for (int i = 2;
-       init_names_.contains(candidate) || (!own && taken.contains(candidate));
-       ++i) {
+  // What is no field may not be called as an attribute of the source's.
+  const bool derived = v.provenance()->kind != Provenance::Kind::Config;
+  const auto is_taken = [&] {
+    if (!derived || !module.defined() || !module.object()->attrs) {
+      return init_names_.contains(candidate);
+    }
+    const auto& attributes = module.object()->attrs->entries();
+    return init_names_.contains(candidate) ||
+           std::any_of(
+               attributes.begin(), attributes.end(), [&](const auto& entry) {
+                 return house_attribute(entry.first.str()) == candidate;
+               });
+  };
+  for (int i = 2; is_taken(); ++i) {
     auto same =
         std::find(init_.begin(), init_.end(), std::make_pair(candidate, text));
     if (same != init_.end()) {

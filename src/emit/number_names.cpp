@@ -1,6 +1,5 @@
 #include "emit/number_names.h"
 
-#include <algorithm>
 #include <cctype>
 
 #include "emit/config_text.h"
@@ -33,8 +32,7 @@ std::string name_of_number(const Value& v) {
       if (p.right && p.right->kind == Provenance::Kind::Constant) {
         const std::string key =
             p.right->text.substr(1, p.right->text.size() - 2);
-        if (!key.empty() && !std::isdigit(static_cast<unsigned char>(key[0])) &&
-            std::all_of(key.begin(), key.end(), is_word)) {
+        if (is_name(key) && !std::isdigit(static_cast<unsigned char>(key[0]))) {
           return key;
         }
       }

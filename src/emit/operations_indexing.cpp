@@ -229,12 +229,11 @@ bool is_stored_already(Writer& w, const OpNode& op) {
   const size_t value = static_cast<size_t>(op.op->param("value"));
   const OpNode* before = w.context().trace.info(op.inputs.front()).producer;
   return before && before->op == op.op &&
-         before->inputs ==
-             [&] {
-               auto inputs = op.inputs;
-               inputs.front() = before->inputs.front();
-               return inputs;
-             }() &&
+         std::equal(
+             before->inputs.begin() + 1,
+             before->inputs.end(),
+             op.inputs.begin() + 1,
+             op.inputs.end()) &&
          torch::as_tensor(op.args[value]) &&
          index_text(w, *before, argument(*before, "index")) ==
              index_text(w, op, argument(op, "index"));

@@ -43,7 +43,7 @@ void sum_answers(ClassText& c) {
       0, c.call_params.front().find_first_of(":="));
   std::string answer = c.call.back().substr(std::string("return ").size());
   c.call.pop_back();
-  if (!std::all_of(answer.begin(), answer.end(), is_word)) {
+  if (!is_name(answer)) {
     std::string name = "y";
     for (const std::string& line : c.call) {
       name = line.find("y = ") != std::string::npos ? "out" : name;

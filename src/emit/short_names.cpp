@@ -5,7 +5,7 @@
 
 #include "emit/config_text.h"
 #include "emit/expression.h"
-#include "emit/layout.h"
+#include "emit/statements.h"
 
 namespace portwright::emit {
 
@@ -184,12 +184,7 @@ class Heights {
     if (!statement.empty()) {
       const auto [it, fresh] = known_.try_emplace(statement, 1);
       if (fresh && !stays_one_line(statement)) {
-        const auto printed =
-            layout("class C:\n    def __init__(self):\n" + statement);
-        it->second = printed ? static_cast<size_t>(std::count(
-                                   printed->begin(), printed->end(), '\n')) -
-                                   2  // of what it stands in
-                             : std::string::npos;
+        it->second = printed_height(statement).value_or(std::string::npos);
       }
       statement.clear();
       sum += it->second;

@@ -5,7 +5,6 @@
 
 #include "base/pattern.h"
 #include "emit/config_text.h"
-#include "emit/layout.h"
 
 namespace portwright::emit {
 
@@ -23,16 +22,10 @@ bool fits(const std::string& line) {
 
 /// How many lines black makes of it; 1 where it cannot tell.
 size_t height(const std::string& line) {
-  if (fits(line)) {
-    return 1;
-  }
-  const std::string around = "class C:\n    def f():\n";
-  const auto printed =
-      layout(around + "        " + line.substr(leading(line)) + "\n");
-  return printed ? static_cast<size_t>(
-                       std::count(printed->begin(), printed->end(), '\n')) -
-                       2
-                 : 1;
+  return fits(line)
+             ? 1
+             : printed_height("        " + line.substr(leading(line)) + "\n")
+                   .value_or(1);
 }
 
 /// A statement that gives a name a value, or answers one.
@@ -61,9 +54,7 @@ std::optional<Statement> statement(const std::string& line) {
     return {};
   }
   const size_t start = line.find(" = ") + 3;
-  const bool one =
-      made->targets.size() == 1 &&
-      std::all_of(made->targets[0].begin(), made->targets[0].end(), is_word);
+  const bool one = made->targets.size() == 1 && is_name(made->targets[0]);
   return Statement{
       made->indent,
       line.substr(at, start - at),

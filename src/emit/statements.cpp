@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "emit/config_text.h"
+#include "emit/layout.h"
 #include "emit/sharding/makers.h"
 
 namespace portwright::emit {
@@ -70,6 +71,16 @@ const ast::Expr* object_of(
   }
   const auto& attribute = ast::as<ast::Attribute>(*call.func);
   return attribute.attr.str() == method ? attribute.value : nullptr;
+}
+
+std::optional<size_t> printed_height(const std::string& statement) {
+  const auto printed = layout("class C:\n    def f(self):\n" + statement);
+  constexpr size_t kAround = 2;  // of what it stands in
+  return printed ? std::optional(
+                       static_cast<size_t>(
+                           std::count(printed->begin(), printed->end(), '\n')) -
+                       kAround)
+                 : std::nullopt;
 }
 
 size_t count_of(const Lines& lines, const std::string& name) {

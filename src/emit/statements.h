@@ -37,6 +37,10 @@ const syntax::Expr* object_of(
     std::string_view method,
     const std::vector<std::string>& arguments);
 
+/// How many lines black makes of a statement of a method, given with its
+/// indentation; none where it does not parse.
+std::optional<size_t> printed_height(const std::string& statement);
+
 /// How often a name is read or made, its attributes included.
 size_t count_of(const Lines& lines, const std::string& name);
 

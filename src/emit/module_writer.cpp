@@ -585,15 +585,8 @@ std::string ModuleWriter::attribute_for(const Value& v) {
   // What is no field may not be called as an attribute of the source's.
   const bool derived = v.provenance()->kind != Provenance::Kind::Config;
   const auto is_taken = [&] {
-    if (!derived || !module.defined() || !module.object()->attrs) {
-      return init_names_.contains(candidate);
-    }
-    const auto& attributes = module.object()->attrs->entries();
     return init_names_.contains(candidate) ||
-           std::any_of(
-               attributes.begin(), attributes.end(), [&](const auto& entry) {
-                 return house_attribute(entry.first.str()) == candidate;
-               });
+           (derived && has_house_attribute(module, candidate));
   };
   for (int i = 2; is_taken(); ++i) {
     auto same =

@@ -1,5 +1,6 @@
 #include "emit/number_names.h"
 
+#include <algorithm>
 #include <cctype>
 
 #include "emit/config_text.h"
@@ -54,6 +55,17 @@ std::string name_of_number(const Value& v) {
     default:
       return "value";
   }
+}
+
+bool has_house_attribute(const Value& module, const std::string& name) {
+  if (!module.defined() || !module.object()->attrs) {
+    return false;
+  }
+  const auto& attributes = module.object()->attrs->entries();
+  return std::any_of(
+      attributes.begin(), attributes.end(), [&](const auto& entry) {
+        return house_attribute(entry.first.str()) == name;
+      });
 }
 
 std::optional<Value> negated_number(const Value& v) {

@@ -12,6 +12,9 @@ namespace portwright::emit {
 /// ("experts_per_group"). It has a provenance.
 std::string name_of_number(const eval::Value& v);
 
+/// True where the source's module keeps an attribute of that name in the house.
+bool has_house_attribute(const eval::Value& module, const std::string& name);
+
 /// What a number is the negative of: "self.clip" of "-self.clip".
 std::optional<eval::Value> negated_number(const eval::Value& v);
 

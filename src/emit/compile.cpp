@@ -175,8 +175,22 @@ Cache fill_cache(eval::Interpreter& interp, bool masked, const Evaluation& e) {
         interp.getattr(running, "own_cache"),
         {e.model, Value::integer(e.batch)});
   }
-  const Value outputs =
-      call_model(interp, e.model, cache, 0, e.offset, e.batch, masked, nullptr);
+  const auto fill = [&] {
+    return call_model(
+        interp, e.model, cache, 0, e.offset, e.batch, masked, nullptr);
+  };
+  Value outputs;
+  try {
+    outputs = fill();
+  } catch (const eval::PythonError&) {
+    // Older models know no cache of the library's: they begin with none, and
+    // answer pairs of tensors.
+    if (cache.value.is_none()) {
+      throw;
+    }
+    cache.value = Value::none();
+    outputs = fill();
+  }
   const Value handed_on = interp.call(
       interp.getattr(running, "handed_on"), {e.model, outputs, cache.value});
   if (!handed_on.is_none()) {

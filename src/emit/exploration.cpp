@@ -43,7 +43,7 @@ class Explorer {
  private:
   struct Seen {
     bool sides[2] = {false, false};
-    size_t first = 0;  // the recording that reached it first
+    json first;  // the config that reached it first, kept or not
   };
 
   void add(Recording recording) {
@@ -59,7 +59,7 @@ class Explorer {
       const auto [it, fresh] = seen_.try_emplace(index);
       if (fresh) {
         reached_.push_back(index);
-        it->second.first = recordings_.size() - 1;
+        it->second.first = added.evaluation.json;
       }
       it->second.sides[branch.outcome] = true;
     }
@@ -78,7 +78,6 @@ class Explorer {
       return;
     }
     const bool wanted = !seen.sides[true];
-    const json near = recordings_[seen.first].evaluation.json;
     const auto take = [&](const json& candidate) {
       if (recordings_.size() >= kMostRecordings) {
         return true;
@@ -99,7 +98,7 @@ class Explorer {
     flips(
         interp_,
         predicates_,
-        near,
+        seen.first,
         predicate,
         wanted ? Truth::True : Truth::False,
         take);

@@ -281,6 +281,8 @@ class Answer:
 class Reference:
     """One loaded model and the ways the battery runs it."""
 
+    _begun = False  # whether it is known how generate() begins
+
     def __init__(self, folder, dtype="float32", trust_remote_code=False, scratch=None):
         """`scratch`: a folder for the weights, which then stay on disk."""
         offline.quiet()
@@ -375,6 +377,7 @@ class Reference:
 
         if not self._can_keep():
             kwargs["use_cache"] = False
+        self._begin_as_it_knows()
         if isinstance(self.model, GenerationMixin):
             return GenerationMixin.generate(self.model, *args, **kwargs)
         return self.model.generate(*args, **kwargs)
@@ -390,6 +393,40 @@ class Reference:
             )
             or own is not GenerationMixin._prepare_cache_for_generation
         )
+
+    def _begin_as_it_knows(self):
+        """generate() begins without a cache where a model knows none of the library's
+        and answers pairs of tensors, as all did once."""
+        from transformers import DynamicCache, GenerationMixin
+
+        own = type(self.model)._prepare_cache_for_generation
+        if (
+            self._begun
+            or own is not GenerationMixin._prepare_cache_for_generation
+            or not self.model._supports_default_dynamic_cache()
+            or not self._can_keep()
+        ):
+            return
+        self._begun = True
+
+        def answers(cache):
+            try:
+                with self.torch.no_grad():
+                    self.model(self._ids([[0]]), past_key_values=cache, use_cache=True)
+            except (TypeError, AttributeError, ValueError):
+                return False
+            return True
+
+        config = self.model.config.get_text_config(decoder=True)
+        named = "config" in inspect.signature(DynamicCache).parameters
+        cache = DynamicCache(config=config) if named else DynamicCache()
+        if answers(cache) or not answers(None):
+            return
+        self.model._supports_default_dynamic_cache = lambda: False
+        prepare = inspect.signature(self.model.prepare_inputs_for_generation)
+        if "next_sequence_length" not in prepare.parameters:
+            # It derives positions from the mask, and takes any for those of the step.
+            self.model._prepare_position_ids_for_generation = lambda *_: None
 
     def _decode(self, ids, prefill, mask, chunk, capture, functions=None):
         """decode() of all rows together.
@@ -417,6 +454,7 @@ class Reference:
             kwargs["prefill_chunk_size"] = chunk
         record, inside = self._watch(capture, functions)
         step = {"n": 0}
+        self._begin_as_it_knows()
 
         def count(module, args, kw):
             record.start(f"step{step['n']}/")

@@ -254,6 +254,18 @@ class Session:
         elif bool((mask == 1).all()):
             self.kwargs["attention_mask"] = None
         _prepare_cache(model, self.kwargs, ids.shape[0])
+        given = dict(self.kwargs)
+        try:
+            return self._run(ids)
+        except (TypeError, AttributeError, ValueError):
+            # Before the library's caches, models began without and answered pairs.
+            if self.kwargs.pop(cache_name(model), None) is None:
+                raise
+        unknown = {cache_name(model)}
+        prepare = inspect.signature(model.prepare_inputs_for_generation)
+        if "next_sequence_length" not in prepare.parameters:
+            unknown.add("position_ids")  # it derives those of a step from the mask
+        self.kwargs = {k: v for k, v in given.items() if k not in unknown}
         return self._run(ids)
 
     def step(self, ids):

@@ -134,10 +134,6 @@ class TuplePreTrainedModel(PreTrainedModel):
         if isinstance(module, (nn.Linear, nn.Embedding)):
             module.weight.data.normal_(mean=0.0, std=0.02)
 
-    @classmethod
-    def _supports_default_dynamic_cache(cls):
-        return False
-
 
 class TupleModel(TuplePreTrainedModel):
     def __init__(self, config: TupleConfig):
@@ -221,8 +217,8 @@ class TupleForCausalLM(TuplePreTrainedModel, GenerationMixin):
     ):
         if past_key_values:
             input_ids = input_ids[:, past_key_values[0][0].shape[2] :]
-        position_ids = None
-        if attention_mask is not None:
+        position_ids = kwargs.get("position_ids")
+        if attention_mask is not None and position_ids is None:
             position_ids = attention_mask.long().cumsum(-1) - 1
             position_ids.masked_fill_(attention_mask == 0, 1)
             position_ids = position_ids[:, -input_ids.shape[1] :]

@@ -37,9 +37,9 @@ FAMILIES = [
 ]
 SHORTEST = 64  # original_max_position_embeddings
 OUTCOMES = {0: "proven", 3: "refused"}
-# mlx_lm's classes compute them otherwise than transformers (one cannot be asked for a
-# batch, the other has the factors for long texts alone): a file has its own, if any.
-OWN_CLASS = {"dynamic", "longrope"}
+# mlx_lm's class computes it otherwise than transformers, by the factors for long texts
+# alone: a file compiled from such a config has its own.
+OWN_CLASS = {"longrope"}
 
 
 @dataclass
@@ -167,7 +167,7 @@ def document(rows):
         f"refused {outcomes['refused']}, disproved before anything was written {outcomes['failed']}.",
         "- Given to the file that was compiled from the type alone: refused in words "
         f"{share(refused, len(every))}.",
-        f"- {apart} of these refusals are for rope types that mlx_lm's classes compute otherwise "
+        f"- {apart} of these refusals are for a rope type that mlx_lm's class computes otherwise "
         f"than transformers ({' and '.join(sorted(OWN_CLASS))}): a file compiled from such a config "
         "brings a class of its own, of some 25 lines, which the file of a type does not. Without "
         f"these configs: refused {share(refused - apart, len(every) - apart)}.",

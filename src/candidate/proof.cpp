@@ -60,7 +60,9 @@ class Comparison {
   Value parts(const std::vector<mx::array>& ids);
   mx::array joined(const Value& logits);
   mx::array cached(const std::vector<mx::array>& ids);
-  mx::array source_fed(const std::vector<mx::array>& ids);
+  mx::array source_fed(
+      const std::vector<mx::array>& ids,
+      const std::optional<mx::array>& mask = std::nullopt);
   using Answer = std::function<mx::array()>;
   void judge(
       const std::string& name,
@@ -111,9 +113,14 @@ mx::array Comparison::cached(const std::vector<mx::array>& ids) {
       function(interp_, "portwright.proving", "run"), {port_, parts(ids)}));
 }
 
-/// The source's logits when its cache grows by these parts.
-mx::array Comparison::source_fed(const std::vector<mx::array>& ids) {
-  auto session = value_or_throw(library::Session::start(interp_, source_));
+/// The source's logits when its cache grows by these parts. A short forward
+/// goes before, after which it knows of no longer one.
+mx::array Comparison::source_fed(
+    const std::vector<mx::array>& ids,
+    const std::optional<mx::array>& mask) {
+  value_or_throw(library::forward(interp_, source_, columns(*ids_, 0, 1)));
+  auto session =
+      value_or_throw(library::Session::start(interp_, source_, mask));
   std::vector<mx::array> out{value_or_throw(session.prefill(ids.front()))};
   for (size_t i = 1; i < ids.size(); ++i) {
     out.push_back(value_or_throw(session.step(ids[i])));
@@ -227,12 +234,24 @@ void Comparison::batch() {
     return;
   }
   const mx::array got = joined(logits);
-  const auto row = [&](int i) { return mx::take(got, mx::array({i}), 0); };
-  judge("batch", row(0), columns(*gold_, 0, kRow));
+  const auto row = [](const mx::array& rows, int i, int from) {
+    return columns(mx::take(rows, mx::array({i}), 0), from, kRow);
+  };
+  const auto as_fed = [=, this](int i, int from) {
+    return [=, this] {
+      const mx::array column = mx::arange(kPrefill);
+      const mx::array first = mx::array({0, kPadding}, {2, 1});
+      const mx::array mask = mx::greater_equal(column, first);
+      return row(source_fed(given, mx::astype(mask, mx::int64)), i, from);
+    };
+  };
+  judge("batch", row(got, 0, 0), columns(*gold_, 0, kRow), {}, as_fed(0, 0));
   judge(
       "batch, padded row",
-      columns(row(1), kPadding, kRow),
-      columns(*gold_, 0, kRow - kPadding));
+      row(got, 1, kPadding),
+      columns(*gold_, 0, kRow - kPadding),
+      {},
+      as_fed(1, kPadding));
 }
 
 std::vector<int> Comparison::windows() {
@@ -274,7 +293,7 @@ void Comparison::run(Port::Depth depth) {
     }
     decode("past the window, in chunks", length - 2, window - 1, length);
   }
-  if (full) {
+  if (full || depth == Port::Depth::Rows) {
     batch();
   }
   settle();

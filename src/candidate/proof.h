@@ -55,6 +55,7 @@ class Port {
 
   enum class Depth : uint8_t {
     Full,
+    Rows,    // brief, and rows padded on the left
     Brief,   // chunked prefill and decode, past the window: what differs by
              // config, where the same file has passed in full
     Glance,  // a prefill and one step: the config that has passed, in other

@@ -132,6 +132,49 @@ bool prove_switched(
   return served;
 }
 
+/// Whether the file serves a type of rope that it was not made from: what it
+/// has a class of its own for with each of the variants, too.
+bool serves_rope(
+    const candidate::Port& port,
+    const nlohmann::json& config,
+    const emit::ToldRope& rope,
+    const std::vector<nlohmann::json>& variants) {
+  using candidate::Port;
+  using candidate::Verdict;
+  const auto depth = rope.own ? Port::Depth::Rows : Port::Depth::Glance;
+  for (const auto& with : rope.configs) {
+    const Verdict verdict = port.prove(with, depth).verdict;
+    if (verdict == Verdict::Unproven) {
+      continue;  // the source does not run it so
+    }
+    const auto hidden = [&](nlohmann::json variant) {
+      variant.update(difference(with, config));
+      return port.prove(variant, Port::Depth::Glance).verdict ==
+             Verdict::Failed;
+    };
+    return verdict == Verdict::Passed &&
+           !(rope.own && std::any_of(variants.begin(), variants.end(), hidden));
+  }
+  return !rope.own;
+}
+
+/// Proves the file for the types of rope that it was not made from. False when
+/// one had to be left out.
+bool prove_ropes(
+    const candidate::Port& port,
+    const nlohmann::json& config,
+    emit::Compilation& compilation,
+    const emit::Emitted& emitted) {
+  bool served = true;
+  for (const auto& [type, rope] : emitted.ropes) {
+    if (!serves_rope(port, config, rope, emitted.variants)) {
+      compilation.leave_out_rope(type);
+      served = false;
+    }
+  }
+  return served;
+}
+
 /// Proves the file for any two variants at once, of which one may have hidden
 /// what the other does. False when a pair was not served.
 bool prove_pairs(
@@ -198,6 +241,9 @@ bool prove(
       served = false;
     }
     served = served && prove_pairs(*port, config, compilation, out);
+    if (served && out.proof.verdict == Verdict::Passed) {
+      served = prove_ropes(*port, config, compilation, out.emitted);
+    }
   } else {
     out.proof = candidate::prove(interp, out.emitted.text, config);
   }

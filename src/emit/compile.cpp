@@ -514,6 +514,7 @@ struct Compilation::State {
   std::optional<Recording> numbers;
   std::string kept;                    // the field that is the same in them
   std::map<std::string, bool> served;  // of these fields this value alone
+  std::set<std::string> left_ropes;    // of no rope of these types
   std::set<std::string> added;         // configs that were asked for
   Timings timings;
 
@@ -537,7 +538,8 @@ struct Compilation::State {
           evaluations,
           numbers ? &numbers->evaluation : nullptr,
           kept,
-          served);
+          served,
+          left_ropes);
     });
     if (out) {
       timings.lift += out->lift_ms;
@@ -707,6 +709,10 @@ void Compilation::leave_out(const nlohmann::json& variant) {
     return recording.evaluation.json == variant;
   };
   all.erase(std::remove_if(all.begin() + 1, all.end(), of_variant), all.end());
+}
+
+void Compilation::leave_out_rope(const std::string& type) {
+  state_->left_ropes.insert(type);
 }
 
 bool Compilation::add(const nlohmann::json& variant) {

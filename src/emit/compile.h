@@ -59,6 +59,8 @@ class Compilation {
   /// One of the Emitted's variants is not served after all: what it chose is
   /// guarded in the next file.
   void leave_out(const nlohmann::json& variant);
+  /// The next file does not serve ropes of that type.
+  void leave_out_rope(const std::string& type);
   /// The next file is for this config too. False when it was asked for before,
   /// or cannot be recorded.
   bool add(const nlohmann::json& variant);

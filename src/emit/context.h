@@ -116,6 +116,13 @@ struct Gap {
 /// Activations by a registry's keys: {"gelu", "nn.gelu"}.
 using ActivationTable = std::map<std::string, std::string>;
 
+/// A type of rope that the file is to serve without having met it.
+struct ToldRope {
+  /// The first of them that the source runs tells.
+  std::vector<nlohmann::json> configs;
+  bool own = false;  // it takes a class of the file's own
+};
+
 /// What all parts of one emission share.
 class Context {
  public:
@@ -191,7 +198,10 @@ class Context {
   bool rope_by_kind = false;  // rope_parameters holds one set a layer kind
   std::set<std::string> rope_kinds;  // these kinds
   std::set<std::string> rope_types;  // the types of rope met
-  std::set<std::string> own_ropes;   // of them, those with a class of the file
+  std::set<std::string> own_ropes;   // those with a class of the file
+  /// Types that are served though none was met.
+  std::map<std::string, ToldRope> told_ropes;
+  std::set<std::string> left_ropes;  // the file does not serve these types
   bool rope_fixed = false;           // the file does no other type
   bool yarn_mscale = false;          // a yarn met has mscale
 

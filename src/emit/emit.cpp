@@ -390,7 +390,8 @@ Emitted emit_model(
     const std::vector<const Evaluation*>& evaluations,
     const Evaluation* numbers,
     const std::string& kept,
-    const std::map<std::string, bool>& served) {
+    const std::map<std::string, bool>& served,
+    const std::set<std::string>& left_ropes) {
   Emitted out;
   std::vector<std::unique_ptr<Context>> contexts;
   std::vector<Context*> drafts;
@@ -481,6 +482,7 @@ Emitted emit_model(
     out.holes.push_back(hole.diagnostic);
   }
   std::string body = activation_entries(context);
+  context.left_ropes = left_ropes;
   try {
     body += write_arguments(predicates.configs(), drafts, out.guards) + "\n\n";
   } catch (const Hole& hole) {
@@ -511,6 +513,7 @@ Emitted emit_model(
     body.pop_back();
   }
   out.loops = context.runs_program;
+  out.ropes = context.told_ropes;
   out.text = import_lines(context, body) + body;
   for (const auto& draft : contexts) {
     out.lift_ms += draft->lift_ms;

@@ -30,6 +30,7 @@ struct Emitted {
   bool loops = false;
   /// The other configs that it was made from, and serves.
   std::vector<nlohmann::json> variants;
+  std::map<std::string, ToldRope> ropes;  // served too, by type
 };
 
 /// Turns traced evaluations of a causal LM, of different configs, into one
@@ -37,15 +38,16 @@ struct Emitted {
 /// when it cannot be written, or not be merged with those before. `numbers`,
 /// if not null, is one of the first's structure in other numbers: a line that
 /// comes out differently has a number built in, and is a hole. The field `kept`
-/// is the same in both: the file is for its value alone, and for those in
-/// `served`.
+/// is the same in both: the file is for its value alone, for those in `served`,
+/// and for no rope of the types in `left_ropes`.
 Emitted emit_model(
     eval::Interpreter& interp,
     Predicates& predicates,
     const std::vector<const Evaluation*>& evaluations,
     const Evaluation* numbers = nullptr,
     const std::string& kept = "",
-    const std::map<std::string, bool>& served = {});
+    const std::map<std::string, bool>& served = {},
+    const std::set<std::string>& left_ropes = {});
 
 /// `@dataclass class ModelArgs`, for the fields the file reads. What the drafts
 /// have in common is in the first.

@@ -30,7 +30,8 @@ void write_rope(
     const std::optional<lift::Rope>& queries,
     const std::optional<lift::Rope>& keys);
 
-/// The classes and the function that write_rope() found the file to need.
+/// The classes of rope that the file needs beside mlx-lm's, and the function
+/// that chooses among them, which its classes then call.
 std::string write_rope_classes(Context& context);
 
 }  // namespace portwright::emit

@@ -123,15 +123,21 @@ class ArgumentWriter {
   static constexpr double kUnusualFactor = 7.25;
 
   /// Those that were seen, and those of the library that the config class
-  /// takes.
+  /// takes. mlx_lm's dynamic one knows no batches.
   void find_types() {
     types_ = context_.rope_types;
     if (!context_.rope_fixed && uses_library_types(context_)) {
-      for (const char* type : {"default", "linear", "llama3", "yarn"}) {
-        if (!types_.contains(type) && reader_.takes(type)) {
+      for (const char* type :
+           {"default", "dynamic", "linear", "llama3", "yarn"}) {
+        if (!types_.contains(type) && !context_.left_ropes.contains(type) &&
+            reader_.takes(type)) {
           types_.insert(type);
+          context_.told_ropes[type] = reader_.told(type);
         }
       }
+    }
+    if (types_.contains("dynamic")) {
+      context_.own_ropes.insert("dynamic");
     }
     scales_ = types_ != std::set<std::string>{"default"};
   }
@@ -263,12 +269,9 @@ class ArgumentWriter {
     guards_.push_back("yarn without truncate");
     const bool reads = reads_yarn_magnitude(context_.evaluation);
     if (reads && context_.yarn_mscale) {
+      one_mscale(indent);
       add(
-          {indent + "if bool(rope.get(\"mscale\")) != "
-                    "bool(rope.get(\"mscale_all_dim\")):",
-           indent + "    raise ValueError(\"mscale and mscale_all_dim go "
-                    "together\")",
-           yarn + given,
+          {yarn + given,
            indent + "    raise ValueError(\"yarn with attention_factor is not "
                     "supported\")"});
       guards_.push_back("yarn with attention_factor");
@@ -296,6 +299,30 @@ class ArgumentWriter {
            indent + "    rope = {**rope, \"mscale\": 1, "
                     "\"mscale_all_dim\": 0}"});
     }
+  }
+
+  /// Beside no mscale the magnitude is that of 1, and mscale_all_dim scales the
+  /// scores all the same: with n for it, YarnRoPE comes to (1 + l) * (1 + l *
+  /// n) over 1 + l * n, where l = 0.1 * log(factor).
+  void one_mscale(const std::string& indent) {
+    const std::string form = "yarn with mscale_all_dim alone";
+    if (context_.left_ropes.contains(form)) {
+      add(
+          {indent + "if bool(rope.get(\"mscale\")) != "
+                    "bool(rope.get(\"mscale_all_dim\")):",
+           indent + "    raise ValueError(\"mscale and mscale_all_dim go "
+                    "together\")"});
+      return;
+    }
+    context_.told_ropes[form] = {
+        {reader_.with_type("yarn", {{"mscale_all_dim", 0.75}})}};
+    add(
+        {indent + "all_dim = rope.get(\"mscale_all_dim\") or 0",
+         indent + "if not (all_dim and rope.get(\"mscale\")):",
+         indent + "    mscale = 1 + all_dim + 0.1 * all_dim * "
+                  "math.log(rope.get(\"factor\", 1))",
+         indent + "    rope = {**rope, \"mscale\": mscale, "
+                  "\"mscale_all_dim\": all_dim}"});
   }
 
   /// The sets of a config without rope_parameters, from its flat fields.

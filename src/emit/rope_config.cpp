@@ -14,6 +14,25 @@ namespace {
 
 /// A number that no default is.
 constexpr int kUnusual = 12347;
+/// How much of each head turns.
+constexpr const char* kPartial = "partial_rotary_factor";
+
+/// A set of parameters, but for its base.
+json set_of(const std::string& type) {
+  json out = {{"rope_type", type}};
+  if (type == "default") {
+    return out;
+  }
+  out["factor"] = 2.0;
+  if (type != "linear" && type != "dynamic") {
+    out["original_max_position_embeddings"] = 16;
+  }
+  if (type == "llama3") {
+    out["low_freq_factor"] = 1.0;
+    out["high_freq_factor"] = 4.0;
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -109,37 +128,72 @@ bool RopeConfig::is_above(
   return number_in(parameters(with), parameter) == 0.625;
 }
 
-bool RopeConfig::takes(const std::string& type) const {
-  json set = {
-      {"rope_type", type},
-      {"rope_theta", kUnusual},
-      {"factor", 2.0},
-      {"original_max_position_embeddings", 16}};
-  if (type == "llama3") {
-    set["low_freq_factor"] = 1.0;
-    set["high_freq_factor"] = 4.0;
-  }
-  json with = bare_;
-  std::string kind;
+json RopeConfig::with_sets(
+    json config,
+    const std::function<json(const std::string& kind)>& set) const {
   if (context_.rope_by_kind) {
-    json sets = json::object();
-    for (const auto& k : context_.rope_kinds) {
-      sets[k] = set;
-      kind = k;
+    json& sets = config["rope_parameters"];
+    sets = sets.is_object() ? sets : json::object();
+    for (const auto& kind : context_.rope_kinds) {
+      sets[kind] = set(kind);
     }
-    with["rope_parameters"] = sets;
   } else if (has_rope_parameters(context_.interp, context_.evaluation.config)) {
-    with["rope_parameters"] = set;
+    config["rope_parameters"] = set("");
   } else {
-    set.erase("rope_theta");
-    with["rope_scaling"] = set;
+    config["rope_scaling"] = set("");
+    config["rope_scaling"].erase("rope_theta");
   }
-  const Value made = parameters(with, kind);
+  return config;
+}
+
+bool RopeConfig::takes(const std::string& type) const {
+  json set = set_of(type);
+  set["rope_theta"] = kUnusual;
+  const json with = with_sets(bare_, [&](const auto&) { return set; });
+  const auto& kinds = context_.rope_kinds;
+  const Value made = parameters(with, kinds.empty() ? "" : *kinds.begin());
   if (!made.is(eval::Kind::Dict)) {
     return false;
   }
   const Value* got = made.get<eval::Dict>()->find("rope_type");
   return got && got->is_str() && got->str() == type;
+}
+
+json RopeConfig::with_type(const std::string& type, const json& options) const {
+  const json& config = context_.evaluation.json;
+  json out = with_sets(config, [&](const std::string& kind) {
+    json set = config.value("rope_parameters", json());
+    if (!kind.empty() && set.is_object()) {
+      set = set.value(kind, json());
+    }
+    set = set.is_object() ? set : json::object();
+    set.erase("type");
+    const Value own = parameters(config, kind);
+    for (const char* name : {"rope_theta", kPartial}) {
+      if (const auto number = number_in(own, name)) {
+        set[name] = *number;
+      }
+    }
+    set.update(set_of(type));
+    set.update(options);
+    if (set.value(kPartial, json(1)).is_null()) {
+      set.erase(kPartial);
+    }
+    return set;
+  });
+  if (out.contains("rope_parameters") && out.contains("rope_scaling")) {
+    out["rope_scaling"] = nullptr;
+  }
+  if (type == "dynamic") {
+    out["max_position_embeddings"] = kFewPositions;
+  }
+  return out;
+}
+
+ToldRope RopeConfig::told(const std::string& type) const {
+  return {
+      {with_type(type), with_type(type, {{kPartial, nullptr}})},
+      type == "dynamic"};
 }
 
 std::string RopeConfig::own_set(const std::set<std::string>& unread) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -47,6 +48,15 @@ class RopeConfig {
   /// True when a set of this type is taken as it is.
   bool takes(const std::string& type) const;
 
+  /// The config with a rope of another type. One that follows the length does
+  /// so from `kFewPositions` on. Of options, null takes one away.
+  nlohmann::json with_type(
+      const std::string& type,
+      const nlohmann::json& options = nlohmann::json::object()) const;
+  static constexpr int kFewPositions = 8;
+  /// Some sources run a type only if it turns whole heads.
+  ToldRope told(const std::string& type) const;
+
   /// The set of a config that has none, as Python; without what flat fields
   /// give, but for the parameters in `unread`.
   std::string own_set(const std::set<std::string>& unread) const;
@@ -60,6 +70,10 @@ class RopeConfig {
 
  private:
   void find_names();
+  /// The config with a set of parameters, or one for each kind of layer.
+  nlohmann::json with_sets(
+      nlohmann::json config,
+      const std::function<nlohmann::json(const std::string& kind)>& set) const;
 
   Context& context_;
   Configs& configs_;

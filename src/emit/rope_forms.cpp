@@ -192,7 +192,7 @@ int rope_threshold(const RopeParameters& p) {
 namespace {
 
 constexpr const char* kYarn = R"py(class YarnRoPE(nn.Module):
-    def __init__(self, dims, base, traditional, scaling, max_position_embeddings):
+    def __init__(self, dims, scaling, base, traditional, max_position_embeddings):
         super().__init__()
         self.dims = dims
         self.traditional = traditional
@@ -233,7 +233,7 @@ constexpr const char* kYarn = R"py(class YarnRoPE(nn.Module):
 )py";
 
 constexpr const char* kLong = R"py(class LongRoPE(nn.Module):
-    def __init__(self, dims, base, traditional, scaling, max_position_embeddings):
+    def __init__(self, dims, scaling, base, traditional, max_position_embeddings):
         super().__init__()
         self.dims = dims
         self.traditional = traditional
@@ -259,23 +259,16 @@ constexpr const char* kLong = R"py(class LongRoPE(nn.Module):
         return mx.fast.rope(x, self.dims, traditional=self.traditional, base=None, scale=1.0, offset=offset, freqs=freqs)
 )py";
 
-constexpr const char* kDynamic = R"py(class DynamicRoPE(nn.Module):
-    def __init__(self, dims, base, traditional, scaling, max_position_embeddings):
-        super().__init__()
-        self.dims = dims
-        self.base = base
-        self.traditional = traditional
-        self.factor = scaling["factor"]
-        self.max_position_embeddings = max_position_embeddings
-
+constexpr const char* kDynamic =
+    R"py(class DynamicRoPE(DynamicNTKScalingRoPE):
     def __call__(self, x: mx.array, offset: Union[int, mx.array] = 0) -> mx.array:
-        # The longest sequence of a batch chooses for all
+        # The longest sequence of a batch decides for all
         length = mx.max(mx.array(offset)) + x.shape[-2]
-        length = mx.maximum(length, self.max_position_embeddings)
-        growth = self.factor * length / self.max_position_embeddings - (self.factor - 1)
-        base = self.base * growth ** (self.dims / (self.dims - 2))
-        freqs = base ** (mx.arange(0, self.dims, 2, dtype=mx.float32) / self.dims)
-        return mx.fast.rope(x, self.dims, traditional=self.traditional, base=None, scale=1.0, offset=offset, freqs=freqs)
+        growth = mx.maximum(length / self.max_position_embeddings - 1, 0)
+        base = self.base * (1 + self.factor * growth) ** (self.dims / (self.dims - 2))
+        freqs = base ** (mx.arange(0, self.dims, 2) / self.dims)
+        kwargs = {"traditional": self.traditional, "base": None, "scale": 1.0}
+        return mx.fast.rope(x, self.dims, offset=offset, freqs=freqs, **kwargs)
 )py";
 
 }  // namespace
@@ -283,7 +276,10 @@ constexpr const char* kDynamic = R"py(class DynamicRoPE(nn.Module):
 RopeClass rope_class(const std::string& type) {
   return type == "yarn"       ? RopeClass{"YarnRoPE", kYarn}
          : type == "longrope" ? RopeClass{"LongRoPE", kLong}
-                              : RopeClass{"DynamicRoPE", kDynamic};
+                              : RopeClass{
+                                    "DynamicRoPE",
+                                    kDynamic,
+                                    "dims, factor=scaling_config[\"factor\"]"};
 }
 
 }  // namespace portwright::emit

@@ -41,10 +41,12 @@ local_rotation(const RopeParameters& parameters, int dims, int length);
 int rope_threshold(const RopeParameters& parameters);
 
 /// A class of the emitted file that does one type as transformers does, where
-/// mlx-lm's shared one does not: its name and its Python.
+/// mlx-lm's shared one does not: its name, its Python, and what it is made with
+/// beside the keywords `base`, `traditional` and `max_position_embeddings`.
 struct RopeClass {
   std::string name;
   std::string text;
+  std::string arguments = "dims, scaling_config";
 };
 RopeClass rope_class(const std::string& type);
 

@@ -505,27 +505,45 @@ void note_kinds(Context& context) {
 
 /// initialize_rope, but for the types in `context.own_ropes`.
 std::string creator(const Context& context) {
-  std::string out = "def create_rope(dims, base, traditional, scaling_config, "
-                    "max_position_embeddings):\n"
-                    "    rope_type = scaling_config[\"type\"]\n";
+  std::string out = "def create_rope(dims, scaling_config, **kwargs):\n";
   for (const std::string& type : context.own_ropes) {
-    out += "    if rope_type == \"" + type + "\":\n        return " +
-           rope_class(type).name +
-           "(dims, base, traditional, scaling_config, "
-           "max_position_embeddings)\n";
+    const RopeClass own = rope_class(type);
+    out += "    if scaling_config[\"type\"] == \"" + type +
+           "\":\n        return " + own.name + "(" + own.arguments +
+           ", **kwargs)\n";
   }
-  return out + "    return initialize_rope(dims, base, traditional, "
-               "scaling_config, max_position_embeddings)\n";
+  return out + "    return initialize_rope(dims, scaling_config="
+               "scaling_config, **kwargs)\n";
+}
+
+/// What is made of a set of parameters is made by that function.
+void use_creator(Context& context) {
+  const std::string shared = "initialize_rope(";
+  for (ClassText& text : context.classes) {
+    for (std::string& line : text.init) {
+      const size_t at = line.find(shared);
+      if (at != line.npos && line.find("scaling_config=", at) != line.npos) {
+        line.replace(at, shared.size(), "create_rope(");
+      }
+    }
+  }
 }
 
 }  // namespace
 
 std::string write_rope_classes(Context& context) {
+  if (context.own_ropes.empty()) {
+    return "";
+  }
+  use_creator(context);
   std::string out;
   for (const std::string& type : context.own_ropes) {
-    out += rope_class(type).text + std::string("\n\n");
+    out += rope_class(type).text + "\n\n";
+    if (type == "dynamic") {
+      context.imports.insert("rope_utils:DynamicNTKScalingRoPE");
+    }
   }
-  return context.own_ropes.empty() ? "" : out + creator(context) + "\n\n";
+  return out + creator(context) + "\n\n";
 }
 
 void write_rope(
@@ -575,7 +593,6 @@ void write_rope(
   context.rope_types.insert(maker->type);
   if (maker->form == Form::Local) {
     context.own_ropes.insert(maker->type);
-    context.imports.insert("math");
   }
   std::string base = "args.rope_theta", scaling = "args.rope_scaling";
   if (!maker->kind.empty()) {
@@ -593,10 +610,8 @@ void write_rope(
   }
   writer.initialise(
       "rope",
-      std::string(
-          maker->form == Form::Local ? "create_rope(" : "initialize_rope(") +
-          dims + ", base=" + base + ", traditional=" + traditional +
-          ", scaling_config=" + scaling +
+      "initialize_rope(" + dims + ", base=" + base +
+          ", traditional=" + traditional + ", scaling_config=" + scaling +
           ", max_position_embeddings=args.max_position_embeddings)");
 }
 

@@ -113,20 +113,17 @@ def chunks(ids, sizes):
     return out
 
 
-@pytest.mark.parametrize("kind, form, name", table())
-def test_rope(kind, form, name, checkpoint, portwright, tmp_path):
-    folder = tmp_path / "checkpoint"
-    shutil.copytree(checkpoint(kind), folder)
+def with_rope(folder, form, name):
+    """The checkpoint with a rope of that case, in another form of the config."""
     config = json.loads((folder / "config.json").read_text())
     parameters = cases(pairs_of(config))[name]
     config = form(config, parameters)
     if parameters["rope_type"] == "dynamic":
         config["max_position_embeddings"] = 40
     (folder / "config.json").write_text(json.dumps(config))
-    file = tmp_path / "port.py"
-    done = portwright("compile", folder, "-o", file, "--fast", "--json")
-    assert done.returncode == 0, done.stderr
 
+
+def compare(file, folder):
     want, have = Torch(folder), Port(file, folder)
     ids = [[(7 * i + 3 * r) % 200 for i in range(LENGTH)] for r in range(2)]
     one = ids[:1]
@@ -137,3 +134,34 @@ def test_rope(kind, form, name, checkpoint, portwright, tmp_path):
     y, x = want(parts, padding), have(parts, padding)
     for row, left in enumerate(padding):
         assert x[row, left:] == pytest.approx(y[row, left:], rel=1e-3, abs=2e-4)
+
+
+@pytest.mark.parametrize("kind, form, name", table())
+def test_rope(kind, form, name, checkpoint, portwright, tmp_path):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint(kind), folder)
+    with_rope(folder, form, name)
+    file = tmp_path / "port.py"
+    done = portwright("compile", folder, "-o", file, "--fast", "--json")
+    assert done.returncode == 0, done.stderr
+    compare(file, folder)
+
+
+@pytest.mark.parametrize(
+    "kind, form, name",
+    [
+        ("llama", nested, "dynamic"),
+        ("llama", flat, "dynamic"),
+        # Interleaved, and part of the channels.
+        ("glm4", nested, "dynamic"),
+    ],
+)
+def test_the_file_of_a_type_serves_other_ropes(
+    kind, form, name, emitted, checkpoint, tmp_path
+):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint(kind), folder)
+    with_rope(folder, form, name)
+    file = tmp_path / "port.py"
+    file.write_text(emitted(kind))
+    compare(file, folder)

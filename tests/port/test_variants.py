@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .rope_cases import flat, nested
+from .rope_cases import by_kind, flat, nested
 from .test_in_process import prove  # noqa: F401
 
 GOLDENS = Path(__file__).parent / "testdata"
@@ -161,6 +161,44 @@ def test_scores_are_scaled_by_what_yarn_asks_for(
 
 
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+
+
+def test_each_option_of_yarn_reaches_scores_and_turns(
+    emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    """Alone, mscale_all_dim scales the scores, and the turns are those of neither."""
+    config = json.loads((checkpoint("deepseek_v3") / "config.json").read_text())
+    port = tmp_path / "port.py"
+    port.write_text(emitted("deepseek_v3"))
+    files = []
+    for more in ({"mscale": 0.7}, {"mscale_all_dim": 0.8}, {}):
+        files.append(tmp_path / f"{len(files)}.json")
+        files[-1].write_text(json.dumps(nested(dict(config), {**YARN, **more})))
+    for proof in prove(port, *files):
+        assert proof["verdict"] == "passed", proof["reason"]
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "gemma3_text"])
+def test_a_rope_that_follows_the_length_is_served(
+    kind, emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    """Also where the rows of a batch are not equally long."""
+    config = json.loads((checkpoint(kind) / "config.json").read_text())
+    config["max_position_embeddings"] = 8
+    dynamic = {"rope_type": "dynamic", "factor": 3.0}
+    form = by_kind if kind == "gemma3_text" else nested
+    port, given = tmp_path / "port.py", tmp_path / "config.json"
+    port.write_text(emitted(kind))
+    given.write_text(json.dumps(form(config, dynamic)))
+    (proof,) = prove(port, given)
+    assert proof["verdict"] == "passed", proof["reason"]
+
+
+def test_a_rope_that_the_source_does_not_run_is_refused(emitted):
+    """Mixtral's config has a head_dim that is null, which the library multiplies."""
+    text = emitted("mixtral")
+    assert '"llama3"' in text
+    assert '"dynamic"' not in text
 
 
 def test_options_of_yarn_are_served_as_the_library_reads_them(

@@ -1,6 +1,6 @@
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Union
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -8,7 +8,7 @@ from mlx.nn.layers.distributed import shard_inplace, sum_gradients
 
 from .base import BaseModelArgs, create_attention_mask, scaled_dot_product_attention
 from .pipeline import PipelineMixin
-from .rope_utils import initialize_rope
+from .rope_utils import DynamicNTKScalingRoPE, initialize_rope
 from .switch_layers import SwitchGLU
 
 
@@ -45,7 +45,7 @@ class ModelArgs(BaseModelArgs):
         rope = self.rope_scaling or self.rope_parameters or {}
         self.rope_theta = rope.get("rope_theta", self.rope_theta)
         rope_type = rope.get("rope_type", rope.get("type", "default"))
-        if rope_type not in ("default", "linear", "llama3", "yarn"):
+        if rope_type not in ("default", "dynamic", "linear", "llama3", "yarn"):
             raise ValueError(f"rope type {rope_type} is not supported")
         if rope_type == "yarn" and not rope.get("truncate", True):
             raise ValueError("yarn without truncate is not supported")
@@ -63,6 +63,23 @@ class ModelArgs(BaseModelArgs):
             raise ValueError(f"hidden_act {self.hidden_act} is not supported")
 
 
+class DynamicRoPE(DynamicNTKScalingRoPE):
+    def __call__(self, x: mx.array, offset: Union[int, mx.array] = 0) -> mx.array:
+        # The longest sequence of a batch decides for all
+        length = mx.max(mx.array(offset)) + x.shape[-2]
+        growth = mx.maximum(length / self.max_position_embeddings - 1, 0)
+        base = self.base * (1 + self.factor * growth) ** (self.dims / (self.dims - 2))
+        freqs = base ** (mx.arange(0, self.dims, 2) / self.dims)
+        kwargs = {"traditional": self.traditional, "base": None, "scale": 1.0}
+        return mx.fast.rope(x, self.dims, offset=offset, freqs=freqs, **kwargs)
+
+
+def create_rope(dims, scaling_config, **kwargs):
+    if scaling_config["type"] == "dynamic":
+        return DynamicRoPE(dims, factor=scaling_config["factor"], **kwargs)
+    return initialize_rope(dims, scaling_config=scaling_config, **kwargs)
+
+
 class Attention(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
@@ -78,7 +95,7 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(n_heads * head_dim, dim, bias=args.attention_bias)
         self.q_norm = nn.RMSNorm(dim, eps=args.rms_norm_eps)
         self.k_norm = nn.RMSNorm(dim // n_heads * n_kv_heads, eps=args.rms_norm_eps)
-        self.rope = initialize_rope(
+        self.rope = create_rope(
             head_dim,
             base=args.rope_theta,
             traditional=False,

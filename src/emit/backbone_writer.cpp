@@ -298,6 +298,10 @@ void write_layers(
     w.replace_in_statements(before_masks, "_mask(h, ", "_mask(h[0], ");
   }
   w.statement("");
+  if (!context.wide_states.empty()) {
+    w.states_dtype = w.norm_dtype();
+    w.statement("h = h.astype(mx.float32)");
+  }
   write_layer_loop(w, roles, masks, inputs);
 }
 
@@ -369,7 +373,7 @@ void write_stack(ModuleWriter& w, const Roles& roles, const Masks& masks) {
     w.fresh(carried.name);
   }
   w.bind(context.evaluation.ids, "inputs");
-  w.dtype_source = "h";
+  w.states_dtype = "h.dtype";
   bool has_cache = false;
   auto give_cache = [&] {
     if (!has_cache) {
@@ -439,7 +443,8 @@ write_backbone(Context& context, const Roles& roles, const Masks& masks) {
   const ValueId output = roles.backbone->outputs.front();
   w.count_uses({output});
   const Expression result = w.value(output);
-  w.statement("return " + result.text);
+  const bool back = context.narrow_answer == output && w.is_wide(output);
+  w.statement("return " + (back ? w.narrowed(result) : result).text);
   const std::string& source = roles.backbone->module.object()->cls->name;
   ClassText out = w.take(source);
   out.call_params = call_parameters();

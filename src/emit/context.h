@@ -146,6 +146,11 @@ class Context {
   std::set<std::string> more_layers;
   /// True where layers run otherwise than each once, one after the other.
   bool runs_program = false;
+  /// The states that layers are given in float32 in a bfloat16 model, each with
+  /// its layer; the first is given them converted.
+  std::set<std::pair<const Frame*, ValueId>> wide_states;
+  /// What the backbone answers, where it converts it back for the head; else 0.
+  ValueId narrow_answer = 0;
   std::vector<Carried> carried;
   SharedKeys shared_keys;
   SharedKeys shares_like;     // those of another draft of the file

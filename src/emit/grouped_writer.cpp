@@ -118,7 +118,7 @@ Expression GroupedWriter::single(const GroupedExperts& g) {
     y = method(
         g.weights ? y : method(y, "squeeze", {"-2"}), "sum", {"axis=-2"});
     return w_.context().evaluation.half && g.weights && w_.is_wide(g.weights)
-               ? method(y, "astype", {w_.dtype_source + ".dtype"})
+               ? method(y, "astype", {w_.states_dtype})
                : y;
   }
   // Rows of any layout do where they are reshaped next.

@@ -5,6 +5,7 @@
 #include "emit/layer_lists.h"
 #include "emit/layer_windows.h"
 #include "emit/stacks.h"
+#include "emit/wide_states.h"
 
 #include <functional>
 
@@ -373,8 +374,11 @@ Head find_head_operation(ModuleWriter& w) {
   return {};
 }
 
-Head find_head(ModuleWriter& w, const Roles& roles, const Frame* inner) {
-  Context& context = w.context();
+/// The module that the backbone's answer is given to last.
+Head find_head_module(
+    const Context& context,
+    const lift::Graph& graph,
+    const Frame* inner) {
   Head head;
   auto consider = [&](const Frame* f) {
     if (f != inner && f->is_module() && f->outputs.size() == 1 &&
@@ -382,12 +386,36 @@ Head find_head(ModuleWriter& w, const Roles& roles, const Frame* inner) {
       head = {f, data_inputs(context, *f).front(), f->outputs.front()};
     }
   };
-  for (const Frame* f : w.graph().functions) {  // a tied one holds no weights
+  for (const Frame* f : graph.functions) {  // a tied one holds no weights
     consider(f);
   }
-  for (const Frame* f : w.graph().calls) {
+  for (const Frame* f : graph.calls) {
     consider(f);
   }
+  return head;
+}
+
+/// The part of the model below its root that holds the layers.
+const Frame* inner_of(const Roles& roles) {
+  return roles.is_flat()          ? nullptr
+         : roles.wrappers.empty() ? roles.backbone
+                                  : roles.wrappers.front();
+}
+
+/// Lets the backbone convert its answer where the head reads it converted: it
+/// has a norm whose dtype tells to what.
+void narrow_for_head(Context& context, const Roles& roles) {
+  const Head head = find_head_module(
+      context, lift::make_graph(context.trace, *roles.root), inner_of(roles));
+  if (head.frame && context.evaluation.half->input_dtype(*head.frame, 0) ==
+                        torch::Dtype::BFloat16) {
+    context.narrow_answer = roles.backbone->outputs.front();
+  }
+}
+
+Head find_head(ModuleWriter& w, const Roles& roles, const Frame* inner) {
+  Context& context = w.context();
+  Head head = find_head_module(context, w.graph(), inner);
   if (!head.frame) {
     head = find_head_operation(w);
   }
@@ -420,9 +448,7 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   ModuleWriter w(context, *roles.root);
   w.initialise("args", "args");
   w.initialise("model_type", "args.model_type");
-  const Frame* inner = roles.is_flat()          ? nullptr
-                       : roles.wrappers.empty() ? roles.backbone
-                                                : roles.wrappers.front();
+  const Frame* inner = inner_of(roles);
   if (inner) {
     const std::string held = add_wrappers(context, "", *inner);
     const std::string backbone = inner->path.substr(0, inner->path.find('.'));
@@ -605,6 +631,10 @@ void write_model(Context& context) {
   roles.program = roles.program ||
                   (roles.stack_calls.empty() && runs_a_program(context, roles));
   context.runs_program = roles.program;
+  find_wide_states(context, roles);
+  if (!context.wide_states.empty() && !roles.is_flat()) {
+    narrow_for_head(context, roles);
+  }
   Masks masks = find_masks(context, roles);
   widen(context, masks);
   if (!roles.is_flat()) {

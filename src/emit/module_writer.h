@@ -13,6 +13,7 @@
 #include "emit/expression.h"
 #include "emit/grouped_writer.h"
 #include "emit/members.h"
+#include "emit/norm_writer.h"
 #include "emit/reassigned.h"
 #include "emit/recurrent_writer.h"
 #include "emit/row_positions.h"
@@ -168,6 +169,9 @@ class ModuleWriter {
       const Expression& e,
       ValueId id,
       std::optional<torch::Dtype> wanted);
+  /// The dtype of the first norm's weight, which stays as it was where others
+  /// are quantized; "" without one.
+  std::string norm_dtype();
   /// In the dtype of the activations.
   Expression narrowed(const Expression& e);
   bool is_wide(ValueId id);
@@ -215,8 +219,8 @@ class ModuleWriter {
   bool constructs() const {
     return constructing_;
   }
-  /// The array whose dtype constants take; none while constructing.
-  std::string dtype_source = "x";
+  /// The dtype that constants take; none while constructing.
+  std::string states_dtype = "x.dtype";
   bool needs_shape = false;
   bool needs_depth = false;  // D, the last extent of x
   /// The name under which a weight's module is made as an nn.Linear, when the
@@ -331,6 +335,7 @@ class ModuleWriter {
   RecurrentWriter recurrent_;
   GroupedWriter grouped_;
   RowPositions rows_;
+  NormWriter norms_;
 };
 
 /// How a module is made in its parent's __init__: nn.Linear(...),

@@ -32,8 +32,8 @@ Expression rows(Writer& w, const OpNode& op, const Expression& picked) {
   const bool cast =
       !table.parameter.empty() &&
       w.context().flows.of(w.input_of(op, 0)) == lift::Flow::Constant &&
-      torch::is_floating_point(table.dtype) && !w.dtype_source.empty();
-  return cast ? method(picked, "astype", {w.dtype_source + ".dtype"}) : picked;
+      torch::is_floating_point(table.dtype) && !w.states_dtype.empty();
+  return cast ? method(picked, "astype", {w.states_dtype}) : picked;
 }
 
 Expression getitem(Writer& w, const OpNode& op) {

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "emit/module_writer.h"
+#include "emit/operation_rules.h"
 
 namespace portwright::emit {
 
@@ -233,7 +234,7 @@ std::string ModuleWriter::made_in_init(
   if (init_names_.insert(attribute).second) {
     ModuleWriter construction(context_, context_.trace.root);
     construction.constructing_ = true;
-    construction.dtype_source.clear();
+    construction.states_dtype.clear();
     construction.count_uses({id});
     const Expression text = construction.value(id);
     late_init_.insert(

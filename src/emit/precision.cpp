@@ -1,8 +1,10 @@
+#include "emit/gaps.h"
 #include "emit/module_writer.h"
 #include "emit/operation_rules.h"
 
 namespace portwright::emit {
 
+using eval::Value;
 using torch::Dtype;
 
 namespace {
@@ -26,6 +28,9 @@ std::optional<Dtype> ModuleWriter::half_dtype(ValueId id) const {
   }
   const auto given = std::find(frame_.inputs.begin(), frame_.inputs.end(), id);
   if (given != frame_.inputs.end()) {
+    if (context_.wide_states.contains({&frame_, id})) {
+      return Dtype::Float32;
+    }
     return half->input_dtype(
         frame_, static_cast<size_t>(given - frame_.inputs.begin()));
   }
@@ -81,12 +86,17 @@ bool ModuleWriter::is_made_wide(ValueId id) {
   if (const auto known = wide_.find(id); known != wide_.end()) {
     return known->second;
   }
+  if (id == context_.narrow_answer && frame_.path.empty()) {
+    return false;
+  }
   wide_[id] = true;  // of what reads itself
   const auto it = graph_.producers.find(id);
   bool wide = true;
   if (it != graph_.producers.end() && it->second.call) {
     ModuleWriter made(context_, *it->second.call);
     wide = made.half_dtype(id) != Dtype::Float32 || made.is_wide(id);
+  } else if (norms_.owns(id)) {
+    wide = norms_.answers_wide(id);
   } else if (it != graph_.producers.end()) {
     const OpNode& op = *it->second.op;
     bool any = false, floats = false;
@@ -140,12 +150,25 @@ Expression ModuleWriter::wide_input(const OpNode& op) {
 
 Expression ModuleWriter::narrowed(const Expression& e) {
   // `x` is there, and of that dtype.
-  const bool told = dtype_source != "x" ||
+  const bool told = states_dtype != "x.dtype" ||
                     (!data_inputs_.empty() &&
                      half_dtype(data_inputs_.front()) != Dtype::Float32);
-  return told && !dtype_source.empty()
-             ? method(e, "astype", {dtype_source + ".dtype"})
-             : e;
+  const std::string dtype = told ? states_dtype : norm_dtype();
+  return dtype.empty() ? e : method(e, "astype", {dtype});
+}
+
+std::string ModuleWriter::norm_dtype() {
+  for (const Frame* call : graph_.calls) {
+    const Value weight = context_.interp.try_getattr(call->module, "weight");
+    const auto* tensor = weight.defined() ? torch::as_tensor(weight) : nullptr;
+    if (tensor && tensor->dim() == 1) {
+      const Expression norm = member(
+          child_name(call->path),
+          constructor_or_gap(context_, *call, {call->outputs.front()}));
+      return norm.at(kPrimary) + ".weight.dtype";
+    }
+  }
+  return "";
 }
 
 Expression ModuleWriter::read(const OpNode& op, size_t i) {

@@ -348,9 +348,10 @@ void return_at_once(Lines& lines) {
 }
 
 /// "r = self.norm(r)", "h = x + r": "h = x + self.norm(r)", where r is read no
-/// more.
+/// more. What makes the first r, if it is no module's answer, makes an h, if
+/// nothing reads another there.
 void join(Lines& lines, size_t at) {
-  static const base::Pattern kCall(R"re(^self\.\w+\(\w+\)$)re");
+  static const base::Pattern kCall(R"re(^self\.\w+\(\w+(, \w+)*\)$)re");
   const auto inner = statement(lines[at]);
   const auto outer = statement(lines[at + 1]);
   if (!inner || !outer || inner->indent != outer->indent ||
@@ -361,13 +362,30 @@ void join(Lines& lines, size_t at) {
        !is_dead_behind(lines, at + 1, inner->target))) {
     return;
   }
-  const std::string joined =
+  std::string joined =
       outer->indent + outer->start +
       renamed_objects(outer->value, {{inner->target, inner->value}});
-  if (fits(joined)) {
-    lines[at] = joined;
-    lines.erase(lines.begin() + at + 1);
+  if (!fits(joined)) {
+    return;
   }
+  const auto first = at > 0 ? statement(lines[at - 1]) : std::nullopt;
+  const auto is_read = [&](const std::string& text) {
+    return reads(text, outer->target);
+  };
+  if (first && first->indent == inner->indent &&
+      first->target == inner->target && outer->target != inner->target &&
+      !outer->target.empty() && !first->value.starts_with("self.") &&
+      !is_read(outer->value) && !is_read(inner->value)) {
+    lines[at - 1] = first->indent + outer->start + first->value;
+    joined = outer->indent + outer->start +
+             renamed_objects(
+                 outer->value,
+                 {{inner->target,
+                   renamed_objects(
+                       inner->value, {{inner->target, outer->target}})}});
+  }
+  lines[at] = joined;
+  lines.erase(lines.begin() + at + 1);
 }
 
 }  // namespace

@@ -138,5 +138,18 @@ TEST(ShortStatements, LeaveWhatIsComputedOnOneSideOfAConditionAlone) {
   EXPECT_EQ(shortened(lines), lines);
 }
 
+TEST(ShortStatements, CallWhatLiesInsideASumByTheNameOfTheSum) {
+  EXPECT_THAT(
+      shortened(
+          {"output = self.self_attn(mx.fast.rms_norm(x, None, "
+           "self.rms_norm_epsilon), mask, cache)",
+           "h = x + output",
+           "return h + self.mlp(h)"}),
+      ElementsAre(
+          "h = mx.fast.rms_norm(x, None, self.rms_norm_epsilon)",
+          "h = x + self.self_attn(h, mask, cache)",
+          "return h + self.mlp(h)"));
+}
+
 }  // namespace
 }  // namespace portwright::emit

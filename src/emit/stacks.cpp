@@ -57,7 +57,7 @@ write_stack(Context& context, const Frame& stack, const Masks& masks) {
     context.hole(stack.call, "'" + stack.path + "' is given several states");
   }
   w.bind(given.front(), "h");
-  w.dtype_source = "h";
+  w.states_dtype = "h.dtype";
   const ValueId first = data_inputs(context, *roles.layer_frames[0]).front();
   w.count_uses({first});
   const LoopInputs inputs = find_loop_inputs(w, roles, masks);

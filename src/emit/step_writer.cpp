@@ -221,8 +221,7 @@ std::string StepWriter::first_state(const lift::Step::State& state) {
       first == 0 ? "zeros" : "full",
       state_shape(state),
       first == 0 ? "" : number + ", ",
-      dtype == torch::Dtype::BFloat16 ? w_.dtype_source + ".dtype"
-                                      : "mx.float32");
+      dtype == torch::Dtype::BFloat16 ? w_.states_dtype : "mx.float32");
 }
 
 void StepWriter::write() {

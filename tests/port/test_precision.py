@@ -18,6 +18,21 @@ def test_routers_keep_float32(kind, line, portwright, checkpoint, tmp_path):
     assert line in file.read_text()
 
 
+@pytest.mark.parametrize("kind", ["mamba2", "falcon_mamba", "zaya"])
+def test_states_that_layers_add_to_in_float32_do_not_lose_it(
+    kind, portwright, checkpoint, tmp_path
+):
+    model, file = checkpoint(kind), tmp_path / "port.py"
+    done = portwright("compile", model, "-o", file, "--fast")
+    assert done.returncode == 0, done.stderr
+    assert "h = h.astype(mx.float32)" in file.read_text()
+    done = portwright(
+        "verify", model, "--port", file, "--checks", "dtype,bfloat16", "-o", tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stdout
+
+
 @pytest.mark.parametrize(
     "kind, members",
     [

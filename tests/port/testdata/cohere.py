@@ -81,9 +81,7 @@ class LayerNorm(nn.Module):
         self.weight = mx.zeros((args.num_attention_heads, args.head_dim))
 
     def __call__(self, x: mx.array) -> mx.array:
-        mean = x.astype(mx.float32).mean(axis=-1, keepdims=True)
-        variance = mx.square(x.astype(mx.float32) - mean).mean(axis=-1, keepdims=True)
-        h = (x.astype(mx.float32) - mean) * mx.rsqrt(variance + self.variance_epsilon)
+        h = mx.fast.layer_norm(x.astype(mx.float32), None, None, self.variance_epsilon)
         return (self.weight.astype(mx.float32) * h).astype(x.dtype)
 
 
@@ -94,9 +92,7 @@ class KNorm(nn.Module):
         self.weight = mx.zeros((args.num_key_value_heads, args.head_dim))
 
     def __call__(self, x: mx.array) -> mx.array:
-        mean = x.astype(mx.float32).mean(axis=-1, keepdims=True)
-        variance = mx.square(x.astype(mx.float32) - mean).mean(axis=-1, keepdims=True)
-        h = (x.astype(mx.float32) - mean) * mx.rsqrt(variance + self.variance_epsilon)
+        h = mx.fast.layer_norm(x.astype(mx.float32), None, None, self.variance_epsilon)
         return (self.weight.astype(mx.float32) * h).astype(x.dtype)
 
 

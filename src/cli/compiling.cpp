@@ -155,7 +155,7 @@ bool serves_rope(
     return verdict == Verdict::Passed &&
            !(rope.own && std::any_of(variants.begin(), variants.end(), hidden));
   }
-  return !rope.own;
+  return !rope.tried;
 }
 
 /// Proves the file for the types of rope that it was not made from. False when

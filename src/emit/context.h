@@ -120,7 +120,8 @@ using ActivationTable = std::map<std::string, std::string>;
 struct ToldRope {
   /// The first of them that the source runs tells.
   std::vector<nlohmann::json> configs;
-  bool own = false;  // it takes a class of the file's own
+  bool own = false;    // it takes a class of the file's own
+  bool tried = false;  // left out unless the source runs one of them
 };
 
 /// What all parts of one emission share.
@@ -164,6 +165,7 @@ class Context {
   std::string head;  // "lm_head"
   /// A tied head with a bias holds the embedding's weight as its own.
   bool head_keeps_weight = false;
+  std::string head_bias;  // the field by which a head that may be tied has one
   /// Kinds of layers that the file serves, where the config names them.
   std::set<std::string> layer_kinds;
   /// Where the tests stand that the drafts of the file decide differently.
@@ -208,6 +210,7 @@ class Context {
   std::map<std::string, ToldRope> told_ropes;
   std::set<std::string> left_ropes;  // the file does not serve these types
   bool rope_fixed = false;           // the file does no other type
+  bool rope_own_base = false;        // of another field than rope_theta
   bool yarn_mscale = false;          // a yarn met has mscale
 
   /// The module object at a path; null Value when absent.

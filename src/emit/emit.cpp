@@ -175,6 +175,7 @@ void gather(const std::vector<Context*>& drafts) {
     all.rope_types.insert(draft->rope_types.begin(), draft->rope_types.end());
     all.own_ropes.insert(draft->own_ropes.begin(), draft->own_ropes.end());
     all.rope_fixed = all.rope_fixed || draft->rope_fixed;
+    all.rope_own_base = all.rope_own_base || draft->rope_own_base;
     all.yarn_mscale = all.yarn_mscale || draft->yarn_mscale;
     all.needs_mask_array = all.needs_mask_array || draft->needs_mask_array;
   }
@@ -227,6 +228,7 @@ void take_shared(const Context& from, Context& to) {
   to.open_tests = from.open_tests;
   to.activation_tables = from.activation_tables;
   to.takes_mask_array = from.takes_mask_array;
+  to.left_ropes = from.left_ropes;
 }
 
 /// Where one draft needs its masks as arrays, all take them so: the others are
@@ -399,6 +401,7 @@ Emitted emit_model(
   for (const Evaluation* evaluation : evaluations) {
     contexts.push_back(std::make_unique<Context>(interp, *evaluation));
     contexts.back()->activation_tables = contexts.front()->activation_tables;
+    contexts.back()->left_ropes = left_ropes;
     all.push_back(contexts.back().get());
   }
   share_mask_kinds(all);
@@ -482,7 +485,6 @@ Emitted emit_model(
     out.holes.push_back(hole.diagnostic);
   }
   std::string body = activation_entries(context);
-  context.left_ropes = left_ropes;
   try {
     body += write_arguments(predicates.configs(), drafts, out.guards) + "\n\n";
   } catch (const Hole& hole) {

@@ -444,6 +444,13 @@ std::string layers_text(const Context& context, const Roles& roles) {
   return out;
 }
 
+/// The field of the config by which a layer has a bias; "" where none decides.
+std::string bias_field(const std::string& constructor) {
+  static const base::Pattern kBias(R"(\bbias=args\.(\w+)\))");
+  const auto found = kBias.all(constructor);
+  return found.empty() ? "" : std::string(found.front()[1]);
+}
+
 ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
   ModuleWriter w(context, *roles.root);
   w.initialise("args", "args");
@@ -478,11 +485,19 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
       head.frame ? context.interp.try_getattr(head.frame->module, "bias")
                  : Value();
   context.head_keeps_weight = may_tie && bias.defined() && !bias.is_none();
+  if (may_tie && !context.head_keeps_weight) {
+    context.head_bias = bias_field(constructor);
+  }
+  const std::string tied =
+      context.head_bias.empty()
+          ? "self.args.tie_word_embeddings"
+          : "self.args.tie_word_embeddings and not self.args." +
+                context.head_bias;
   if (may_tie) {
     context.fields.insert("tie_word_embeddings");
   }
   if (may_tie && !context.head_keeps_weight) {
-    w.statement("if self.args.tie_word_embeddings:");
+    w.statement("if " + tied + ":");
     w.statement("    " + by_embedding);
     w.statement("else:");
     w.statement("    out = self." + name + "(" + input + ")");
@@ -502,7 +517,10 @@ ClassText write_root(Context& context, const Roles& roles, const Masks& masks) {
     if (name.find('.') != std::string::npos) {
       context.hole(head.frame->call, "'" + name + "' lies in a container");
     }
-    out.init.emplace_back("if not args.tie_word_embeddings:");
+    out.init.push_back(
+        "if not args.tie_word_embeddings" +
+        (context.head_bias.empty() ? "" : " or args." + context.head_bias) +
+        ":");
     out.init.push_back("    self." + name + " = " + constructor);
   }
   out.call_params = call_parameters();

@@ -9,20 +9,6 @@ namespace portwright::emit {
 using eval::Value;
 using nlohmann::json;
 
-namespace {
-
-std::string quoted(const std::string& text) {
-  return "\"" + text + "\"";
-}
-
-std::string number(double value) {
-  std::string text = fmt::format("{}", value);
-  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
-}
-
-/// True when the model's rotary embedding can be of the library's types: where
-/// a rotation was met, or one of its modules could make one, the source chooses
-/// among them.
 bool uses_library_types(const Context& context) {
   constexpr const char* kChoice = "ROPE_INIT_FUNCTIONS";
   const bool turns = !context.rope_types.empty();
@@ -38,6 +24,17 @@ bool uses_library_types(const Context& context) {
         const auto& mro = entry.second.object()->cls->mro;
         return std::any_of(mro.begin(), mro.end(), chooses);
       });
+}
+
+namespace {
+
+std::string quoted(const std::string& text) {
+  return "\"" + text + "\"";
+}
+
+std::string number(double value) {
+  std::string text = fmt::format("{}", value);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
 }
 
 class ArgumentWriter {
@@ -127,8 +124,7 @@ class ArgumentWriter {
   void find_types() {
     types_ = context_.rope_types;
     if (!context_.rope_fixed && uses_library_types(context_)) {
-      for (const char* type :
-           {"default", "dynamic", "linear", "llama3", "yarn"}) {
+      for (const char* type : kLibraryTypes) {
         if (!types_.contains(type) && !context_.left_ropes.contains(type) &&
             reader_.takes(type)) {
           types_.insert(type);

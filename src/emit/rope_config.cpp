@@ -174,6 +174,9 @@ json RopeConfig::with_type(const std::string& type, const json& options) const {
         set[name] = *number;
       }
     }
+    if (context_.rope_own_base) {
+      set["rope_theta"] = kUnusual;  // which is then not to be read
+    }
     set.update(set_of(type));
     set.update(options);
     if (set.value(kPartial, json(1)).is_null()) {
@@ -191,9 +194,11 @@ json RopeConfig::with_type(const std::string& type, const json& options) const {
 }
 
 ToldRope RopeConfig::told(const std::string& type) const {
+  const bool own = type == "dynamic";
   return {
       {with_type(type), with_type(type, {{kPartial, nullptr}})},
-      type == "dynamic"};
+      own,
+      own || context_.rope_own_base};
 }
 
 std::string RopeConfig::own_set(const std::set<std::string>& unread) const {

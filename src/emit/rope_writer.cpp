@@ -1,7 +1,9 @@
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "emit/operations.h"
+#include "emit/rope_arguments.h"
 #include "emit/rope_forms.h"
 #include "emit/rope_sets.h"
 #include "emit/yarn_magnitude.h"
@@ -81,7 +83,7 @@ struct Maker {
   Form form;
   std::string kind;  // of the layer, when the parameters are by kind
   std::string type = "default";
-  std::string base = {};  // of Base and Turned
+  std::string base = {};  // where it is not that of the parameters
 };
 
 class RopeFinder {
@@ -94,15 +96,21 @@ class RopeFinder {
   }
 
   std::optional<Maker> find() {
-    // A base of a field of its own may by chance be that of rope_parameters.
-    if (const auto own = from_makers();
-        own && own->base.find("args.") != std::string::npos &&
-        own->base.find("args.rope_theta") == std::string::npos &&
-        own->base.find("args.rope_parameters") == std::string::npos) {
-      return own;
-    }
     const Value parameters =
         rope_sets(context_.interp, context_.evaluation.config);
+    // A base of a field of its own may by chance be that of rope_parameters.
+    if (auto own = from_makers(); own && is_own(own->base)) {
+      if (serves_types(parameters)) {
+        own->form = Maker::Form::Shared;
+        own->type = "default";
+      }
+      return own;
+    }
+    for (const Value& base : own_bases()) {
+      if (auto maker = from(parameters, "", base)) {
+        return maker;
+      }
+    }
     if (auto maker = from(parameters, "")) {
       return maker;
     }
@@ -142,10 +150,38 @@ class RopeFinder {
                 : p.mscale.has_value() != p.mscale_all_dim.has_value());
   }
 
-  std::optional<Maker> from(const Value& parameters, const std::string& kind) {
+  /// True of the text of a base that no rotary parameters of the config give.
+  static bool is_own(const std::string& base) {
+    return base.find("args.") != base.npos &&
+           base.find("args.rope_theta") == base.npos &&
+           base.find("args.rope_parameters") == base.npos;
+  }
+
+  /// True where the default may be another type instead, for all that is known.
+  bool serves_types(const Value& parameters) const {
     const auto p = RopeParameters::read(parameters, max_positions_);
+    return p && p->type == "default" && uses_library_types(context_) &&
+           std::any_of(
+               std::begin(kLibraryTypes),
+               std::end(kLibraryTypes),
+               [&](const char* type) {
+                 return type != p->type && !context_.left_ropes.contains(type);
+               });
+  }
+
+  /// `own_base`: instead of that of the parameters.
+  std::optional<Maker> from(
+      const Value& parameters,
+      const std::string& kind,
+      const Value& own_base = {}) {
+    auto p = RopeParameters::read(parameters, max_positions_);
     if (!p) {
       return {};
+    }
+    std::string base;
+    if (own_base.defined()) {
+      p->theta = own_base.as_double();
+      base = base_text(own_base);
     }
     if (const auto shared = shared_rotation(*p, rope_.dims);
         shared && !is_unclear(*p) && rope_.steady &&
@@ -153,7 +189,7 @@ class RopeFinder {
       context_.yarn_mscale =
           context_.yarn_mscale ||
           (p->type == "yarn" && p->mscale && p->mscale_all_dim);
-      return Maker{Maker::Form::Shared, kind, p->type};
+      return Maker{Maker::Form::Shared, kind, p->type, base};
     }
     if (!local_rotation(*p, rope_.dims, 1)) {
       return {};
@@ -175,13 +211,41 @@ class RopeFinder {
             rope_,
             law,
             lengths)) {
-      return Maker{Maker::Form::Local, kind, p->type};
+      return Maker{Maker::Form::Local, kind, p->type, base};
     }
     return {};
   }
 
   /// The base in what this rotation's own frequencies are computed by.
   std::optional<Maker> from_makers() {
+    std::optional<Maker> out;
+    visit_makers([&](const OpNode& op) {
+      out = from_op(op);
+      return out.has_value();
+    });
+    return out;
+  }
+
+  /// Numbers of the config, but for its rotary parameters, that these
+  /// frequencies are powers or multiples of.
+  std::vector<Value> own_bases() {
+    static const std::set<std::string_view> kMakers = {
+        "pow", "rpow", "mul", "rmul"};
+    std::vector<Value> out;
+    visit_makers([&](const OpNode& op) {
+      for (const Value& arg : op.args) {
+        if (kMakers.contains(op.op->name) && arg.is_number() &&
+            arg.provenance() && arg.as_double() > 1 && is_own(base_text(arg))) {
+          out.push_back(arg);
+        }
+      }
+      return false;
+    });
+    return out;
+  }
+
+  /// The operations that this rotation comes from, until one is the last.
+  void visit_makers(const std::function<bool(const OpNode&)>& is_last) {
     std::set<ValueId> seen{rope_.input};
     std::vector<ValueId> pending{rope_.output};
     while (!pending.empty()) {
@@ -192,15 +256,14 @@ class RopeFinder {
       }
       const auto& info = context_.trace.info(id);
       if (const OpNode* op = info.producer) {
-        if (auto maker = from_op(*op)) {
-          return maker;
+        if (is_last(*op)) {
+          return;
         }
         pending.insert(pending.end(), op->inputs.begin(), op->inputs.end());
       } else if (!info.parameter.empty()) {
         add_makers(info, pending);
       }
     }
-    return {};
   }
 
   /// The values that a buffer was filled from.
@@ -594,7 +657,10 @@ void write_rope(
   if (maker->form == Form::Local) {
     context.own_ropes.insert(maker->type);
   }
-  std::string base = "args.rope_theta", scaling = "args.rope_scaling";
+  const bool own_base = !maker->base.empty();
+  context.rope_own_base = context.rope_own_base || own_base;
+  std::string base = own_base ? maker->base : "args.rope_theta";
+  std::string scaling = "args.rope_scaling";
   if (!maker->kind.empty()) {
     context.rope_by_kind = true;
     note_kinds(context);

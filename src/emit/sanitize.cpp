@@ -384,12 +384,20 @@ std::string write_sanitize(Context& context, const std::string& moves) {
   const auto rules = conversion_rules(context);
   std::string body, copied;
   const std::string tied = "    if self.args.tie_word_embeddings:\n";
+  const std::string own = "        weights.setdefault(\"" + context.head +
+                          ".weight\", weights[\"" + context.embedding +
+                          ".weight\"])\n";
+  const std::string left =
+      "        weights.pop(\"" + context.head + ".weight\", None)\n";
   if (context.head_keeps_weight) {
-    copied = tied + "        weights.setdefault(\"" + context.head +
-             ".weight\", weights[\"" + context.embedding + ".weight\"])\n";
+    copied = tied + own;
+  } else if (!context.head_bias.empty()) {
+    const std::string biased =
+        "    if self.args.tie_word_embeddings and self.args." +
+        context.head_bias + ":\n";
+    copied = biased + own + "    el" + tied.substr(4) + left;
   } else if (context.fields.contains("tie_word_embeddings")) {
-    body +=
-        tied + "        weights.pop(\"" + context.head + ".weight\", None)\n";
+    body += tied + left;
   }
   body += stacked_lists(context);
   for (const KeyRule& r : rules) {

@@ -194,6 +194,39 @@ def test_a_rope_that_follows_the_length_is_served(
     assert proof["verdict"] == "passed", proof["reason"]
 
 
+def test_ropes_of_other_types_turn_by_a_base_of_each_layer(
+    emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    """The source puts its layers' own base into the rotary parameters."""
+    config = json.loads((checkpoint("granite_swa") / "config.json").read_text())
+    count = config["num_hidden_layers"]
+    config["layer_rope_theta"] = [float(500 + 300 * i) for i in range(count)]
+    config["max_position_embeddings"] = 8
+    port = tmp_path / "port.py"
+    port.write_text(emitted("granite_swa"))
+    files = []
+    for rope in (DEFAULT, LINEAR, YARN, {"rope_type": "dynamic", "factor": 3.0}):
+        files.append(tmp_path / f"{rope['rope_type']}.json")
+        files[-1].write_text(json.dumps(nested(dict(config), rope)))
+    for proof in prove(port, *files):
+        assert proof["verdict"] == "passed", proof["reason"]
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_head_has_a_bias_where_the_config_says_so(
+    tied, emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    """Also beside the embedding's weight, which it holds as its own then."""
+    config = json.loads((checkpoint("zaya") / "config.json").read_text())
+    assert not config["lm_head_bias"]
+    port, given = tmp_path / "port.py", tmp_path / "config.json"
+    port.write_text(emitted("zaya"))
+    more = {"lm_head_bias": True, "tie_word_embeddings": tied}
+    given.write_text(json.dumps({**config, **more}))
+    (proof,) = prove(port, given)
+    assert proof["verdict"] == "passed", proof["reason"]
+
+
 def test_a_rope_that_the_source_does_not_run_is_refused(emitted):
     """Mixtral's config has a head_dim that is null, which the library multiplies."""
     text = emitted("mixtral")

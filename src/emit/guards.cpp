@@ -57,9 +57,6 @@ namespace {
 bool is_inert(const std::string& field) {
   static const std::set<std::string> kInert = {
       "use_cache",
-      "pad_token_id",
-      "bos_token_id",
-      "eos_token_id",
       "output_attentions",
       "output_hidden_states",
       "return_dict",

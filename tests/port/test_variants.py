@@ -212,6 +212,18 @@ def test_ropes_of_other_types_turn_by_a_base_of_each_layer(
         assert proof["verdict"] == "passed", proof["reason"]
 
 
+def test_a_table_without_a_row_for_padding_is_served(
+    emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    """A row is zero only where the config names one; an index of None means all rows."""
+    config = json.loads((checkpoint("xglm") / "config.json").read_text())
+    port, given = tmp_path / "port.py", tmp_path / "config.json"
+    port.write_text(emitted("xglm"))
+    given.write_text(json.dumps({**config, "pad_token_id": None}))
+    (proof,) = prove(port, given)
+    assert proof["verdict"] == "passed", proof["reason"]
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_head_has_a_bias_where_the_config_says_so(
     tied, emitted, checkpoint, prove, tmp_path  # noqa: F811

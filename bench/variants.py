@@ -97,9 +97,10 @@ def is_usual(base, changes):
                 return False
     fields = {**base, **changes}
     groups = fields.get("n_group") or 1
-    chosen = fields.get("topk_group") or groups
+    chosen = fields.get("topk_group")
+    chosen = groups if chosen is None else chosen
     left = (fields.get("n_routed_experts") or 0) // groups * chosen
-    return groups == 1 or left >= fields["num_experts_per_tok"]
+    return chosen > 0 and (groups == 1 or left >= fields["num_experts_per_tok"])
 
 
 def drawn(name, count, folder, every=False):

@@ -22,6 +22,7 @@ void add_reduction_rules(RuleTable& rules);
 void add_indexing_rules(RuleTable& rules);
 void add_creation_rules(RuleTable& rules);
 void add_linear_rules(RuleTable& rules);
+void add_rare_rules(RuleTable& rules);
 
 /// The value of a parameter by its name in the op's signature.
 const eval::Value& argument(const OpNode& op, std::string_view name);

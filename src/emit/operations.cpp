@@ -39,6 +39,7 @@ const RuleTable& rules() {
     add_indexing_rules(out);
     add_creation_rules(out);
     add_linear_rules(out);
+    add_rare_rules(out);
     return out;
   }();
   return all;
@@ -152,6 +153,38 @@ std::vector<std::string> Operations::translate_many(const OpNode& op) {
         method(x, name, args).text,
         call(places, args).text,
     };
+  }
+  if (name == "sort") {  // values, indices
+    const Expression x = w_.operand_value(op, 0);
+    const std::string axis = axis_argument(w_, op);
+    if (argument(op, "descending").as_bool()) {
+      const std::string down = "-" + x.at(kUnary);
+      return {
+          "-" + call("mx.sort", {down, axis}).text,
+          call("mx.argsort", {down, axis}).text};
+    }
+    return {
+        call("mx.sort", {x.text, axis}).text,
+        call("mx.argsort", {x.text, axis}).text};
+  }
+  if ((name == "cummax" || name == "cummin") &&
+      !w_.uses_.contains(op.outputs[1])) {
+    const std::string x = w_.operand_value(op, 0).text;
+    return {call("mx." + name, {x, axis_argument(w_, op)}).text, ""};
+  }
+  if (name == "meshgrid" || name == "broadcast_tensors") {
+    std::vector<std::string> args;
+    for (size_t i = 0; i < op.inputs.size(); ++i) {
+      args.push_back(w_.read(op, i).text);
+    }
+    if (name == "broadcast_tensors") {
+      return {call("mx.broadcast_arrays", std::move(args)).text};
+    }
+    const Value& order = argument(op, "indexing");
+    args.push_back(
+        std::string("indexing=\"") + (order.is_none() ? "ij" : order.str()) +
+        "\"");
+    return {call("mx.meshgrid", std::move(args)).text};
   }
   w_.context().hole(op.span, "torch's '" + name + "' has no translation yet");
 }

@@ -341,7 +341,8 @@ bool is_held(const Context& context, const std::string& name) {
 }
 
 /// Where the modules lie that a source holds beside its layers and never runs,
-/// as layers that predict further tokens: "mtp.", "model.mtp_norm.".
+/// as layers that predict further tokens: "mtp.", "model.mtp_norm."; and
+/// parameters there that nothing reads.
 std::set<std::string> unread_modules(const Context& context) {
   std::set<ValueId> read;
   mark_read(context.trace.root, read);
@@ -366,13 +367,13 @@ std::set<std::string> unread_modules(const Context& context) {
       from = dot + 1;
       dot = path.find('.', from);
     }
-    const std::string name =
-        dot == path.npos ? "" : path.substr(from, dot - from);
+    const bool whole = dot == path.npos;
+    const std::string name = path.substr(from, whole ? dot : dot - from);
     // Of a list some elements may run where others do not.
-    if (!name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) &&
+    if (!std::isdigit(static_cast<unsigned char>(name[0])) &&
         !path.starts_with(context.layers_path + ".") &&
-        !is_held(context, name)) {
-      out.insert(path.substr(0, dot + 1));
+        !is_held(context, name) && !(whole && begins(wanted, path))) {
+      out.insert(path.substr(0, whole ? dot : dot + 1));
     }
   }
   return out;

@@ -4,7 +4,9 @@
 #include <optional>
 
 #include "emit/layer_states.h"
+#include "emit/merged_keys.h"
 #include "emit/model_writer.h"
+#include "emit/readers.h"
 #include "emit/trace_editor.h"
 #include "torch/torch.h"
 
@@ -78,7 +80,6 @@ class AppendTaker {
 
   std::set<ValueId> run() {
     collect_frames(trace_.root, frames_);
-    number_operations();
     std::vector<std::pair<const Frame*, std::vector<Append>>> found;
     for (Frame* frame : frames_) {
       const Frame* module = module_around(frame);
@@ -89,7 +90,7 @@ class AppendTaker {
           continue;
         }
         append->frame = frame;
-        append->is_scored = makes_scores(*module, append->all);
+        append->is_scored = readers_.makes_scores(*module, append->all);
         if (found.empty() || found.back().first != module) {
           found.emplace_back(module, std::vector<Append>());
         }
@@ -103,10 +104,8 @@ class AppendTaker {
   }
 
  private:
-  void number_operations();
   bool is_kept_before(ValueId id) const;
   std::optional<Append> appended(const OpNode& op) const;
-  bool makes_scores(const Frame& module, ValueId id) const;
   void take_pairs(const Frame& module, const std::vector<Append>& appends);
   bool take(const Append& keys, const Append& values);
   std::optional<Layout> layout_of(const Append& append) const;
@@ -114,48 +113,15 @@ class AppendTaker {
   bool is_read_between(ValueId id, size_t from, size_t to) const;
   void hide(const Frame& module, const Append& append);
 
-  /// Of what made it; 0 for what was given.
-  size_t place(ValueId id) const {
-    const auto it = places_.find(id);
-    return it == places_.end() ? 0 : it->second;
-  }
-
   eval::Interpreter& interp_;
   Trace& trace_;
   const Evaluation& evaluation_;
   lift::Flows flows_;
   TraceEditor editor_{interp_, trace_};
   std::vector<Frame*> frames_;
-  std::map<ValueId, size_t> places_;  // in the order of evaluation
-  struct Reader {
-    const OpNode* op;
-    const Frame* frame;
-    size_t place;
-  };
-  std::map<ValueId, std::vector<Reader>> readers_;
+  Readers readers_{trace_};
   std::set<ValueId> taken_;
 };
-
-void AppendTaker::number_operations() {
-  size_t next = 0;
-  std::function<void(const Frame&)> visit = [&](const Frame& frame) {
-    for (const Item& item : frame.items) {
-      if (const auto* op = std::get_if<OpNode>(&item)) {
-        ++next;
-        for (ValueId id : op->outputs) {
-          places_.emplace(id, next);
-        }
-        for (ValueId id : op->inputs) {
-          readers_[id].push_back({op, &frame, next});
-        }
-      } else if (
-          const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-        visit(**child);
-      }
-    }
-  };
-  visit(trace_.root);
-}
 
 /// A tensor of a forward before, or a part of one.
 bool AppendTaker::is_kept_before(ValueId id) const {
@@ -190,32 +156,6 @@ std::optional<Append> AppendTaker::appended(const OpNode& op) const {
   const bool by_tokens = before[out.axis] == evaluation_.offset &&
                          added[out.axis] == evaluation_.length;
   return by_tokens ? std::optional(out) : std::nullopt;
-}
-
-/// True when a softmax is taken of what follows from a value.
-bool AppendTaker::makes_scores(const Frame& module, ValueId id) const {
-  std::vector<ValueId> pending{id};
-  std::set<ValueId> seen;
-  while (!pending.empty()) {
-    const ValueId next = pending.back();
-    pending.pop_back();
-    const auto it = readers_.find(next);
-    if (!seen.insert(next).second || it == readers_.end()) {
-      continue;
-    }
-    for (const auto& [op, frame, place] : it->second) {
-      if (op->op->name == "softmax") {
-        return true;
-      }
-      if (op->op->name == "scaled_dot_product_attention") {
-        return op->inputs.size() > 1 && op->inputs[1] == next;
-      }
-      if (stands_in(frame, module)) {
-        pending.insert(pending.end(), op->outputs.begin(), op->outputs.end());
-      }
-    }
-  }
-  return false;
 }
 
 /// Keys and values that were appended one after the other.
@@ -272,7 +212,7 @@ ValueId AppendTaker::laid_out(
   const auto names = trace_.info(id).names;
   const OpNode* op = trace_.info(id).producer;
   const auto before = order_of(op, order.size());
-  if (!before.empty() && readers_[id].size() == 1) {
+  if (!before.empty() && readers_.of(id).size() == 1) {
     for (size_t& axis : order) {
       axis = before[axis];
     }
@@ -288,11 +228,10 @@ ValueId AppendTaker::laid_out(
 }
 
 bool AppendTaker::is_read_between(ValueId id, size_t from, size_t to) const {
-  const auto it = readers_.find(id);
-  return it != readers_.end() &&
-         std::any_of(it->second.begin(), it->second.end(), [&](const auto& r) {
-           return r.place > from && r.place < to;
-         });
+  const auto& readers = readers_.of(id);
+  return std::any_of(readers.begin(), readers.end(), [&](const auto& r) {
+    return r.place > from && r.place < to;
+  });
 }
 
 /// The item of its frame that appends.
@@ -310,14 +249,16 @@ bool AppendTaker::take(const Append& keys, const Append& values) {
   if (!keys_layout || !values_layout) {
     return false;
   }
-  const bool keys_first = place(keys.all) < place(values.all);
+  const bool keys_first = readers_.place(keys.all) < readers_.place(values.all);
   const Append& first = keys_first ? keys : values;
   const Append& second = keys_first ? values : keys;
   // Where both new ones are known, before anything reads all of either.
-  const bool at_first = place(second.added) < place(first.all);
+  const bool at_first =
+      readers_.place(second.added) < readers_.place(first.all);
   const Append& at = at_first ? first : second;
   if (!at_first &&
-      is_read_between(first.all, place(first.all), place(second.all))) {
+      is_read_between(
+          first.all, readers_.place(first.all), readers_.place(second.all))) {
     return false;
   }
   const base::Span span = std::get<OpNode>(*item_of(at)).span;
@@ -373,7 +314,7 @@ void AppendTaker::hide(const Frame& module, const Append& append) {
     const OpNode* op = trace_.info(id).producer;
     id = op ? op->inputs[0] : 0;
   }
-  const auto& readers = readers_[append.all];
+  const auto& readers = readers_.of(append.all);
   if (std::all_of(readers.begin(), readers.end(), [&](const auto& reader) {
         return stands_in(reader.frame, module);
       })) {
@@ -390,7 +331,9 @@ std::set<ValueId> take_appended_keys(
     eval::Interpreter& interp,
     Trace& trace,
     const Evaluation& evaluation) {
-  return AppendTaker(interp, trace, evaluation).run();
+  auto out = keep_heads_apart(interp, trace, evaluation);
+  out.merge(AppendTaker(interp, trace, evaluation).run());
+  return out;
 }
 
 }  // namespace portwright::emit

@@ -76,6 +76,10 @@ void AttentionWriter::find_masked(const OpNode& op) {
     }
     if (mask && context.flows.of(scores) == Flow::Data &&
         w_.rank(scores) == w_.rank(added)) {
+      if (context.trace.info(added).dtype == torch::Dtype::Bool) {
+        w_.context().hole(
+            op.span, "a mask of truths is added to scores, and hides nothing");
+      }
       masked_[op.outputs[0]] = {scores, mask, bare};
     }
   };

@@ -23,6 +23,7 @@ class BuiltWeights {
     std::string path;
     eval::Value tensor;
     mlx::core::array value;
+    const void* storage;
   };
   std::vector<Weight> weights_;
 };

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "emit/activations.h"
-#include "emit/module_writer.h"
+#include "emit/model_writer.h"
 
 namespace portwright::emit {
 
@@ -93,7 +93,10 @@ std::string ModuleWriter::expert_activation(
     case Activation::Other:
       break;
   }
-  ModuleWriter writer(context_, child);
+  // Experts that run one after the other are modules of their own.
+  const Frame* inside =
+      module_around(context_.trace.info(experts.hidden).frame);
+  ModuleWriter writer(context_, inside ? *inside : child);
   writer.bind(experts.gate, experts.up ? "gate" : "x");
   if (experts.up) {
     writer.bind(experts.up, "x");

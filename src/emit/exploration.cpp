@@ -43,7 +43,7 @@ class Explorer {
  private:
   struct Seen {
     bool sides[2] = {false, false};
-    json first;  // the config that reached it first, kept or not
+    json first;  // the config that reached it first
   };
 
   void add(Recording recording) {
@@ -89,9 +89,14 @@ class Explorer {
       if (!recording) {
         return false;
       }
+      const size_t reached = reached_.size();
       add(std::move(*recording));
       if (!seen_[predicate].sides[wanted]) {
         recordings_.pop_back();
+        // What it alone reached might lead on without end.
+        for (; reached_.size() > reached; reached_.pop_back()) {
+          seen_.erase(reached_.back());
+        }
       }
       return seen_[predicate].sides[wanted];
     };

@@ -24,6 +24,11 @@ struct Hiding {
   ValueId hidden = 0;  // what the softmax reads, or is converted from
 };
 
+bool is_product(const OpNode& op) {
+  return op.op->name == "matmul" || op.op->name == "bmm" ||
+         op.op->name == "baddbmm";
+}
+
 class ScoreHider {
  public:
   ScoreHider(eval::Interpreter& interp, Trace& trace, const Evaluation& e)
@@ -104,10 +109,10 @@ class ScoreHider {
         continue;
       }
       const OpNode* op = producer(next);
-      if (!op || (product && op->op->name == "matmul" && op != product)) {
+      if (!op || (product && is_product(*op) && op != product)) {
         return {};
       }
-      if (op->op->name == "matmul") {
+      if (is_product(*op)) {
         product = op;
         continue;
       }
@@ -133,16 +138,27 @@ class ScoreHider {
     return scores && out.bare != out.hidden ? std::optional(out) : std::nullopt;
   }
 
-  /// What scales all scores alike: it has no other tensor.
+  /// What scales or views all scores alike: it has no other tensor.
   static const OpNode* only_user(const Graph& graph, ValueId id) {
     const auto it = graph.users.find(id);
-    if (it == graph.users.end() || it->second.size() != 1) {
-      return nullptr;
+    const OpNode* op = nullptr;
+    for (const OpNode* user :
+         it == graph.users.end() ? std::vector<const OpNode*>{} : it->second) {
+      if (user->outputs[0] == id) {  // hands it on
+        continue;
+      }
+      if (op) {
+        return nullptr;
+      }
+      op = user;
     }
-    const OpNode* op = it->second.front();
-    const bool scales = (op->op->name == "mul" || op->op->name == "div") &&
-                        op->inputs.size() == 1 && op->outputs[0] != id;
-    return scales ? op : nullptr;
+    static constexpr std::string_view kAlike[] = {
+        "mul", "div", "view", "reshape", "to", "float"};
+    const bool alike =
+        op && op->inputs.size() == 1 &&
+        std::find(std::begin(kAlike), std::end(kAlike), op->op->name) !=
+            std::end(kAlike);
+    return alike ? op : nullptr;
   }
 
   /// Random scores come through where a key is no padding and no later than the

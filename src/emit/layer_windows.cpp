@@ -162,31 +162,30 @@ kinds_text(Context& context, const Roles& roles, const Masks& masks) {
         !tried.insert(index).second) {
       continue;
     }
-    std::set<bool> slide_if;  // outcomes; both where it does not tell
-    for (size_t i = 0; i < masks.kinds.size(); ++i) {
+    std::map<bool, std::string> kinds;  // by what the condition is
+    bool tells = true;
+    for (size_t i = 0; tells && i < masks.kinds.size(); ++i) {
       const Truth truth = predicates.truth(
           index, context.evaluation.config, static_cast<int64_t>(i));
-      const bool slides = masks.kinds[i] == "sliding_attention";
-      if (truth == Truth::Unknown) {
-        slide_if = {false, true};
-      } else {
-        slide_if.insert((truth == Truth::True) == slides);
-      }
+      tells =
+          truth != Truth::Unknown &&
+          kinds.emplace(truth == Truth::True, masks.kinds[i]).first->second ==
+              masks.kinds[i];
     }
-    if (slide_if.size() == 1) {
+    if (tells && kinds.size() == 2 && kinds[true] != kinds[false]) {
       ArgsConditions conditions(context, predicates, "self.");
-      bool slides = *slide_if.begin();
+      bool outcome = true;
       std::string text = conditions.text(index, true);
       if (text.starts_with("not ") && negated(text) == text.substr(4)) {
         text = text.substr(4);
-        slides = !slides;
+        outcome = false;
       }
       return fmt::format(
           "\"{}\" if {} else \"{}\"\n"
           "            for layer_idx in range({})",
-          slides ? "sliding_attention" : "full_attention",
+          kinds[outcome],
           text,
-          slides ? "full_attention" : "sliding_attention",
+          kinds[!outcome],
           of_self(layer_count(context, roles)));
     }
   }

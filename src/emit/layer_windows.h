@@ -18,7 +18,7 @@ std::string keep_window(ModuleWriter& w);
 /// The cache of a layer whose keys slide.
 std::string rotating_cache(Context& context);
 
-/// Which layers slide where no field names the kinds of layers: the source's
+/// Which of two kinds each layer is of, where no field names them: the source's
 /// own condition on the index of a layer, as the text of ModelArgs.layer_types.
 /// "" where none tells.
 std::string

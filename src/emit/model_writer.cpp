@@ -130,6 +130,33 @@ ValueId mask_made_in(const Context& context, const Frame& frame) {
   return out;
 }
 
+bool is_read_in(const Frame& frame, ValueId id) {
+  return std::any_of(
+      frame.items.begin(), frame.items.end(), [&](const auto& item) {
+        if (const auto* op = std::get_if<OpNode>(&item)) {
+          return std::find(op->inputs.begin(), op->inputs.end(), id) !=
+                 op->inputs.end();
+        }
+        const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+        return child && is_read_in(**child, id);
+      });
+}
+
+/// The masks that a layer is given; of several those that it reads, where the
+/// source lets each layer choose.
+std::vector<ValueId> masks_given(const Context& context, const Frame& layer) {
+  std::vector<ValueId> out;
+  for (ValueId id : layer.inputs) {
+    if (context.flows.of(id) == Flow::Mask) {
+      out.push_back(id);
+    }
+  }
+  if (out.size() > 1) {
+    std::erase_if(out, [&](ValueId id) { return !is_read_in(layer, id); });
+  }
+  return out;
+}
+
 /// Refuses what the source lets tokens see besides what a mask of the library's
 /// has: later ones, which mlx_lm's masks hide.
 void refuse_more_seen(const Context& context, const Frame& mask) {
@@ -218,10 +245,8 @@ Masks find_masks(Context& context, const Roles& roles) {
       continue;
     }
     std::string kind;
-    for (ValueId id : layer->inputs) {
-      if (context.flows.of(id) == Flow::Mask) {
-        kind = kind_of(id);
-      }
+    for (ValueId id : masks_given(context, *layer)) {
+      kind = kind_of(id);
     }
     if (const ValueId made = mask_made_in(context, *layer)) {
       kind = kind_of(made);
@@ -282,8 +307,13 @@ Masks find_masks(Context& context, const Roles& roles) {
   }
   if ((!out.recurrent.empty() || out.any_chunked) && out.mixed() &&
       !names_layer_kinds(context)) {
-    context.hole(
-        roles.backbone->call, "the config does not name the kinds of layers");
+    const bool apart = !out.any_chunked && !out.both && out.both_kind.empty() &&
+                       out.uncached.empty();
+    context.kinds_text = apart ? kinds_text(context, roles, out) : "";
+    if (context.kinds_text.empty()) {
+      context.hole(
+          roles.backbone->call, "the config does not name the kinds of layers");
+    }
   }
   return out;
 }

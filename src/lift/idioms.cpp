@@ -38,9 +38,10 @@ class IdiomSearch {
     }
     for (const OpNode* op : graph_.ops) {
       const std::string_view name = op->op->name;
-      if ((name == "matmul" || name == "einsum") &&
-          !is_attended(op->inputs[0])) {  // scores written out
-        find_ropes(op->inputs[0], found_.queries);
+      const bool adds = name == "baddbmm";  // to what it is given first
+      if ((name == "matmul" || name == "bmm" || name == "einsum" || adds) &&
+          !is_attended(op->inputs[adds])) {  // scores written out
+        find_ropes(op->inputs[adds], found_.queries);
       }
       if (name == "add" || name == "baddbmm") {
         find_key_bias(*op);

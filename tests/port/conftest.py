@@ -94,8 +94,8 @@ OWN_CODE = Path(__file__).parents[1] / "library" / "remote_code"
 def style(tmp_path):
     """A fixture's folder, with the files that all of them share."""
 
-    def put_together(name):
-        folder = shutil.copytree(OWN_CODE / name, tmp_path / name)
+    def put_together(name, under=None):
+        folder = shutil.copytree(OWN_CODE / name, tmp_path / (under or name))
         for shared in ("decoding.py", "pieces.py"):
             shutil.copy(OWN_CODE / shared, folder)
         return folder

@@ -183,6 +183,36 @@ def test_any_condition_on_the_number_tells_layers_apart(kinds, style, emitted_fr
     assert condition in " ".join(text.split())
 
 
+def test_a_layer_may_choose_among_the_masks_it_is_given(style, emitted_from):
+    folder = style("near_and_far")
+    own = folder / "modeling_near.py"
+    text = own.read_text()
+    made = text.index("        keys = torch.arange(past + t")
+    end = text.index("        scores = torch.matmul(")
+    text = (
+        text[:made] + "        seen = masks[0] if self.far else masks[1]\n" + text[end:]
+    )
+    text = text.replace("kept, past, cache):", "masks, cache):")
+    text = text.replace("attention_mask, past, cache)", "masks, cache)")
+    text = text.replace(
+        "        x = self.wte(ids)\n",
+        """        keys = torch.arange(past + t, device=ids.device)
+        back = keys[past:, None] - keys[None, :]
+        kept = attention_mask[:, None, None, :].bool()
+        near = (back >= 0) & (back < self.reach)
+        masks = [(back >= 0)[None, None] & kept, near[None, None] & kept]
+        x = self.wte(ids)
+""",
+    )
+    text = text.replace(
+        "        self.wte =", "        self.reach = c.near_window\n        self.wte ="
+    )
+    own.write_text(text)
+    text = " ".join(emitted_from(folder).split())
+    assert "RotatingKVCache(max_size=self.args.near_window)" in text
+    assert '"full_attention" if (layer_idx + 1) % self.far_every == 0' in text
+
+
 def test_distances_that_a_module_measures_are_a_bias_by_key(style, emitted_from):
     text = " ".join(emitted_from(style("distance_bias")).split())
     assert "scaled_dot_product_attention(" in text
@@ -426,6 +456,15 @@ def test_experts_are_a_switch_layer_however_they_run(way, style, emitted_from):
     text = " ".join(emitted_from(folder).split())
     assert "self.switch_mlp = SwitchGLU(" in text
     assert expected in text
+
+
+def test_experts_of_a_loop_may_have_activations_of_their_own(style, emitted_from):
+    folder = style("masked_experts")
+    own = folder / "modeling_masked.py"
+    own.write_text(own.read_text().replace("F.silu(", "F.gelu("))
+    text = emitted_from(folder)
+    assert "activation=ExpertActivation()" in " ".join(text.split())
+    assert "return nn.gelu(gate) * x" in text
 
 
 def test_what_only_training_reads_is_no_weight_of_the_port(style, emitted_from):

@@ -70,3 +70,26 @@ def test_a_config_that_lets_every_other_layer_slide(checkpoint, emitted_from, tm
     text = emitted_from(folder)
     assert 'self.sliding_window if kind == "hybrid_sliding" else None' in text
     assert "masks[kind] = create_attention_mask(h, c[1], window_size=" in text
+
+
+def test_which_layers_keep_states_is_told_as_in_the_source(style, emitted_from):
+    text = " ".join(emitted_from(style("scanned_layers")).split())
+    assert (
+        '"full_attention" if layer_idx % self.attend_every == 0 '
+        'else "recurrent" for layer_idx in range(self.n_layer)' in text
+    )
+    assert 'ArraysCache(size=1) if kind == "recurrent" else KVCache()' in text
+
+
+def test_a_list_of_the_config_tells_which_layers_keep_states(style, emitted_from):
+    folder = style("scanned_layers")
+    own = folder / "modeling_scanned.py"
+    text = own.read_text()
+    by_number = "i % c.attend_every == 0"
+    assert by_number in text
+    own.write_text(text.replace(by_number, "c.attend_every[i] == 1"))
+    config = folder / "config.json"
+    given = json.loads(config.read_text()) | {"attend_every": [1, 0, 0, 1, 0]}
+    config.write_text(json.dumps(given))
+    text = " ".join(emitted_from(folder).split())
+    assert "if self.attend_every[layer_idx] == 1" in text

@@ -13,6 +13,18 @@ bool reads_shape(const Provenance* p) {
           reads_shape(p->right) || reads_shape(p->test));
 }
 
+namespace {
+
+/// True where a scalar is made of what is computed, or of its extents.
+bool reads_run(const Provenance* p) {
+  return p && p->kind != Provenance::Kind::Loop &&
+         (p->kind == Provenance::Kind::Dim ||
+          p->kind == Provenance::Kind::Data || reads_run(p->left) ||
+          reads_run(p->right) || reads_run(p->test));
+}
+
+}  // namespace
+
 /// Scalars that are made of extents are computed where they are used.
 std::optional<Expression> ModuleWriter::of_shapes(const Provenance* p) {
   if (!reads_shape(p)) {
@@ -332,8 +344,7 @@ Expression ModuleWriter::extent(const Value& v) {
     return scalar(v);
   }
   // Computed from the config, it may equal one of them by chance.
-  if (const Reads reads = reads_of(v.provenance());
-      reads.plain && !reads.fields.empty()) {
+  if (!reads_of(v.provenance()).fields.empty() && !reads_run(v.provenance())) {
     return scalar(v);
   }
   const auto& e = context_.evaluation;

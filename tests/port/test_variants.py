@@ -224,6 +224,21 @@ def test_a_table_without_a_row_for_padding_is_served(
     assert proof["verdict"] == "passed", proof["reason"]
 
 
+@pytest.mark.parametrize("groups", [2, 3, 6])
+def test_an_extent_of_a_choice_of_fields_is_none_of_the_batch(
+    groups, emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    """heads // groups + 2, where the groups are 1 without the other architecture."""
+    config = json.loads((checkpoint("falcon") / "config.json").read_text())
+    assert config["num_attention_heads"] == 6
+    port, given = tmp_path / "port.py", tmp_path / "config.json"
+    port.write_text(emitted("falcon"))
+    more = {"new_decoder_architecture": True, "num_kv_heads": groups}
+    given.write_text(json.dumps({**config, **more}))
+    (proof,) = prove(port, given)
+    assert proof["verdict"] == "passed", proof["reason"]
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_head_has_a_bias_where_the_config_says_so(
     tied, emitted, checkpoint, prove, tmp_path  # noqa: F811

@@ -218,9 +218,25 @@ bool reads_ids(const Context& context, const Frame& frame) {
 /// Where the token ids become vectors.
 struct Embedding {
   ValueId output = 0;
-  std::string name;  // of the module, below the backbone
+  std::string name;  // of the module, below `outer`
   std::string constructor;
+  std::string outer;  // the backbone, or a module around it that embeds
 };
+
+/// A module around the backbone that embeds, and hands on what that makes.
+const Frame* embedding_wrapper(const Context& context, const Roles& roles) {
+  for (auto it = roles.wrappers.rbegin(); it != roles.wrappers.rend(); ++it) {
+    const lift::Graph graph = lift::make_graph(context.trace, **it);
+    for (const Frame* call : graph.calls) {
+      if (reads_ids(context, *call) && call->outputs.size() == 1 &&
+          !call->path.starts_with(roles.backbone->path + ".") &&
+          !roles.backbone->path.starts_with(call->path)) {
+        return call;
+      }
+    }
+  }
+  return nullptr;
+}
 
 Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
   Context& context = w.context();
@@ -230,15 +246,24 @@ Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
       return {
           call->outputs.front(),
           path_below(outer, call->path),
-          constructor_of(context, *call, {call->outputs.front()})};
+          constructor_of(context, *call, {call->outputs.front()}),
+          outer};
     }
   }
   for (const OpNode* op : w.graph().ops) {
     if (op->op->name == "embedding" && is_ids(context, op->inputs.front())) {
       if (const auto name = w.embedding_module(*op)) {
-        return {op->outputs.front(), *name, ""};
+        return {op->outputs.front(), *name, "", outer};
       }
     }
+  }
+  if (const Frame* call = embedding_wrapper(context, roles)) {
+    const std::string around = module_around(call->parent)->path;
+    return {
+        data_inputs(context, *roles.backbone).front(),
+        path_below(around, call->path),
+        "",
+        around};
   }
   // A module around the backbone embeds, by an embedding of the backbone.
   Embedding found;
@@ -248,7 +273,8 @@ Embedding find_embedding(ModuleWriter& w, const Roles& roles) {
       found = {
           f.outputs.front(),
           path_below(outer, f.path),
-          constructor_of(context, f, {f.outputs.front()})};
+          constructor_of(context, f, {f.outputs.front()}),
+          outer};
     }
   });
   if (!found.output) {
@@ -362,7 +388,8 @@ void write_stack(ModuleWriter& w, const Roles& roles, const Masks& masks) {
   auto lists = roles.program ? write_lists(context, roles, masks)
                              : std::vector<LayerList>{};
   const Embedding embedding = find_embedding(w, roles);
-  const std::string& outer = roles.backbone->path;
+  const std::string& outer = embedding.outer;
+  const bool is_given = outer != roles.backbone->path;
   context.embedding = path_in(outer, embedding.name);
   context.embedding_access =
       access_text(path_in("self", outer), embedding.name);
@@ -407,14 +434,18 @@ void write_stack(ModuleWriter& w, const Roles& roles, const Masks& masks) {
         return masks.first_cache();
       },
       "h.shape[1]");
-  const std::string embed =
-      embedding.constructor.empty()
-          ? access_text("self", embedding.name)
-          : w.member(embedding.name, embedding.constructor).text;
-  w.statement("if input_embeddings is not None:");
-  w.statement("    h = input_embeddings");
-  w.statement("else:");
-  w.statement("    h = " + embed + "(inputs)");
+  if (is_given) {
+    w.statement("h = input_embeddings");
+  } else {
+    const std::string embed =
+        embedding.constructor.empty()
+            ? access_text("self", embedding.name)
+            : w.member(embedding.name, embedding.constructor).text;
+    w.statement("if input_embeddings is not None:");
+    w.statement("    h = input_embeddings");
+    w.statement("else:");
+    w.statement("    h = " + embed + "(inputs)");
+  }
   w.bind(embedding.output, "h");
   if (roles.program) {
     write_program(
@@ -476,6 +507,27 @@ add_wrappers(Context& context, const std::string& outer, const Frame& inner) {
   return held;
 }
 
+namespace {
+
+/// Embeds for what is around the layers, which is given what follows from that.
+void write_embedding(ModuleWriter& w, const Frame& call, const Frame& inner) {
+  Context& context = w.context();
+  const ValueId output = call.outputs.front();
+  const Expression embed = w.member(
+      path_below(w.graph().frame->path, call.path),
+      constructor_of(context, call, {output}));
+  w.statement("if input_embeddings is None:");
+  w.statement("    input_embeddings = " + embed.text + "(inputs)");
+  w.bind(output, "input_embeddings");
+  const ValueId given = data_inputs(context, inner).front();
+  w.count_uses({given});
+  if (const Expression made = w.value(given); made.text != "input_embeddings") {
+    w.statement("input_embeddings = " + made.text);
+  }
+}
+
+}  // namespace
+
 ClassText
 write_wrapper(Context& context, const Frame& wrapper, const Frame& inner) {
   ModuleWriter w(context, wrapper);
@@ -484,6 +536,11 @@ write_wrapper(Context& context, const Frame& wrapper, const Frame& inner) {
   name.resize(std::min(name.find('.'), name.size()));
   for (const char* taken : {"inputs", "input_embeddings", "h"}) {
     w.fresh(taken);
+  }
+  for (const Frame* call : w.graph().calls) {
+    if (call->path == context.embedding) {
+      write_embedding(w, *call, inner);
+    }
   }
   w.initialise(name, held + "(args)");
   w.statement("h = self." + name + "(inputs, cache, input_embeddings)");

@@ -213,6 +213,37 @@ def test_a_layer_may_choose_among_the_masks_it_is_given(style, emitted_from):
     assert '"full_attention" if (layer_idx + 1) % self.far_every == 0' in text
 
 
+def test_a_module_around_the_layers_may_embed(style, emitted_from):
+    folder = style("near_and_far")
+    own = folder / "modeling_near.py"
+    text = own.read_text()
+    for old, new in {
+        "class Body(": "class Stack(",
+        "        self.wte = nn.Embedding(c.vocab_size, c.n_embd)\n": "",
+        "forward(self, ids, ": "forward(self, x, ",
+        "b, t = ids.shape": "b, t, _ = x.shape",
+        "ids.device": "x.device",
+        "        x = self.wte(ids)\n": "",
+    }.items():
+        assert old in text
+        text = text.replace(old, new)
+    around = """class Body(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.wte = nn.Embedding(c.vocab_size, c.n_embd)
+        self.stack = Stack(c)
+
+    def forward(self, ids, **given):
+        return self.stack(2.0 * self.wte(ids), **given)
+
+
+"""
+    own.write_text(text.replace("class NearFor", around + "class NearFor"))
+    text = emitted_from(folder)
+    assert "input_embeddings = self.wte(inputs)" in text
+    assert "self.stack(inputs, cache, input_embeddings)" in text
+
+
 def test_distances_that_a_module_measures_are_a_bias_by_key(style, emitted_from):
     text = " ".join(emitted_from(style("distance_bias")).split())
     assert "scaled_dot_product_attention(" in text

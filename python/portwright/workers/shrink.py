@@ -42,7 +42,7 @@ SIZES = [
         r"|feed_forward_size",
         160,
     ),
-    (r"vocab_size(_per_layer_input)?|unpadded_vocab_size", VOCAB_SIZE),
+    (r"vocab_size(_per_layer_input)?|(un)?padded_vocab_size", VOCAB_SIZE),
     (r"hidden_size_per_layer_input", 20),
     (r"laurel_rank|adapter_rank|gated_norm_rank", 12),
     (r"(moe_)?num_(local_)?experts|n_routed_experts", 8),

@@ -18,8 +18,11 @@ def made(reference_worker, tmp_path_factory):
         if name not in known:
             folder = tmp_path_factory.mktemp(name)
             trusted = {"trust_remote_code": True}
-            source = str(OWN_CODE / name)
-            reference_worker("synth", what=source, folder=str(folder), **trusted)
+            source = tmp_path_factory.mktemp("source") / name
+            shutil.copytree(OWN_CODE / name, source)
+            for shared in ("decoding.py", "pieces.py"):
+                shutil.copy(OWN_CODE / shared, source)
+            reference_worker("synth", what=str(source), folder=str(folder), **trusted)
             reference_worker("load", model=name, folder=str(folder), **trusted)
             known[name] = folder
         return known[name]
@@ -44,8 +47,43 @@ def test_equals_torch(name, made, agree):
     agree(name, made(name))
 
 
-def test_a_model_without_a_cache_equals_torch(made, agree):
-    agree("keeps_nothing", made("keeps_nothing"), parts=["full", "batch"])
+# What tests/port compiles, and holds a port of against this source.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "all_states",
+        "blocks_beside_head",
+        "distance_bias",
+        "distance_table",
+        "looped_layers",
+        "masked_slopes",
+        "mixed_streams",
+        "named_reach",
+        "one_block",
+        "one_hot_experts",
+        "own_positions",
+        "parallel_streams",
+        "scanned_layers",
+        "shared_groups",
+        "sigmoid_scores",
+        "skips",
+        "turned_keys",
+        "uneven_heads",
+        "uneven_layers",
+        "weighted_depth",
+    ],
+)
+def test_other_code_styles_equal_torch(name, made, agree):
+    agree(name, made(name))
+
+
+def test_where_padding_is_no_number_the_rest_equals_torch(made, agree):
+    agree("bare_parameters", made("bare_parameters"), parts=["full", "decode"])
+
+
+@pytest.mark.parametrize("name", ["keeps_nothing", "nothing_kept"])
+def test_a_model_without_a_cache_equals_torch(name, made, agree):
+    agree(name, made(name), parts=["full", "batch"])
 
 
 def test_an_unknown_package_is_refused_by_name(portwright, made, tmp_path):

@@ -175,7 +175,9 @@ void Comparison::settle() {
   for (Pending& p : pending_) {
     double value = p.error ? p.error->item<float>() : INFINITY;
     if (!(value < kTolerance) && p.error) {
-      value = error_as_fed(p).value_or(value);
+      const auto as_fed = error_as_fed(p);
+      proof_.as_fed = proof_.as_fed || as_fed;
+      value = as_fed.value_or(value);
     }
     ProofCheck check{
         p.name, std::isfinite(value) ? value : INFINITY, "", false};

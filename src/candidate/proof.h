@@ -30,6 +30,8 @@ struct ProofCheck {
 struct Proof {
   Verdict verdict = Verdict::Unproven;
   double worst = 0;  // over the checks that ran
+  /// Something holds against the source fed as the port was alone.
+  bool as_fed = false;
   std::vector<ProofCheck> checks;
   std::string reason;  // of every verdict but Passed, with the place it names
   /// The innermost place in the port or the source, where there is one.

@@ -412,7 +412,8 @@ Head find_head_module(
   Head head;
   auto consider = [&](const Frame* f) {
     if (f != inner && f->is_module() && f->outputs.size() == 1 &&
-        context.flows.of(f->outputs.front()) == Flow::Data) {
+        context.flows.of(f->outputs.front()) == Flow::Data &&
+        f->outputs.front() > head.output) {
       head = {f, data_inputs(context, *f).front(), f->outputs.front()};
     }
   };

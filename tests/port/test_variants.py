@@ -212,6 +212,17 @@ def test_ropes_of_other_types_turn_by_a_base_of_each_layer(
         assert proof["verdict"] == "passed", proof["reason"]
 
 
+def test_a_tied_head_stands_behind_the_layers_before_it(
+    checkpoint, portwright, tmp_path
+):
+    """It holds no weight of its own; the module before it does."""
+    config = json.loads((checkpoint("modernbert-decoder") / "config.json").read_text())
+    more = {"decoder_bias": False, "tie_word_embeddings": True}
+    (tmp_path / "config.json").write_text(json.dumps({**config, **more}))
+    done = portwright("compile", tmp_path, "-o", tmp_path / "port.py", "--fast")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_table_without_a_row_for_padding_is_served(
     emitted, checkpoint, prove, tmp_path  # noqa: F811
 ):

@@ -428,6 +428,14 @@ void conclude(Proof& proof, Comparison& comparison, Interpreter& interp) {
   proof.verdict = Verdict::Passed;
 }
 
+library::Evaluated<Value>
+make_args(Interpreter& interp, const Value& module, const Value& fields) {
+  return library::guarded(interp, [&] {
+    return interp.call_method(
+        interp.getattr(module, "ModelArgs"), "from_dict", {fields});
+  });
+}
+
 /// `source`: the source's model of that config; made here where it is
 /// Undefined.
 Proof compare(
@@ -438,10 +446,7 @@ Proof compare(
     Value& source) {
   Proof proof;
   const Value fields = library::to_value(config);
-  const auto args = library::guarded(interp, [&] {
-    return interp.call_method(
-        interp.getattr(module, "ModelArgs"), "from_dict", {fields});
-  });
+  const auto args = make_args(interp, module, fields);
   if (!args) {
     const Verdict verdict = verdict_of(args.error()) == Verdict::Failed
                                 ? Verdict::Guarded
@@ -558,6 +563,10 @@ Evaluated<Port> Port::load(
         Value(interp.run_source("mlx_lm.models._port", file, text)),
         file);
   });
+}
+
+bool Port::takes(const nlohmann::json& config) const {
+  return make_args(*interp_, module_, library::to_value(config)).has_value();
 }
 
 Proof Port::prove(

@@ -64,6 +64,9 @@ class Port {
              // words
   };
 
+  /// True where ModelArgs takes a config.json's fields, without a word.
+  bool takes(const nlohmann::json& config) const;
+
   /// Another way to write the same config.
   struct Spelling {
     std::string name;  // "flat rope fields"

@@ -4,6 +4,7 @@
 
 #include "base/paths.h"
 #include "candidate/proving.h"
+#include "cli/small_config.h"
 #include "cli/switches.h"
 #include "emit/layout.h"
 #include "emit/perturbation.h"
@@ -302,27 +303,24 @@ std::optional<diagnostics::Diagnostic> forgotten_tokens(
 
 }  // namespace
 
-library::Evaluated<Compiled> compile_checkpoint(
+namespace {
+
+library::Evaluated<Compiled> compile_config(
     eval::Interpreter& interp,
-    const Sources& sources,
+    const nlohmann::json& config,
     Fillings* fillings) {
-  const auto start = std::chrono::steady_clock::now();
-  auto config = library::read_config(sources.checkpoint);
-  if (!config) {
-    return tl::unexpected(config.error());
-  }
-  install(interp, sources);
   Compiled out;
-  out.model_type = config->value("model_type", "");
-  auto compilation = emit::Compilation::start(interp, *config);
+  out.model_type = config.value("model_type", "");
+  out.config = config;
+  auto compilation = emit::Compilation::start(interp, config);
   if (!compilation) {
-    const auto forgotten = forgotten_tokens(interp, *config);
+    const auto forgotten = forgotten_tokens(interp, config);
     return tl::unexpected(forgotten.value_or(compilation.error()));
   }
   for (bool settled = false; !settled;) {
     auto emitted = compilation->write();
     if (!emitted) {
-      const auto forgotten = forgotten_tokens(interp, *config);
+      const auto forgotten = forgotten_tokens(interp, config);
       return tl::unexpected(forgotten.value_or(emitted.error()));
     }
     out.emitted = std::move(*emitted);
@@ -336,31 +334,73 @@ library::Evaluated<Compiled> compile_checkpoint(
         return tl::unexpected(filled.error());
       }
     }
-    settled = prove(interp, *config, *compilation, out);
+    settled = prove(interp, config, *compilation, out);
   }
   const bool proven = out.emitted.holes.empty() &&
                       out.proof.verdict == candidate::Verdict::Passed;
   const bool filled = out.refilled && out.emitted.holes.empty();
   // What mixes tokens and forgets them may be right as it was fed.
   if ((!proven && !filled) || out.proof.as_fed) {
-    if (const auto forgotten = forgotten_tokens(interp, *config)) {
+    if (const auto forgotten = forgotten_tokens(interp, config)) {
       out.emitted.holes.insert(out.emitted.holes.begin(), *forgotten);
     }
   }
   out.timings = compilation->timings();
   for (const auto& variant : out.emitted.variants) {
-    out.variants.push_back(difference(variant, *config));
+    out.variants.push_back(difference(variant, config));
   }
-  out.total_ms = std::chrono::duration<double, std::milli>(
-                     std::chrono::steady_clock::now() - start)
-                     .count();
   return out;
 }
 
-std::vector<nlohmann::json> configs_of(
+/// True where the file stands by what it was made of, and takes the config.
+bool serves(
+    eval::Interpreter& interp,
+    const Compiled& compiled,
+    const nlohmann::json& config) {
+  if (!compiled.emitted.holes.empty()) {
+    return true;  // a draft serves none yet
+  }
+  const auto port = candidate::Port::load(interp, compiled.emitted.text);
+  return compiled.proof.verdict == candidate::Verdict::Passed && port &&
+         port->takes(config);
+}
+
+library::Evaluated<Compiled> compile_small_or_whole(
+    eval::Interpreter& interp,
     const nlohmann::json& config,
-    const Compiled& compiled) {
-  std::vector<nlohmann::json> out{config};
+    Fillings* fillings) {
+  for (const auto& small : small_configs(interp, config)) {
+    auto out = compile_config(interp, small, fillings);
+    if (out && serves(interp, *out, config)) {
+      return out;
+    }
+  }
+  return compile_config(interp, config, fillings);
+}
+
+}  // namespace
+
+library::Evaluated<Compiled> compile_checkpoint(
+    eval::Interpreter& interp,
+    const Sources& sources,
+    Fillings* fillings) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto config = library::read_config(sources.checkpoint);
+  if (!config) {
+    return tl::unexpected(config.error());
+  }
+  install(interp, sources);
+  auto out = compile_small_or_whole(interp, *config, fillings);
+  if (out) {
+    out->total_ms = std::chrono::duration<double, std::milli>(
+                        std::chrono::steady_clock::now() - start)
+                        .count();
+  }
+  return out;
+}
+
+std::vector<nlohmann::json> configs_of(const Compiled& compiled) {
+  std::vector<nlohmann::json> out{compiled.config};
   const auto& variants = compiled.emitted.variants;
   out.insert(out.end(), variants.begin(), variants.end());
   return out;

@@ -15,6 +15,8 @@ namespace portwright::cli {
 /// What compiling a checkpoint gave.
 struct Compiled {
   std::string model_type;
+  /// What it was made from: that of the checkpoint, or the like in small sizes.
+  nlohmann::json config;
   emit::Emitted emitted;  // without its holes where all are filled
   std::string draft;      // of a file with holes: before it was filled
   std::optional<emit::Refilled> refilled;
@@ -43,15 +45,15 @@ void install(eval::Interpreter& interp, const Sources& sources);
 /// is refused by the file instead. The diagnostic answered says what ended it
 /// before there was a file at all.
 /// A draft with holes takes over `fillings`, and is proven once none is left.
+/// The config of a released model is taken in small sizes (small_config.h),
+/// where the file made of those serves it.
 library::Evaluated<Compiled> compile_checkpoint(
     eval::Interpreter& interp,
     const Sources& sources,
     Fillings* fillings = nullptr);
 
 /// What the file is to serve: the config, and its variants.
-std::vector<nlohmann::json> configs_of(
-    const nlohmann::json& config,
-    const Compiled& compiled);
+std::vector<nlohmann::json> configs_of(const Compiled& compiled);
 
 /// {"kind", "message", "file", "line", ...} for each.
 nlohmann::ordered_json holes_json(

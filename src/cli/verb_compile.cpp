@@ -90,13 +90,9 @@ ExitCode report_unproven(
 base::Result<void> write_map(
     eval::Interpreter& interp,
     const Compiled& compiled,
-    const fs::path& checkpoint,
     const fs::path& file) {
-  const auto config = library::read_config(checkpoint);
-  const auto map =
-      config ? candidate::map_sources(
-                   interp, compiled.emitted.text, configs_of(*config, compiled))
-             : tl::unexpected(config.error());
+  const auto map = candidate::map_sources(
+      interp, compiled.emitted.text, configs_of(compiled));
   if (!map) {
     return base::fail("no source map: " + map.error().message);
   }
@@ -218,8 +214,7 @@ ExitCode run_compile(
     return console.fail(written.error());
   }
   if (options.map) {
-    if (auto mapped = write_map(interp, *compiled, directory->path, file);
-        !mapped) {
+    if (auto mapped = write_map(interp, *compiled, file); !mapped) {
       return console.fail(mapped.error());
     }
   }

@@ -168,15 +168,10 @@ base::Result<void> install_model_file(
 /// the evaluator cannot tell.
 std::vector<report::SourceLink> source_links(
     eval::Interpreter& interp,
-    const Compiled& compiled,
-    const fs::path& checkpoint) {
+    const Compiled& compiled) {
   std::vector<report::SourceLink> out;
-  const auto config = library::read_config(checkpoint);
-  if (!config) {
-    return out;
-  }
   const auto map = candidate::map_sources(
-      interp, compiled.emitted.text, configs_of(*config, compiled));
+      interp, compiled.emitted.text, configs_of(compiled));
   if (!map) {
     return out;
   }
@@ -282,7 +277,7 @@ run_port(const PortOptions& options, const Common& common, Console& console) {
   asked.transformers = *transformers;
   asked.checkpoints = {{asked.manifest.variants[0].name, checkpoint}};
   // Before the battery, which has an evaluator of its own: one at a time.
-  asked.links = source_links(interp, *compiled, checkpoint);
+  asked.links = source_links(interp, *compiled);
   const auto done = verify_port(*workers, asked, common, console);
   if (!done) {
     return console.fail(done.error());

@@ -500,6 +500,7 @@ std::string write_arguments(
       given.push_back(text);
     }
   }
+  std::set<std::string> never_empty;
   for (const auto& [name, by_default] : context.defaults) {
     const ConfigField declared = config_field(cls, name);
     const bool never_null =
@@ -508,6 +509,9 @@ std::string write_arguments(
     if (by_default.text == "None" || never_null ||
         derived.assigned().contains(name) || rope_fields.contains(name)) {
       continue;
+    }
+    if (by_default.zero_too) {
+      never_empty.insert("not self." + name);
     }
     given.push_back(
         by_default.zero_too
@@ -539,6 +543,9 @@ std::string write_arguments(
   write_rope_arguments(context, configs, partial, out, body, guards);
   add_lines(of_base, body);
   for (const Guard& g : choices) {
+    if (never_empty.contains(g.refused)) {
+      continue;  // it has its default by then
+    }
     body.push_back("if " + g.refused + ":");
     body.push_back("    raise ValueError(" + g.message + ")");
     guards.push_back(g.message);

@@ -68,19 +68,20 @@ std::string declared_name(const Context& context, const std::string& name) {
 namespace {
 
 /// What a class declares its configs never lack: there getattr's default says
-/// nothing, and gives way to another. False where both would count.
+/// nothing, and gives way to another. So does None anywhere, as of
+/// `getattr(config, "x", None) or y` where x is given. False where both would
+/// count.
 bool settle(
     FieldDefault& known,
     const FieldDefault& found,
     const eval::Class& cls,
     const std::string& name) {
   const auto declared = declared_fields(cls);
-  if (std::find(declared.begin(), declared.end(), name) == declared.end()) {
-    return false;
-  }
-  const auto gives_way = [](const FieldDefault& one,
-                            const FieldDefault& other) {
-    return one.by_lack && (!other.by_lack || one.text == "None");
+  const bool there =
+      std::find(declared.begin(), declared.end(), name) != declared.end();
+  const auto gives_way = [&](const FieldDefault& one,
+                             const FieldDefault& other) {
+    return one.by_lack && (one.text == "None" || (there && !other.by_lack));
   };
   if (gives_way(found, known)) {
     return true;

@@ -7,7 +7,9 @@ that default to "does nothing" get a value that shows.
 
 import hashlib
 import itertools
+import json
 import re
+import sys
 
 VOCAB_SIZE = 288
 WINDOW = 8
@@ -219,9 +221,33 @@ def _keep_ties(fields, out, variant):
     if isinstance(rope, dict) and not any(isinstance(v, dict) for v in rope.values()):
         if rope.get("rope_theta") is None and "rope_type" in rope:
             rope["rope_theta"] = 6929.0
+    original = fields.get("original_max_position_embeddings")
+    if original and fields.get("max_position_embeddings", 0) > original:
+        out["original_max_position_embeddings"] = 64
+    _fit_factors(out)
     hidden = fields.get("hidden_size")
     if hidden and fields.get("attention_hidden_size") == 2 * hidden:
         out["attention_hidden_size"] = 2 * out["hidden_size"]
+
+
+def _fit_factors(out):
+    """One factor for each pair that longrope turns, of those there were."""
+    heads, width = out.get("num_attention_heads"), out.get("hidden_size")
+    if not heads or not width:
+        return
+    head_dim = out.get("head_dim") or width // heads
+    for name in ("rope_parameters", "rope_scaling"):
+        rope = out.get(name)
+        factors = [
+            k
+            for k in ("short_factor", "long_factor")
+            if isinstance(rope, dict) and isinstance(rope.get(k), list) and rope[k]
+        ]
+        for key in factors:
+            given = rope[key]
+            part = rope.get("partial_rotary_factor") or out.get("partial_rotary_factor")
+            count = int(head_dim * (part or 1.0)) // 2
+            rope[key] = [given[i * len(given) // count] for i in range(count)]
 
 
 def _special_tokens(fields, out):
@@ -348,3 +374,14 @@ VARIANTS = [
         "head_dim": 16,
     },
 ]
+
+
+def small_forms(fields):
+    """The fields of a config in small sizes, the most telling first."""
+    layers = choose_layers(fields)
+    kept = {name: fields[name] for name in _SKIP & fields.keys()}
+    return [{**shrink_fields(fields, layers, v), **kept} for v in VARIANTS]
+
+
+if __name__ == "__main__":
+    json.dump(small_forms(json.load(sys.stdin)), sys.stdout)

@@ -85,8 +85,10 @@ Value source_like(
 
 int64_t vocabulary_of(Interpreter& interp, const Value& source) {
   const Value config = interp.getattr(source, "config");
+  // In earlier versions of transformers 4 each config is that of the text.
+  const Value text = interp.try_getattr(config, "get_text_config");
   return interp
-      .getattr(interp.call_method(config, "get_text_config"), "vocab_size")
+      .getattr(text.defined() ? interp.call(text) : config, "vocab_size")
       .as_int();
 }
 

@@ -1,3 +1,4 @@
+#include "eval/code.h"
 #include "eval/frame.h"
 #include "eval/state.h"
 
@@ -153,6 +154,27 @@ Value super_getattr(Interpreter& interp, SuperObject& super, Symbol name) {
       super.start);
 }
 
+/// The string that a function begins with; None where it does not.
+Value docstring(const Function& function) {
+  const syntax::Stmt* def = function.code->syntax;
+  if (!def) {
+    return Value::none();
+  }
+  const auto& body = syntax::as<syntax::FunctionDef>(*def).body;
+  if (body.empty() || body.front()->kind != syntax::StmtKind::Expr) {
+    return Value::none();
+  }
+  const syntax::Expr& first =
+      *syntax::as<syntax::ExprStmt>(*body.front()).value;
+  if (first.kind != syntax::ExprKind::Constant) {
+    return Value::none();
+  }
+  const auto& text = syntax::as<syntax::Constant>(first);
+  return text.value_kind == syntax::ConstantKind::Str
+             ? str(std::string(text.text))
+             : Value::none();
+}
+
 Value function_getattr(Interpreter& interp, const Value& object, Symbol name) {
   const Names& n = names();
   Object* o = object.object();
@@ -181,7 +203,7 @@ Value function_getattr(Interpreter& interp, const Value& object, Symbol name) {
     return str(full.substr(full.rfind('.') + 1));
   }
   if (name == n.doc) {
-    return Value::none();
+    return interpreted ? docstring(*object.get<Function>()) : Value::none();
   }
   if (name == n.module) {
     return interpreted ? str(object.get<Function>()->globals->name)

@@ -69,6 +69,7 @@ const Prelude kPreludes[] = {
     {"transformers.onnx", embedded_onnx, true},
     {"transformers.onnx.utils", embedded_onnx},
     {"transformers.processing_utils", embedded_processing_utils},
+    {"transformers.utils.args_doc", embedded_docstrings},
     {"transformers.utils.auto_docstring", embedded_docstrings},
     {"transformers.utils.doc", embedded_docstrings},
     {"transformers.utils.hub", embedded_hub},

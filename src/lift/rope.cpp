@@ -291,10 +291,14 @@ std::optional<Rope> proven_rope(
     ValueId positions,
     Rope rope,
     const trace::Twin* half) {
-  const auto prove = [&] {
-    const bool turns = Probe(interp, trace, positions, rope).run() &&
-                       turns_in_half(interp, trace, half, positions, rope);
-    return turns ? std::optional(rope) : std::nullopt;
+  const auto prove = [&]() -> std::optional<Rope> {
+    try {
+      const bool turns = Probe(interp, trace, positions, rope).run() &&
+                         turns_in_half(interp, trace, half, positions, rope);
+      return turns ? std::optional(rope) : std::nullopt;
+    } catch (const eval::PythonError&) {  // it knows the recorded ones alone
+      return std::nullopt;
+    }
   };
   if (RopeSource(interp, trace, positions, rope).evaluates_anew()) {
     return prove();

@@ -170,6 +170,14 @@ TEST_F(RopeTest, StaysWithinATable) {
   EXPECT_TRUE(agree(rope->rotation, {{1, 0.1}, 1}));
 }
 
+TEST_F(RopeTest, RefusesRowsThatAreThereForTheRecordedPositionsAlone) {
+  EXPECT_FALSE(lift(R"py(
+        table = torch.arange(0, 12).float()[:, None] * self.angles.inv_freq
+        freqs = table[positions][0][positions - 7].unsqueeze(1)
+        cos, sin = freqs.cos(), freqs.sin()
+)py" + std::string(kHalf)));
+}
+
 TEST_F(RopeTest, RefusesWhatIsNoRotation) {
   EXPECT_FALSE(lift("        return x[..., :2] * cos + 1\n"));
   EXPECT_FALSE(lift(R"py(

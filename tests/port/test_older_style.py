@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+from .test_errors import compile_fast, damaged_source  # noqa: F401
+
 OWN_CODE = Path(__file__).parents[1] / "library" / "remote_code"
 OLDER = OWN_CODE / "older_style"
 LOOPED = OWN_CODE / "looped_experts"
@@ -45,6 +47,21 @@ def test_positions_are_those_given_before_the_source_changes_them(
 
 def test_it_computes_what_torch_does(proven_with_own_code):
     proven_with_own_code(OLDER)
+
+
+def test_a_library_whose_generate_begins_without_a_cache(
+    transformers, damaged_source, checkpoint, compile_fast  # noqa: F811
+):
+    home, _ = damaged_source(lambda s: s)
+    (home / "generation").unlink()
+    shutil.copytree(transformers / "generation", home / "generation")
+    file = home / "generation" / "utils.py"
+    text = file.read_text()
+    assert "def _prepare_cache_for_generation(" in text
+    file.write_text(text.replace("_prepare_cache_for_generation", "_begin_later"))
+    done, out = compile_fast(checkpoint("llama"), "--transformers", home)
+    assert done.returncode == 0, done.stderr
+    assert "keys, values = cache.update_and_fetch(" in (out / "port.py").read_text()
 
 
 def test_a_loop_over_modules_is_a_switch_layer(emitted_from):

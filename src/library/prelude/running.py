@@ -197,7 +197,10 @@ def cache_name(model):
 
 def _prepare_cache(model, kwargs, batch_size):
     config = GenerationConfig(use_cache=True)
-    prepare = model._prepare_cache_for_generation
+    prepare = getattr(model, "_prepare_cache_for_generation", None)
+    if prepare is None:  # in early versions of v4 it begins with none
+        kwargs["use_cache"] = True
+        return
     parameters = inspect.signature(prepare).parameters
     values = {
         "generation_config": config,

@@ -404,6 +404,39 @@ void add_lines(
 
 }  // namespace
 
+namespace {
+
+/// What reads the names that kinds of layers had before the library renamed
+/// them, as many released configs have them, where layers keep more than keys.
+std::vector<std::string> rename_old_kinds(const Context& context) {
+  const auto& kinds = context.layer_kinds;
+  if (!kinds.contains("linear_attention") &&
+      !kinds.contains("indexed_attention")) {
+    return {};
+  }
+  const Value library(
+      context.interp.import_module("transformers.configuration_utils"));
+  const Value renamed =
+      context.interp.try_getattr(library, "_LEGACY_LAYER_TYPE_REMAP");
+  std::vector<std::string> names;
+  if (renamed.is(eval::Kind::Dict)) {
+    for (const auto& entry : renamed.get<eval::Dict>()->entries()) {
+      const Value &old = entry.key, &now = entry.value;
+      if (old.is_str() && now.is_str() && kinds.contains(now.str())) {
+        names.push_back("\"" + old.str() + "\": \"" + now.str() + "\"");
+      }
+    }
+  }
+  if (names.empty()) {
+    return {};
+  }
+  return {
+      "names = {" + join(names) + "}",
+      "self.layer_types = [names.get(x, x) for x in self.layer_types]"};
+}
+
+}  // namespace
+
 std::string write_arguments(
     Configs& configs,
     const std::vector<Context*>& drafts,
@@ -521,6 +554,10 @@ std::string write_arguments(
   }
   add_lines(given, body);
   body.insert(body.end(), same.begin(), same.end());
+  if (fields.contains("layer_types") &&
+      computed.find("def layer_types(") == computed.npos) {
+    add_lines(rename_old_kinds(context), body);
+  }
   for (const auto& name : ordered) {
     const Value& by_default = config_field(cls, name).default_value;
     const Value v = context.interp.try_getattr(context.evaluation.config, name);

@@ -40,7 +40,7 @@ SIZES = [
     (r"(prefix_)?dense_intermediate_size|intermediate_size_mlp", 224),
     (r"attention_hidden_size", 96),
     (
-        r"intermediate_size|ffn_hidden_size|n_inner|ffn_dim|dff|dim_ff"
+        r"intermediate_size|ffn_hidden_size|n_inner|ffn_dim|dff|dim_ff|block_ff_dim"
         r"|feed_forward_size",
         160,
     ),
@@ -84,6 +84,7 @@ PERIOD = (
     r"_?sliding_window_pattern|global_attn_every_n_layers|no_rope_layer_interval"
     r"|full_attention_interval|attn_layer_period|layer_group_size"
 )
+PERIODS = r"layer_(period|interval|step|freq)"
 SCALE = r"(^|_)(multipliers?|scale|scaling(_factor)?|factor)$|^(route_scale|scale_emb)$"
 POSITIONS = r"position|n_ctx|seq_len|context_length|max_length"
 NOT_A_SCALE = r"time_step|loss|std|init|aux|drop"
@@ -339,6 +340,16 @@ def layer_kinds(fields):
     return kinds
 
 
+def least_layers(fields):
+    """As many as show what meets where layers are of kinds by more than one period."""
+    periods = [
+        name
+        for name, value in fields.items()
+        if re.search(PERIODS, name) and isinstance(value, int) and value > 1
+    ]
+    return 6 if len(periods) > 1 else 3
+
+
 def choose_layers(fields, least=3, most=6):
     """Indices of a few layers of the original that show every kind of layer."""
     depth = layer_count(fields) or least
@@ -378,7 +389,7 @@ VARIANTS = [
 
 def small_forms(fields):
     """The fields of a config in small sizes, the most telling first."""
-    layers = choose_layers(fields)
+    layers = choose_layers(fields, least_layers(fields))
     kept = {name: fields[name] for name in _SKIP & fields.keys()}
     return [{**shrink_fields(fields, layers, v), **kept} for v in VARIANTS]
 

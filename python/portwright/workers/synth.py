@@ -148,7 +148,9 @@ def _follows(cls, name):
 
 def _explicit(cls, fields, given, variant, extra):
     # Code of one's own may run its layers in loops, which are to turn.
-    least = max(3, min(shrink.layer_count(fields) or 3, 6)) if _own(cls) else 3
+    least = shrink.least_layers(fields)
+    if _own(cls):
+        least = max(least, min(shrink.layer_count(fields) or 3, 6))
     layers = shrink.choose_layers(fields, least)
     small = shrink.shrink_fields(fields, layers, variant)
     kwargs = dict(small) if given else _changed(small, fields)

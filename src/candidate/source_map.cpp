@@ -137,6 +137,9 @@ class Mapper {
     each_module(source_, [&](const std::string& path, const Value& module) {
       const eval::Class* cls = interp_.class_of(module);
       by_path.emplace(path, cls);
+      if (!rotary_ && has_only_buffers(module)) {
+        rotary_ = cls;
+      }
       if (cls->span && !cls->span.file->path().starts_with("<")) {
         files_.insert(cls->span.file->path());
       }
@@ -148,6 +151,31 @@ class Mapper {
     });
     classes_.emplace(
         "ModelArgs", interp_.class_of(interp_.getattr(source_, "config")));
+  }
+
+  bool has_only_buffers(const Value& module) {
+    const auto any = [&](const char* kind) {
+      bool found = false;
+      interp_.for_each(
+          interp_.call_method(module, kind), [&](Value) { found = true; });
+      return found;
+    };
+    return any("buffers") && !any("parameters");
+  }
+
+  /// Ropes of other types than the config's: no module is of their class.
+  static bool rotates(const syntax::ClassDef& c) {
+    for (const syntax::Stmt* s : c.body) {
+      if (s->kind == StmtKind::FunctionDef) {
+        const auto& f = syntax::as<syntax::FunctionDef>(*s);
+        const auto& args = f.args->args;
+        if (f.name.str() == "__call__" && args.size() == 3 &&
+            args[2]->name.str() == "offset") {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   void match_values() {
@@ -204,7 +232,9 @@ class Mapper {
 
   void write_class(const syntax::ClassDef& c) {
     const auto it = classes_.find(c.name.str());
-    const eval::Class* cls = it == classes_.end() ? nullptr : it->second;
+    const eval::Class* cls = it != classes_.end() ? it->second
+                             : rotates(c)         ? rotary_
+                                                  : nullptr;
     const auto whole = place(cls, {"class"});
     const int line = line_at(c.span.begin);
     add(line, line, whole);
@@ -299,6 +329,7 @@ class Mapper {
   SourceText text_;
   std::set<std::string> files_;
   std::map<std::string, const eval::Class*> classes_;  // of the port, by name
+  const eval::Class* rotary_ = nullptr;  // of the source, with the frequencies
   SourceMap by_value_;
   SourceMap map_;
 };

@@ -166,6 +166,9 @@ place_in_form(Session& session, const WrongForm& form, CheckResult& out) {
     }
     out.place = std::move(*place);
     if (const auto line = line_of_field(session, form.field)) {
+      // Not its call is at fault, but what is made of the config.
+      out.place.port_line =
+          out.place.made_line ? out.place.made_line : out.place.port_line;
       out.place.made_line = line;
     }
     return {};

@@ -166,10 +166,16 @@ place_in_form(Session& session, const WrongForm& form, CheckResult& out) {
     }
     out.place = std::move(*place);
     if (const auto line = line_of_field(session, form.field)) {
-      // Not its call is at fault, but what is made of the config.
-      out.place.port_line =
-          out.place.made_line ? out.place.made_line : out.place.port_line;
-      out.place.made_line = line;
+      auto& place = out.place;
+      // Of a library's module what is made of the config, not its call.
+      const auto call =
+          "self." + place.module.substr(place.module.rfind('.') + 1) + "(";
+      if (place.made_line && place.port_line &&
+          line_with(place.port_file, call, *place.port_line) ==
+              place.port_line) {
+        place.port_line = place.made_line;
+      }
+      place.made_line = line;
     }
     return {};
   });

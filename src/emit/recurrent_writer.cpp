@@ -425,7 +425,13 @@ void RecurrentWriter::write_space(const Space& space) {
   args.push_back(
       f.limits.defined() ? pair_text(f.limits) : std::string("(0.0, mx.inf)"));
   args.emplace_back("mask");
-  args.emplace_back("cache.lengths if cache is not None else None");
+  // Beyond the tokens that it is given, ssm_update would read what is not
+  // there.
+  const std::string lengths = w_.fresh("lengths");
+  w_.statement(lengths + " = cache.lengths if cache is not None else None");
+  w_.statement("if " + lengths + " is not None:");
+  w_.statement(fmt::format("    {0} = mx.minimum({0}, L)", lengths));
+  args.push_back(lengths);
   w_.context().imports.insert("ssm:ssm_update");
   write_state("ssm_update(" + join(args) + ")", f.output, space.slot);
 }

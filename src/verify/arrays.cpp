@@ -59,6 +59,11 @@ std::optional<Difference> compare(
   return a && b ? compare(*a, *b) : std::nullopt;
 }
 
+std::vector<int64_t> Run::shape_of(const std::string& key) const {
+  const auto* view = file_ ? file_->find(key) : nullptr;
+  return view ? view->shape : std::vector<int64_t>();
+}
+
 std::optional<Array> Run::find(const std::string& key) const {
   const auto* view = file_ ? file_->find(key) : nullptr;
   if (!view) {

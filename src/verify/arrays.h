@@ -18,6 +18,12 @@ struct Array {
   std::vector<float> values;
 };
 
+/// One of several outputs of a module.
+struct Answer {
+  std::string dtype;
+  std::vector<int64_t> shape;
+};
+
 /// What one run of a model left behind: tensors by key (`logits`, `in:PATH`,
 /// `out:PATH`, `stepN/...`), the modules in call order, the dtypes the tensors
 /// had before they were written as float32.
@@ -28,12 +34,16 @@ class Run {
 
   std::optional<Array> find(const std::string& key) const;
   bool has(const std::string& key) const;
+  /// Empty where there is none.
+  std::vector<int64_t> shape_of(const std::string& key) const;
   const std::string& path() const {
     return path_;
   }
 
   std::vector<std::string> order;
   std::map<std::string, std::string> dtypes;
+  /// Of modules with several outputs, by path: all of them, in order.
+  std::map<std::string, std::vector<Answer>> answers;
   /// Part of it was computed in float32 and rounded, for want of a kernel.
   bool emulated = false;
 

@@ -35,6 +35,18 @@ ModuleSources parse_modules(const json& modules) {
   return out;
 }
 
+std::map<std::string, std::vector<Answer>> parse_answers(const json& modules) {
+  std::map<std::string, std::vector<Answer>> out;
+  for (const auto& [path, answers] : modules.items()) {
+    for (const auto& answer : answers) {
+      out[path].push_back(
+          {answer.at(0).get<std::string>(),
+           answer.at(1).get<std::vector<int64_t>>()});
+    }
+  }
+  return out;
+}
+
 /// Shape, largest value and digest of the logits in a run.
 json logits_facts(const Run& run) {
   json out = json::object();
@@ -67,7 +79,7 @@ json essence(const json& all) {
       out[key] = std::to_string(value.size()) + " inputs of torch's modules";
     } else if (
         key != "out" && key != "inject" && key != "order" && key != "dtypes" &&
-        key != "tensors" && key != "modules") {
+        key != "tensors" && key != "modules" && key != "answers") {
       out[key] = value;
     }
   }
@@ -162,6 +174,7 @@ WorkerParty::tensors(const std::string& op, json arguments, json* facts) {
     run->order = reply->value("order", std::vector<std::string>());
     run->dtypes = reply->value("dtypes", std::map<std::string, std::string>());
     run->emulated = reply->value("emulated", false);
+    run->answers = parse_answers(reply->value("answers", json::object()));
   }
   if (run && remembers_) {
     runs_[key] = {*run, *reply};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/paths.h"
@@ -18,8 +19,8 @@ struct Sound {
   Run prefill;
   Run decode;
   Run far;
-  /// As errors_in_bfloat16 tells of it.
-  std::vector<double> rounded;
+  /// As errors_in_bfloat16 tells of it, for each turn of the prompts.
+  std::vector<std::vector<double>> rounded;
 };
 
 /// Not about the port, or slow at saying what the others say.
@@ -42,6 +43,8 @@ bool notices(const CheckResult& found, const CheckResult* sound) {
 
 /// In bfloat16 equivalent roundings move the error of the logits by less.
 constexpr double kLessExact = 1.25;
+/// Prompts that this is measured by, where the first shows more.
+constexpr size_t kTurns = 7;
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
@@ -69,15 +72,23 @@ Outcome<Run> run_far(Session& session) {
   return session.candidate().run(request);
 }
 
+Ids turned(Ids ids, size_t turn) {
+  const auto by = turn * ids.size() / kTurns;
+  std::rotate(
+      ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(by), ids.end());
+  return ids;
+}
+
 /// How far the port in bfloat16 is from torch in float32: a prompt, steps after
 /// it, a prompt that goes far, steps after that. Empty where either raises.
-std::vector<double> errors_in_bfloat16(Session& session) {
+/// `turn`: the prompts begin elsewhere.
+std::vector<double> errors_in_bfloat16(Session& session, size_t turn) {
   const auto& plan = session.plan();
   std::vector<double> out;
   const auto done = session.in_bfloat16([&]() -> Outcome<void> {
     for (const auto& [ids, prefill] :
-         {std::pair{plan.ids, plan.prefill},
-          std::pair{plan.far, plan.far_prefill}}) {
+         {std::pair{turned(plan.ids, turn), plan.prefill},
+          std::pair{turned(plan.far, turn), plan.far_prefill}}) {
       for (const bool steps : {false, true}) {
         RunRequest request;
         request.ids = {ids};
@@ -99,19 +110,39 @@ std::vector<double> errors_in_bfloat16(Session& session) {
   return done ? out : std::vector<double>();
 }
 
+double median(std::vector<double> values) {
+  const auto middle =
+      values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
 /// How much more the logits err in bfloat16 than the sound port's, where that
-/// shows most; 1 where the sound port's are not known.
+/// shows most; 1 where the sound port's are not known. What one prompt shows
+/// may be its chance: then the median over several decides.
 double rounding_effect(Session& session, const Sound& sound) {
-  if (sound.rounded.empty()) {
-    return 1;
-  }
-  const auto planted = errors_in_bfloat16(session);
-  if (planted.size() != sound.rounded.size()) {
-    return kInfinite;
-  }
-  double out = 0;
-  for (size_t i = 0; i < planted.size(); ++i) {
-    out = std::max(out, planted[i] / std::max(sound.rounded[i], 1e-30));
+  std::vector<std::vector<double>> ratios;  // of a kind of run, over prompts
+  double out = 1;
+  for (size_t turn = 0; turn < sound.rounded.size(); ++turn) {
+    const auto& theirs = sound.rounded[turn];
+    const auto planted = errors_in_bfloat16(session, turn);
+    if (planted.size() != theirs.size()) {
+      return theirs.empty() ? 1 : kInfinite;
+    }
+    ratios.resize(planted.size());
+    for (size_t i = 0; i < planted.size(); ++i) {
+      ratios[i].push_back(planted[i] / std::max(theirs[i], 1e-30));
+    }
+    if (turn > 0 && turn + 1 < sound.rounded.size()) {
+      continue;
+    }
+    out = 0;
+    for (const auto& ratio : ratios) {
+      out = std::max(out, median(ratio));
+    }
+    if (out <= kLessExact) {
+      break;
+    }
   }
   return out;
 }
@@ -262,8 +293,10 @@ base::Result<std::vector<PlantedBug>> prove_battery(
   (void)session.noise();  // of the sound port
   session.reference().remember();
   const fs::path port = session.port_file();
-  const Sound kept{
-      sound, **prefill, **decode, *far, errors_in_bfloat16(session)};
+  Sound kept{sound, **prefill, **decode, *far, {}};
+  for (size_t turn = 0; turn < kTurns; ++turn) {
+    kept.rounded.push_back(errors_in_bfloat16(session, turn));
+  }
   std::vector<PlantedBug> out;
   progress.begin("planting bugs");
   for (const auto& bug : *bugs) {

@@ -80,6 +80,7 @@ class Service:
         emulation.reset()
         mx.save_safetensors(out, floats, {"order": json.dumps(order)})
         facts = {"order": order, "dtypes": dtypes, "emulated": emulated}
+        facts["answers"] = watch.answers if watch else {}
         return {"tensors": out, **facts}
 
     def _inject(self, path, only):

@@ -20,6 +20,15 @@ def first_array(value, mx):
     return None
 
 
+def arrays_of(value, mx):
+    """All arrays of a module's output, in order."""
+    if isinstance(value, mx.array):
+        return [value]
+    if isinstance(value, (tuple, list)):
+        return [array for item in value for array in arrays_of(item, mx)]
+    return []
+
+
 def _fits(value, array):
     """One shape, or tokens as rows on one side: the last axis and size agree."""
     if array.shape == value.shape:
@@ -113,6 +122,7 @@ class Instrument:
         self.tensors = {}
         self.order = []
         self.dtypes = {}
+        self.answers = {}  # key: [[dtype, shape]] of several outputs
         self.prefix = ""
         self.inject = inject or {}
         self._calls = {}
@@ -174,7 +184,12 @@ class Instrument:
                 watch._store_routes(key, args, experts)
             watch.order.append(key)
             result = cls.__call__(module, *args, **kwargs)
-            watch._store("out:" + key, first_array(result, mx))
+            answers = arrays_of(result, mx)
+            watch._store("out:" + key, next(iter(answers), None))
+            if len(answers) > 1:
+                watch.answers[watch.prefix + key] = [
+                    [str(a.dtype).removeprefix("mlx.core."), a.shape] for a in answers
+                ]
             watch._store_choice(key, result)
             answer = watch.inject.get(f"{watch.prefix}out:{key}")
             if answer is not None:

@@ -28,6 +28,15 @@ def tensors_of(value, torch):
     return None
 
 
+def answers_of(value, torch):
+    """[[dtype, shape]] of all tensors of a module's output, in order."""
+    if isinstance(value, torch.Tensor):
+        return [[str(value.dtype).removeprefix("torch."), list(value.shape)]]
+    if isinstance(value, (tuple, list)):
+        return [answer for item in value for answer in answers_of(item, torch)]
+    return []
+
+
 class Functions:
     """Records, while it is entered, what functions of a module's file are given and
     answer inside the module at `path`: `given:N/I` and `made:N/I` of the N-th call."""
@@ -96,6 +105,7 @@ class Capture:
     def __init__(self, model, pattern, torch):
         self.torch = torch
         self.tensors = {}
+        self.answers = {}  # key: [[dtype, shape]] of several outputs
         self.order = []
         self.prefix = ""
         self._calls = {}
@@ -138,6 +148,9 @@ class Capture:
             n = self._calls.get(path, 1)
             key = path if n == 1 else f"{path}#{n}"
             self._store("out:" + key, tensors_of(output, self.torch))
+            answers = answers_of(output, self.torch)
+            if len(answers) > 1:
+                self.answers[self.prefix + key] = answers
 
         return before, after
 
@@ -282,6 +295,7 @@ class Reference:
     """One loaded model and the ways the battery runs it."""
 
     _begun = False  # whether it is known how generate() begins
+    answers = {}  # {path: [[dtype, shape]]} of modules with several outputs, run last
 
     def __init__(self, folder, dtype="float32", trust_remote_code=False, scratch=None):
         """`scratch`: a folder for the weights, which then stay on disk."""
@@ -348,6 +362,7 @@ class Reference:
         record, inside = self._watch(capture, functions)
         with torch.no_grad(), record, inside:
             logits = self.model(self._ids(ids), **kwargs).logits
+        self.answers = record.answers
         return {"logits": logits.contiguous(), **record.tensors}, record.order
 
     def _accepts(self, name):
@@ -526,7 +541,8 @@ class Reference:
 
         Returns ({"in:PATH", "low:PATH", "exact:PATH", "logits"}, order), what is
         low in its own dtype, and the experts that modules were told to use:
-        "routes:PATH" in bfloat16, "exactly:PATH" in float32.
+        "routes:PATH" in bfloat16, "exactly:PATH" in float32. Left are, of the model in
+        bfloat16, `answers` of modules with several outputs, and `kept_low`, as `kept`.
         """
         torch = self.torch
         low = self.in_bfloat16(folder)
@@ -538,6 +554,7 @@ class Reference:
             self.low_needs_cache = use_cache = True
             tensors, order = low.forward(ids, capture=".*", use_cache=True)
         exact = self.widened(low)
+        self.answers, self.kept_low = low.answers, low.kept("bfloat16")
         with Feed(exact.model, tensors, torch):
             fed, _ = exact.forward(ids, capture=".*", use_cache=use_cache)
         out = {"logits": tensors["logits"]}

@@ -149,6 +149,12 @@ class Service:
         """{tensor: the one that it is}."""
         return {"tied": self._model(model).tied()}
 
+    def unneeded(self, model, folder, names, ids):
+        """Those tensors of the checkpoint that torch does without."""
+        from .unneeded import unneeded
+
+        return {"names": unneeded(self._model(model), folder, names, ids)}
+
     def texts(self, folder, trust_remote_code=False):
         from . import texts
 
@@ -160,7 +166,11 @@ class Service:
         return chat.of_transformers(folder)
 
     def low_precision(self, model, folder, ids, out):
-        return self._write(*self._model(model).low_precision(folder, ids), out)
+        loaded = self._model(model)
+        written = self._write(*loaded.low_precision(folder, ids), out)
+        kept = {f"weight:{name}": dtype for name, dtype in loaded.kept_low.items()}
+        dtypes = {**written["dtypes"], **kept}
+        return {**written, "dtypes": dtypes, "answers": loaded.answers}
 
     def stressed(self, model, ids, groups, kinds, out):
         """Leaves the model in float64 loaded, as `model/float64`."""

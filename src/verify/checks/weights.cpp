@@ -47,6 +47,23 @@ std::optional<CheckResult> find_not_finite(Session& session) {
   return std::nullopt;
 }
 
+/// Those tensors that torch computes itself, or does not use.
+std::vector<std::string> find_unneeded(
+    Session& session,
+    const std::vector<std::string>& dropped) {
+  if (dropped.empty() || session.reference_trouble() || session.streamed()) {
+    return {};
+  }
+  const auto found = session.reference().request(
+      "unneeded",
+      {{"model", "model"},
+       {"folder", session.subject().checkpoint.string()},
+       {"names", dropped},
+       {"ids", json::array({session.plan().ids})}});
+  return found ? found->value("names", std::vector<std::string>())
+               : std::vector<std::string>();
+}
+
 CheckResult judge_report(Session& session, const json& report) {
   const auto names = [&](const char* key) {
     return report.value(key, std::vector<std::string>());
@@ -97,6 +114,10 @@ CheckResult judge_report(Session& session, const json& report) {
       dropped.push_back(name);
     }
   }
+  const auto unneeded = find_unneeded(session, dropped);
+  std::erase_if(dropped, [&](const std::string& name) {
+    return std::find(unneeded.begin(), unneeded.end(), name) != unneeded.end();
+  });
   if (!dropped.empty()) {
     auto out = warned("sanitize drops " + listed(dropped));
     out.place = place_of_weight(session, dropped.front());
@@ -110,7 +131,12 @@ CheckResult judge_report(Session& session, const json& report) {
     out.place = place_of_weight(session, tied.front());
     return out;
   }
-  return passed();
+  auto out = passed();
+  if (!unneeded.empty()) {
+    out.reason =
+        "sanitize drops what torch does without too: " + listed(unneeded);
+  }
+  return out;
 }
 
 Outcome<CheckResult> check_weights(Session& session) {

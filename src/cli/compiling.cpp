@@ -7,6 +7,7 @@
 #include "cli/small_config.h"
 #include "cli/switches.h"
 #include "emit/layout.h"
+#include "emit/padding_reads.h"
 #include "emit/perturbation.h"
 #include "emit/token_mixing.h"
 #include "library/guarded.h"
@@ -281,11 +282,12 @@ library::Evaluated<void> fill(Fillings& fillings, Compiled& out) {
 
 namespace {
 
-/// Why a source that is not proven is another step by step than at once; none
-/// where it is not.
+/// Why a source that is not proven is another step by step than at once, or
+/// `beside_longer` rows of a batch; none where it is not.
 std::optional<diagnostics::Diagnostic> forgotten_tokens(
     eval::Interpreter& interp,
-    const nlohmann::json& config) {
+    const nlohmann::json& config,
+    bool beside_longer = false) {
   const auto model = library::guarded(
       interp, [&] { return candidate::source_model(interp, config); });
   if (!model) {
@@ -298,12 +300,34 @@ std::optional<diagnostics::Diagnostic> forgotten_tokens(
   const auto at = mx::minimum(mx::arange(kLength), mx::array(kLength / 2));
   const auto ids =
       mx::take(candidate::ids_for(count.value_or(3), 1, kLength), at, 1);
-  return emit::forgotten_tokens(interp, *model, ids);
+  auto out = emit::forgotten_tokens(interp, *model, ids);
+  if (!out && beside_longer) {
+    const auto others = candidate::ids_for(count.value_or(3), 1, kLength);
+    return emit::padding_read(interp, *model, others);
+  }
+  return out;
 }
 
 }  // namespace
 
 namespace {
+
+/// True where one row alone is right, and padded is not.
+bool fails_beside_longer(const candidate::Proof& proof) {
+  const auto failed = [](const candidate::ProofCheck& check) {
+    return !check.skipped && !check.reason.empty();
+  };
+  return std::any_of(
+             proof.checks.begin(),
+             proof.checks.end(),
+             [&](const auto& check) {
+               return failed(check) && check.name.ends_with("padded row");
+             }) &&
+         std::all_of(
+             proof.checks.begin(), proof.checks.end(), [&](const auto& check) {
+               return !failed(check) || check.name.ends_with("padded row");
+             });
+}
 
 library::Evaluated<Compiled> compile_config(
     eval::Interpreter& interp,
@@ -341,7 +365,8 @@ library::Evaluated<Compiled> compile_config(
   const bool filled = out.refilled && out.emitted.holes.empty();
   // What mixes tokens and forgets them may be right as it was fed.
   if ((!proven && !filled) || out.proof.as_fed) {
-    if (const auto forgotten = forgotten_tokens(interp, config)) {
+    if (const auto forgotten =
+            forgotten_tokens(interp, config, fails_beside_longer(out.proof))) {
       out.emitted.holes.insert(out.emitted.holes.begin(), *forgotten);
     }
   }

@@ -143,6 +143,8 @@ class Context {
   std::vector<Latent> latents;
   std::set<std::string> convolutions;  // attributes that hold one
   std::string layers_path;             // "model.layers"
+  /// Lists of layers that hold more than run, and how many do, of ModelArgs.
+  std::map<std::string, std::string> layers_left;
   /// Where layers lie that are not in that list: other lists, or their paths.
   std::set<std::string> more_layers;
   /// True where layers run otherwise than each once, one after the other.

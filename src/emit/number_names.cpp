@@ -27,8 +27,10 @@ std::string name_of_number(const Value& v) {
            of->name.str().find('.') == std::string::npos;
   };
   switch (p.kind) {
-    case Provenance::Kind::Config:
-      return house_attribute(p.name.str());
+    case Provenance::Kind::Config: {
+      const std::string path = p.name.str();
+      return house_attribute(path.substr(path.rfind('.') + 1));
+    }
     case Provenance::Kind::Index:
       if (p.right && p.right->kind == Provenance::Kind::Constant) {
         const std::string key =

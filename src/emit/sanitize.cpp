@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cctype>
 #include <cstring>
 #include <optional>
@@ -379,6 +380,19 @@ std::set<std::string> unread_modules(const Context& context) {
   return out;
 }
 
+/// Statements that drop the layers of a list after the last one that runs.
+std::string left_layers(const Context& context) {
+  std::string out;
+  for (const auto& [list, count] : context.layers_left) {
+    const auto at = std::count(list.begin(), list.end(), '.') + 1;
+    out += "    weights = {k: v for k, v in weights.items() if not "
+           "k.startswith(\"" +
+           list + ".\") or int(k.split(\".\")[" + std::to_string(at) +
+           "]) < self." + count + "}\n";
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string write_sanitize(Context& context, const std::string& moves) {
@@ -430,6 +444,7 @@ std::string write_sanitize(Context& context, const std::string& moves) {
             "\n    weights = {k: v for k, v in weights.items() if not "
             "k.startswith(unused)}\n";
   }
+  body += left_layers(context);
   body += copied;  // under the names that the renamings gave
   body += shared_weights(context);
   body += own_elements(context);

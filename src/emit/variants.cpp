@@ -345,6 +345,38 @@ class VariantMerger {
            a.call_params == b.call_params && a.init_params == b.init_params;
   }
 
+  /// What a forward only names to return it; "" where it does not.
+  static std::string named_to_return(const std::vector<std::string>& lines) {
+    if (lines.size() < 2 || !lines.back().starts_with("return ")) {
+      return "";
+    }
+    const std::string name = lines.back().substr(7);
+    return is_name(name) && lines[lines.size() - 2].starts_with(name + " = ")
+               ? name
+               : "";
+  }
+
+  /// The forwards, of which all return or name the same way.
+  static std::vector<std::vector<std::string>> calls_of(
+      const std::vector<Instance>& instances) {
+    std::vector<std::vector<std::string>> out;
+    for (const Instance& i : instances) {
+      out.push_back(i.text->call);
+    }
+    if (std::all_of(out.begin(), out.end(), [](const auto& lines) {
+          return !named_to_return(lines).empty();
+        })) {
+      return out;
+    }
+    for (auto& lines : out) {
+      if (const auto name = named_to_return(lines); !name.empty()) {
+        lines.pop_back();
+        lines.back() = "return " + lines.back().substr(name.size() + 3);
+      }
+    }
+    return out;
+  }
+
   ClassText merge_class(const std::vector<Instance>& instances) {
     ClassText out = *instances.front().text;
     if (std::all_of(instances.begin(), instances.end(), [&](const auto& i) {
@@ -375,11 +407,13 @@ class VariantMerger {
       }
     }
     merge_parameters(instances, out);
-    auto merged = [&](auto lines, bool init) {
+    const auto calls = calls_of(instances);
+    auto merged = [&](bool init) {
       std::vector<Sample> samples;
-      for (const Instance& i : instances) {
+      for (size_t k = 0; k < instances.size(); ++k) {
+        const Instance& i = instances[k];
         samples.push_back(
-            {parse_block(i.text->*lines),
+            {parse_block(init ? i.text->init : calls[k]),
              init ? truths(i) : truths_of_call(i)});
       }
       if (init) {
@@ -391,8 +425,8 @@ class VariantMerger {
       }
       return *block;
     };
-    Block init = merged(&ClassText::init, true);
-    const Block call = merged(&ClassText::call, false);
+    Block init = merged(true);
+    const Block call = merged(false);
     Flags flags(
         *drafts_.front(),
         predicates_,

@@ -1,0 +1,204 @@
+"""Architectures that nobody has released, each a change to one fixture's body."""
+
+import json
+
+import pytest
+
+from .conftest import answer
+
+
+@pytest.fixture
+def invented(style):
+    """The folder of "skips" with another body, in terms of `pieces`."""
+
+    def put_together(body, **fields):
+        folder = style("skips")
+        (folder / "modeling_skips.py").write_text(
+            "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n\n"
+            "from .configuration_skips import SkipsConfig\n"
+            "from .decoding import DecodingModel\n"
+            "from .pieces import *\n"
+            + body
+            + "\n\nclass SkipsForCausalLM(DecodingModel):\n"
+            "    config_class = SkipsConfig\n"
+            "    body_class = OwnBody\n"
+        )
+        config = folder / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | fields))
+        own = folder / "configuration_skips.py"
+        for name in set(fields) - {"n_layer", "num_hidden_layers"}:
+            own.write_text(
+                own.read_text()
+                .replace(
+                    "        **kwargs,\n", f"        {name}=None,\n        **kwargs,\n"
+                )
+                .replace(
+                    "        super()", f"        self.{name} = {name}\n        super()"
+                )
+            )
+        return folder
+
+    return put_together
+
+
+def test_layers_after_the_last_one_that_runs_are_left_out(invented, emitted_from):
+    text = emitted_from(
+        invented(
+            """
+class OwnBody(Body):
+    def __init__(self, c):
+        super().__init__(c)
+        self.blocks = nn.ModuleList([Block(c, n) for n in range(c.n_layer + c.n_more)])
+
+    def run(self, x, *args):
+        for block in self.blocks[: self.c.n_layer]:
+            x = block(x, *args)
+        return x
+""",
+            n_layer=4,
+            num_hidden_layers=5,
+            n_more=2,
+        )
+    )
+    assert "for i in range(args.n_layer)]" in text
+    text = " ".join(text.split())
+    assert 'int(k.split(".")[2]) < self.args.n_layer' in text
+
+
+def test_lists_that_are_numbered_on_are_counted_each(invented, emitted_from):
+    text = emitted_from(
+        invented(
+            """
+class OwnBody(Body):
+    def __init__(self, c):
+        super().__init__(c)
+        del self.blocks
+        blocks = lambda n, first: nn.ModuleList([Block(c, first + i) for i in range(n)])
+        self.first, self.last = blocks(c.n_first, 0), blocks(c.n_last, c.n_first)
+
+    def run(self, x, *args):
+        for block in self.first:
+            x = block(x, *args)
+        x = self.norm(x)
+        for block in self.last:
+            x = block(x, *args)
+        return x
+""",
+            n_first=2,
+            n_last=4,
+        )
+    )
+    assert "for i in range(args.n_first)]" in text
+    assert "for i in range(args.n_last)]" in text
+
+
+def test_a_residual_that_a_function_adds_is_of_no_matter(invented, emitted_from):
+    emitted_from(
+        invented(
+            """
+def added(x, residual):
+    return x + residual
+
+
+class OwnMLP(MLP):
+    def forward(self, x, residual):
+        return added(super().forward(x), residual)
+
+
+class OwnBlock(Block):
+    def __init__(self, c, i):
+        super().__init__(c, i)
+        self.mlp = OwnMLP(c)
+
+    def forward(self, x, *args):
+        residual = x
+        x = residual + self.attn(self.n1(x), *args)
+        residual = x
+        return self.mlp(self.n2(x), residual)
+
+
+class OwnBody(Body):
+    block_class = OwnBlock
+"""
+        )
+    )
+
+
+INNER = """class Inner(PretrainedConfig):
+    def __init__(self, clip=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.clip = clip
+
+
+"""
+
+
+def test_a_field_of_a_config_inside_is_an_attribute(invented, emitted_from):
+    folder = invented(
+        """
+class OwnMLP(MLP):
+    def __init__(self, c):
+        super().__init__(c)
+        self.c = c
+
+    def forward(self, x):
+        return super().forward(x.clamp(-self.c.inner.clip, self.c.inner.clip))
+
+
+class OwnBlock(Block):
+    def __init__(self, c, i):
+        super().__init__(c, i)
+        self.mlp = OwnMLP(c)
+
+
+class OwnBody(Body):
+    block_class = OwnBlock
+""",
+        inner={"clip": 0.7},
+    )
+    own = folder / "configuration_skips.py"
+    own.write_text(
+        own.read_text()
+        .replace("= inner\n", "= Inner(**(inner or {}))\n")
+        .replace("class SkipsConfig", INNER + "class SkipsConfig")
+    )
+    assert "self.clip = args.inner.clip" in emitted_from(folder)
+
+
+# Means over blocks of keys, whatever of them is padding.
+COARSE = """
+class OwnAttention(Attention):
+    def forward(self, x, pos, mask, cache):
+        b, t, d = x.shape
+        q, k, v = (
+            y.view(b, t, self.heads, self.hd).transpose(1, 2)
+            for y in self.qkv(x).chunk(3, -1)
+        )
+        q, k = rope(q, pos), rope(k, pos)
+        if cache is not None:
+            k, v = cache.update(k, v, self.i)
+        n = k.shape[2] // 4
+        at = torch.arange(k.shape[2] - t, k.shape[2], device=x.device)[:, None]
+        late = torch.arange(n, device=x.device)[None] * 4 + 3 > at
+        low = torch.finfo(x.dtype).min
+        means = [z[:, :, : n * 4].unflatten(2, (n, 4)).mean(3) for z in (k, v)]
+        w = (q @ means[0].mT).masked_fill(late, low).softmax(-1).masked_fill(late, 0)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask) + w @ means[1]
+        return self.o(y.transpose(1, 2).reshape(b, t, d))
+
+
+class OwnBlock(Block):
+    attention_class = OwnAttention
+
+
+class OwnBody(Body):
+    block_class = OwnBlock
+"""
+
+
+def test_a_source_that_reads_padding_is_refused(invented, portwright, tmp_path):
+    folder = invented(COARSE)
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast", "--json")
+    assert done.returncode == 3, done.stderr
+    (hole,) = answer(done)["holes"]
+    assert hole["message"] == "'transformer.blocks.0.attn' reads what padding holds"

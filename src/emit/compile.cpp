@@ -16,6 +16,7 @@
 #include "library/guarded.h"
 #include "lift/made_masks.h"
 #include "lift/print.h"
+#include "lift/proof.h"
 #include "trace/recorder.h"
 
 namespace portwright::emit {
@@ -341,9 +342,21 @@ std::unique_ptr<trace::Trace> record_model(
     Pause pause(interp);
     const BuiltWeights built(interp, e.model);
     cache = how.cached ? fill_cache(interp, masked, e) : no_cache(interp, e);
-    built.refuse_changed();
+    if (built.restore() && how.cached) {
+      // Weights that are normalised once are so whatever comes first.
+      const BuiltWeights anew(interp, e.model);
+      {
+        const lift::RandomParameters random(interp, e.model);
+        fill_cache(interp, masked, e);
+        const BuiltWeights once(interp, e.model);
+        fill_cache(interp, masked, e);
+        once.refuse_changed();
+      }
+      anew.restore();
+    }
   }
   recorder.built(e.model);
+  const BuiltWeights built(interp, e.model);
   const auto forward = [&](int64_t from, int64_t count, Evaluation* given) {
     const Value outputs = call_model(
         interp,
@@ -393,6 +406,7 @@ std::unique_ptr<trace::Trace> record_model(
     }
   }
   auto trace = recorder.finish();
+  built.restore();
   allow_global_fields(interp, e.config);
   e.keeps = lift::uses_cache(trace->root);
   read_tables_by_position(interp, *trace, e);

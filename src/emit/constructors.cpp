@@ -252,12 +252,32 @@ std::string linear_constructor(Context& context, const Value& module) {
                                                    : "";
 }
 
+namespace {
+
+/// mlx.nn's modules compute with weights as they are loaded.
+void refuse_other_weights(Context& context, const Frame& frame) {
+  for (const auto& item : frame.items) {
+    const auto* op = std::get_if<OpNode>(&item);
+    for (size_t i = 1; op && i < op->inputs.size(); ++i) {
+      if (context.trace.info(op->inputs[i]).parameter.empty()) {
+        context.hole(
+            frame.call,
+            "'" + frame.path +
+                "' computes with a weight that the forward changes");
+      }
+    }
+  }
+}
+
+}  // namespace
+
 std::string constructor_of(
     Context& context,
     const Frame& frame,
     const std::vector<ValueId>& outputs) {
   const Value& module = frame.module;
   if (is_torch_class(context, module, "Linear")) {
+    refuse_other_weights(context, frame);
     return linear(context, module);
   }
   if (is_torch_class(context, module, "Embedding")) {

@@ -52,6 +52,27 @@ Expression einsum(Writer& w, const OpNode& op) {
   return call("mx.einsum", std::move(args));
 }
 
+/// Axes as a number of them, or by their places in both.
+Expression tensordot(Writer& w, const OpNode& op) {
+  const Value& dims = argument(op, "dims");
+  std::string axes;
+  if (dims.is_int()) {
+    axes = w.scalar(dims).text;
+  } else {
+    for (const Value& side : w.context().interp.to_vector(dims)) {
+      std::vector<std::string> places;
+      for (const Value& axis : w.context().interp.to_vector(side)) {
+        places.push_back(w.scalar(axis).text);
+      }
+      axes += (axes.empty() ? "[[" : ", [") + join(places) + "]";
+    }
+    axes += "]";
+  }
+  return call(
+      "mx.tensordot",
+      {operand(w, op, 0).text, operand(w, op, 1).text, "axes=" + axes});
+}
+
 Expression outer(Writer& w, const OpNode& op) {
   return call("mx.outer", {operand(w, op, 0).text, operand(w, op, 1).text});
 }
@@ -138,6 +159,7 @@ void add_linear_rules(RuleTable& rules) {
   rules["baddbmm"] = added_product;
   rules["einsum"] = einsum;
   rules["outer"] = outer;
+  rules["tensordot"] = tensordot;
   rules["conv1d"] = conv1d;
   rules["layer_norm"] = norm;
   rules["rms_norm"] = norm;

@@ -220,6 +220,34 @@ RandomParameters::~RandomParameters() {
   }
 }
 
+namespace {
+
+/// What a module notes in flags and numbers is as it was afterwards: that it
+/// has been called before, say.
+class SavedFlags {
+ public:
+  SavedFlags(eval::Interpreter& interp, const eval::Value& module)
+      : interp_(interp), module_(module) {
+    for (const auto& [name, value] : module.object()->attrs->entries()) {
+      if (value.is_bool() || value.is_number()) {
+        saved_.emplace_back(name, value);
+      }
+    }
+  }
+  ~SavedFlags() {
+    for (const auto& [name, value] : saved_) {
+      interp_.setattr(module_, name, value);
+    }
+  }
+
+ private:
+  eval::Interpreter& interp_;
+  eval::Value module_;
+  std::vector<std::pair<base::Symbol, eval::Value>> saved_;
+};
+
+}  // namespace
+
 mx::array call_module(
     eval::Interpreter& interp,
     const eval::Value& module,
@@ -228,6 +256,7 @@ mx::array call_module(
   for (const auto& array : inputs) {
     args.emplace_back(torch::make_tensor(interp, array));
   }
+  const SavedFlags flags(interp, module);
   const eval::Value result = interp.call(module, std::move(args));
   const auto tensors = trace::tensors_in(result);
   PW_CHECK(!tensors.empty(), "a module answered without a tensor");

@@ -77,10 +77,24 @@ ValueId Recorder::define(torch::Tensor& tensor, const OpNode* producer) {
   return id;
 }
 
+namespace {
+
+/// True where one was given the other's elements: `weight.data = scaled`.
+bool is_rebound(const torch::Tensor& tensor, const torch::Tensor& from) {
+  return tensor.storage == from.storage && tensor.sizes == from.sizes &&
+         tensor.strides == from.strides && tensor.offset == from.offset &&
+         tensor.dtype == from.dtype;
+}
+
+}  // namespace
+
 ValueId Recorder::id_of(torch::Tensor& tensor) {
   // A tensor whose storage was written through an alias is a new value.
   if (tensor.value_id == 0 || tensor.value_id >= trace_->values.size() ||
-      trace_->values[tensor.value_id].tensor.object() != &tensor ||
+      (trace_->values[tensor.value_id].tensor.object() != &tensor &&
+       !is_rebound(
+           tensor,
+           *torch::as_tensor(trace_->values[tensor.value_id].tensor))) ||
       tensor.value_version != tensor.storage->version) {
     return define(tensor, nullptr);
   }

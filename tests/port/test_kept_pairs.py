@@ -133,15 +133,49 @@ def test_a_mask_of_truths_that_is_added_is_refused(pairs, portwright, tmp_path):
     assert "a mask of truths is added to scores, and hides nothing" in done.stderr
 
 
-def test_a_weight_that_the_forward_changes_is_refused(pairs, portwright, tmp_path):
-    folder = pairs(
-        (
-            "        logits = self.lm_head(outputs[0])\n",
-            "        weight = nn.functional.normalize(self.lm_head.weight)\n"
-            "        self.lm_head.weight.data = weight\n"
-            "        logits = self.lm_head(outputs[0])\n",
-        )
-    )
+HEAD = (
+    "        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)\n"
+)
+NEW_HEAD = """class Head(nn.Linear):
+    def __init__(self, *sizes):
+        super().__init__(*sizes, bias=False)
+        self.is_new = True
+
+    def forward(self, x):
+        if self.is_new:
+            self.is_new = False
+            self.weight.data = nn.functional.normalize(self.weight)
+        return nn.functional.linear(x, self.weight)
+
+
+class TupleForCausalLM("""
+OWN_HEAD = (
+    ("class TupleForCausalLM(", NEW_HEAD),
+    (HEAD, "        self.lm_head = Head(config.n_embd, config.vocab_size)\n"),
+)
+
+
+def test_a_weight_that_the_first_forward_normalises_is_so_in_each(pairs, emitted_from):
+    assert "mx.linalg.norm(self.weight" in emitted_from(pairs(*OWN_HEAD))
+
+
+def test_a_weight_that_each_forward_changes_is_refused(pairs, portwright, tmp_path):
+    halved = ("nn.functional.normalize(self.weight)", "self.weight * 0.5")
+    always = ("            self.is_new = False\n", "")
+    folder = pairs(*OWN_HEAD, halved, always)
     done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast")
     assert done.returncode == 3, done.stderr
-    assert "the model's forward changes its weight 'lm_head.weight'" in done.stderr
+    assert "each forward changes the weight 'lm_head.weight'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change", ["weight.data *= 0.5", "weight.data = 0.5 * self.lm_head.weight"]
+)
+def test_a_linear_whose_weight_another_module_changes_is_refused(
+    change, pairs, portwright, tmp_path
+):
+    reads = "        logits = self.lm_head(outputs[0])\n"
+    folder = pairs((reads, f"        self.lm_head.{change}\n" + reads))
+    done = portwright("compile", folder, "-o", tmp_path / "port.py", "--fast")
+    assert done.returncode == 3, done.stderr
+    assert "weight" in done.stderr and "lm_head" in done.stderr

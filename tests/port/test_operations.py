@@ -37,6 +37,10 @@ BODIES = {
     "cosine_similarity": (
         "return self.scale * F.cosine_similarity(x, x * x, dim=-1).unsqueeze(-1)"
     ),
+    "tensordot": "return x * torch.tensordot(x, self.scale[:, None], dims=1)",
+    "tensordot_axes": (
+        "return x * torch.tensordot(x, self.scale[None], dims=([2], [1]))"
+    ),
     "nan_to_num": "return self.scale * torch.nan_to_num(x / (x > 0), 0.0, 1.0, -1.0)",
     "isfinite": "return self.scale * torch.isfinite(x).to(x.dtype)",
     "count_nonzero": (

@@ -102,6 +102,21 @@ Value conv_general(Call& c) {
       c.boolean(7)));
 }
 
+/// As many axes, or a list of those of each.
+Value tensordot(Call& c) {
+  if (c.args[2].is_int()) {
+    return c.make(mx::tensordot(c.array(0), c.array(1), c.integer(2)));
+  }
+  std::vector<std::vector<int>> axes;
+  for (const Value& side : c.interp.to_vector(c.args[2])) {
+    axes.emplace_back();
+    for (const Value& axis : c.interp.to_vector(side)) {
+      axes.back().push_back(static_cast<int>(axis.as_int()));
+    }
+  }
+  return c.make(mx::tensordot(c.array(0), c.array(1), axes.at(0), axes.at(1)));
+}
+
 Value einsum(Call& c) {
   return c.make(mx::einsum(c.text(0), c.arrays(1)));
 }
@@ -201,11 +216,7 @@ const OpSpec kLinearOps[] = {
     {"outer(a, b, /)",
      kModule,
      [](Call& c) { return c.make(mx::outer(c.array(0), c.array(1))); }},
-    {"tensordot(a, b, /, axes=2)",
-     kModule,
-     [](Call& c) {
-       return c.make(mx::tensordot(c.array(0), c.array(1), c.integer(2)));
-     }},
+    {"tensordot(a, b, /, axes=2)", kModule, tensordot},
     {"norm(a, /, ord=None, axis=None, keepdims=False)", kLinalg, norm},
     {"rms_norm(x, weight, eps)",
      kFast,

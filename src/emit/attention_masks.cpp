@@ -46,6 +46,35 @@ void AttentionWriter::refuse_choices_by_length(const Frame& frame) {
   }
 }
 
+/// How many keys before all others are shown by a mask that begins with zeros
+/// for them: F.pad(mask, (n, 0)), or a part of it that is the whole. `mask` is
+/// then what was padded.
+Value AttentionWriter::shown_before(ValueId& mask) const {
+  const Context& context = w_.context();
+  const OpNode* op = context.trace.info(mask).producer;
+  while (op && op->op->name == "getitem" &&
+         context.trace.info(op->inputs[0]).shape ==
+             context.trace.info(op->outputs[0]).shape) {
+    op = context.trace.info(op->inputs[0]).producer;
+  }
+  if (!op || op->op->name != "pad" ||
+      context.trace.info(op->outputs[0]).dtype == torch::Dtype::Bool) {
+    return {};
+  }
+  const Value& value = op->args[op->op->param("value")];
+  const Value& mode = op->args[op->op->param("mode")];
+  const auto widths = context.interp.to_vector(op->args[op->op->param("pad")]);
+  const bool zeros = (!value.is_number() || value.as_double() == 0) &&
+                     (!mode.is_str() || mode.str() == "constant");
+  const ValueId whole =
+      lift::whole_mask(context.trace, context.flows, op->inputs[0]);
+  if (!whole || !zeros || widths.size() != 2 || widths[1].as_int() != 0) {
+    return {};
+  }
+  mask = whole;
+  return widths[0];
+}
+
 /// Scores to which the mask is added, or of which it fills what it hides.
 void AttentionWriter::find_masked(const OpNode& op) {
   const Context& context = w_.context();
@@ -61,7 +90,7 @@ void AttentionWriter::find_masked(const OpNode& op) {
     if (mask && context.trace.info(mask).dtype == torch::Dtype::Bool &&
         context.flows.of(op.inputs[0]) == Flow::Data &&
         is_lowest(op.args[op.op->param("value")])) {
-      masked_[op.outputs[0]] = {op.inputs[0], mask, false};
+      masked_[op.outputs[0]] = {op.inputs[0], mask, false, {}};
     }
     return;
   }
@@ -69,7 +98,12 @@ void AttentionWriter::find_masked(const OpNode& op) {
     return;
   }
   const auto note = [&](ValueId scores, ValueId added) {
-    ValueId mask = lift::whole_mask(context.trace, context.flows, added);
+    ValueId mask = added;
+    if (const Value before = shown_before(mask); before.defined()) {
+      masked_[op.outputs[0]] = {scores, mask, false, before};
+      return;
+    }
+    mask = lift::whole_mask(context.trace, context.flows, added);
     const bool bare = !mask;
     if (bare) {
       mask = lift::mask_without_heads(context.trace, context.flows, added);
@@ -80,7 +114,7 @@ void AttentionWriter::find_masked(const OpNode& op) {
         w_.context().hole(
             op.span, "a mask of truths is added to scores, and hides nothing");
       }
-      masked_[op.outputs[0]] = {scores, mask, bare};
+      masked_[op.outputs[0]] = {scores, mask, bare, {}};
     }
   };
   note(op.inputs[0], op.inputs[1]);

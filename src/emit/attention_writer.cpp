@@ -148,7 +148,7 @@ Expression AttentionWriter::produce(ValueId id) {
     const bool once = w_.uses(m.scores) <= 1 && !w_.is_named(m.scores);
     const Expression made = once ? w_.produce(m.scores) : w_.value(m.scores);
     w_.statement(scores + " = " + made.text);
-    add_mask(scores, m.without_heads);
+    add_mask(scores, m.without_heads, m.before);
     w_.bind(id, scores);
   }
   return w_.value(id);
@@ -404,11 +404,28 @@ std::string AttentionWriter::scale_text(const lift::Attention& a) {
   return scale.empty() ? "1.0" : scale;
 }
 
-void AttentionWriter::add_mask(const std::string& scores, bool without_heads) {
+/// The mask of the keys that stand before all others, and of those.
+std::string AttentionWriter::padded_mask(const Value& before) {
   w_.context().needs_mask_array = true;
+  const std::string out = w_.fresh("shown");
+  w_.statement(out + " = mask");
+  w_.statement("if mask is not None:");
+  w_.statement(
+      "    pads = [(0, 0)] * (mask.ndim - 1) + [(" + w_.scalar(before).text +
+      ", 0)]");
+  w_.statement("    " + out + " = mx.pad(mask, pads, constant_values=True)");
+  return out;
+}
+
+void AttentionWriter::add_mask(
+    const std::string& scores,
+    bool without_heads,
+    const Value& before) {
+  w_.context().needs_mask_array = true;
+  const std::string whole = before.defined() ? padded_mask(before) : "mask";
   w_.statement("if mask is not None:");
   const std::string mask =
-      without_heads ? "mask[:, 0] if mask.ndim == 4 else mask" : "mask";
+      without_heads ? "mask[:, 0] if mask.ndim == 4 else mask" : whole;
   w_.statement(
       "    " + scores + " = mx.where(" + mask + ", " + scores + ", mx.finfo(" +
       scores + ".dtype).min)");
@@ -425,6 +442,12 @@ std::string AttentionWriter::mask_text(const lift::Attention& a) {
       w_.statement("if mask is not None:");
       w_.statement("    " + kept + " = " + kept + " & mask");
       return kept;
+    }
+  }
+  if (a.biases.size() == 1) {
+    ValueId whole = a.biases[0];
+    if (const Value before = shown_before(whole); before.defined()) {
+      return padded_mask(before);
     }
   }
   std::optional<Expression> sum;

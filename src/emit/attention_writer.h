@@ -47,9 +47,11 @@ class AttentionWriter {
   struct Masked {
     ValueId scores = 0, mask = 0;
     bool without_heads = false;  // (B, L, S)
+    eval::Value before;          // how many keys stand before all, and show
   };
 
   void find_masked(const OpNode& op);
+  eval::Value shown_before(ValueId& mask) const;
   void refuse_choices_by_length(const Frame& frame);
   bool after_update(ValueId id) const;
   std::optional<ValueId> dropped(ValueId bias) const;
@@ -60,7 +62,11 @@ class AttentionWriter {
   std::string scale_text(const lift::Attention& a);
   std::string sinks_text(const lift::Attention& a);
   std::string mask_text(const lift::Attention& a);
-  void add_mask(const std::string& scores, bool without_heads = false);
+  void add_mask(
+      const std::string& scores,
+      bool without_heads = false,
+      const eval::Value& before = {});
+  std::string padded_mask(const eval::Value& before);
   Expression key_bias(const lift::KeyBias& bias);
   Expression rope_input(const lift::Rope& rope);
 

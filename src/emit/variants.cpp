@@ -356,25 +356,13 @@ class VariantMerger {
                : "";
   }
 
-  /// The forwards, of which all return or name the same way.
-  static std::vector<std::vector<std::string>> calls_of(
-      const std::vector<Instance>& instances) {
-    std::vector<std::vector<std::string>> out;
-    for (const Instance& i : instances) {
-      out.push_back(i.text->call);
+  /// Forwards of which some name what others return at once: all do that.
+  static std::vector<std::string> returning(std::vector<std::string> lines) {
+    if (const auto name = named_to_return(lines); !name.empty()) {
+      lines.pop_back();
+      lines.back() = "return " + lines.back().substr(name.size() + 3);
     }
-    if (std::all_of(out.begin(), out.end(), [](const auto& lines) {
-          return !named_to_return(lines).empty();
-        })) {
-      return out;
-    }
-    for (auto& lines : out) {
-      if (const auto name = named_to_return(lines); !name.empty()) {
-        lines.pop_back();
-        lines.back() = "return " + lines.back().substr(name.size() + 3);
-      }
-    }
-    return out;
+    return lines;
   }
 
   ClassText merge_class(const std::vector<Instance>& instances) {
@@ -407,19 +395,23 @@ class VariantMerger {
       }
     }
     merge_parameters(instances, out);
-    const auto calls = calls_of(instances);
     auto merged = [&](bool init) {
       std::vector<Sample> samples;
-      for (size_t k = 0; k < instances.size(); ++k) {
-        const Instance& i = instances[k];
+      for (const Instance& i : instances) {
         samples.push_back(
-            {parse_block(init ? i.text->init : calls[k]),
+            {parse_block(init ? i.text->init : i.text->call),
              init ? truths(i) : truths_of_call(i)});
       }
       if (init) {
         share_plain_fields(samples);
       }
       auto block = merge(samples, init ? order.get() : of_call.get());
+      if (!block && !init) {
+        for (size_t k = 0; k < samples.size(); ++k) {
+          samples[k].block = parse_block(returning(instances[k].text->call));
+        }
+        block = merge(samples, of_call.get());
+      }
       if (!block) {
         give_up(instances);
       }

@@ -202,3 +202,44 @@ def test_a_source_that_reads_padding_is_refused(invented, portwright, tmp_path):
     assert done.returncode == 3, done.stderr
     (hole,) = answer(done)["holes"]
     assert hole["message"] == "'transformer.blocks.0.attn' reads what padding holds"
+
+
+SUNK = """
+class OwnAttention(Attention):
+    def __init__(self, c, i):
+        super().__init__(c, i)
+        self.sunk = nn.Parameter(torch.randn(2, 1, self.heads, c.n_sunk, self.hd))
+
+    def forward(self, x, pos, mask, cache):
+        b, t, d = x.shape
+        q, k, v = (
+            y.view(b, t, self.heads, self.hd).transpose(1, 2)
+            for y in self.qkv(x).chunk(3, -1)
+        )
+        q, k = rope(q, pos), rope(k, pos)
+        if cache is not None:
+            k, v = cache.update(k, v, self.i)
+        k, v = (
+            torch.cat([own.expand(b, -1, -1, -1), z], 2)
+            for own, z in zip(self.sunk, (k, v))
+        )
+        low = torch.finfo(x.dtype).min
+        mask = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, low)
+        mask = F.pad(mask, (self.sunk.shape[3], 0))
+        w = q @ k.mT / self.hd**0.5 + mask
+        y = w.softmax(-1) @ v
+        return self.o(y.transpose(1, 2).reshape(b, t, d))
+
+
+class OwnBlock(Block):
+    attention_class = OwnAttention
+
+
+class OwnBody(Body):
+    block_class = OwnBlock
+"""
+
+
+def test_keys_of_the_model_s_own_are_shown_to_all(invented, emitted_from):
+    text = emitted_from(invented(SUNK, n_sunk=3))
+    assert "shown = mx.pad(mask, pads, constant_values=True)" in text

@@ -14,14 +14,14 @@ namespace mx = mlx::core;
 namespace {
 
 /// Far above what float32 loses in other orders of adding up.
-constexpr float kSame = 1e-3f;
+constexpr float kAlike = 1e-3f;
 constexpr int kPadding = 3;
 
 /// Calls of modules, in the order in which they answer.
-void collect_calls(const Frame& frame, std::vector<const Frame*>& out) {
+void list_answering(const Frame& frame, std::vector<const Frame*>& out) {
   for (const auto& item : frame.items) {
     if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item)) {
-      collect_calls(**child, out);
+      list_answering(**child, out);
     }
   }
   if (frame.is_module() && !frame.path.empty()) {
@@ -47,7 +47,7 @@ bool parts(const Trace& a, const Trace& b, ValueId x, ValueId y, int length) {
   const auto p = last(a, x), q = last(b, y);
   auto apart = mx::max(mx::abs(mx::subtract(p, q)));
   auto scale = mx::maximum(mx::max(mx::abs(p)), mx::array(1e-6f));
-  return !(apart.item<float>() <= kSame * scale.item<float>());
+  return !(apart.item<float>() <= kAlike * scale.item<float>());
 }
 
 bool any_parts(
@@ -91,8 +91,8 @@ std::optional<diagnostics::Diagnostic> padding_read(
       return out;
     }
     std::vector<const Frame*> a, b;
-    collect_calls(one->root, a);
-    collect_calls(other->root, b);
+    list_answering(one->root, a);
+    list_answering(other->root, b);
     for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
       const Frame &x = *a[i], &y = *b[i];
       if (x.path == y.path &&

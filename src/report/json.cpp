@@ -29,6 +29,7 @@ Json place_json(const verify::Place& place) {
       {"position", optional(place.position)},
       {"port_line", optional(place.port_line)},
       {"made_line", optional(place.made_line)},
+      {"given_line", optional(place.given_line)},
       {"source_line", optional(place.source_line)},
       {"port_file", text(place.port_file)},
       {"source_file", text(place.source_file)}};

@@ -37,6 +37,7 @@ verify::Place place_from(const json& object) {
   out.position = given<int64_t>(object, "position");
   out.port_line = given<int>(object, "port_line");
   out.made_line = given<int>(object, "made_line");
+  out.given_line = given<int>(object, "given_line");
   out.source_line = given<int>(object, "source_line");
   out.port_file = given<std::string>(object, "port_file").value_or("");
   out.source_file = given<std::string>(object, "source_file").value_or("");

@@ -97,6 +97,9 @@ std::string place_text(const verify::Place& place) {
   if (place.made_line) {
     parts.push_back(fmt::format("made in line {}", *place.made_line));
   }
+  if (place.given_line) {
+    parts.push_back(fmt::format("of what line {} makes", *place.given_line));
+  }
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

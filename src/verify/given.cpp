@@ -92,6 +92,30 @@ line_of_mask(const std::string& file, int from, const std::string& cache) {
 
 }  // namespace
 
+std::optional<std::string> find_overwriter(
+    const Run& run,
+    const std::vector<std::string>& prefixes) {
+  std::optional<std::string> out;
+  for (const auto& prefix : prefixes) {
+    for (const auto& path : run.order) {
+      const auto kept = run.find(prefix + "kept:" + path);
+      if (kept && kept->values.front() == 0 &&
+          (!out || path.starts_with(*out + "."))) {
+        out = path;
+      }
+    }
+    if (out) {
+      break;
+    }
+  }
+  return out;
+}
+
+void name_overwriter(Session& session, Place& place, const std::string& path) {
+  place = place_at(session, path);
+  place.tensor = "mask that it overwrites";
+}
+
 void name_mask(Session& session, Place& place, const std::string& cache) {
   place.tensor = "mask";
   if (session.candidate_layers().empty()) {
@@ -101,6 +125,7 @@ void name_mask(Session& session, Place& place, const std::string& cache) {
   const Place model = place_at(session, parent_path(list));
   place.port_file = model.port_file;
   place.made_line.reset();
+  place.given_line.reset();
   if (model.port_line) {
     const auto line = line_of_mask(model.port_file, *model.port_line, cache);
     place.port_line = line ? line : model.port_line;
@@ -128,8 +153,14 @@ void blame_what_was_given(
             line_with(session.port_file(), "def make_cache(", 1)) {
       place.port_line = line;
       place.made_line.reset();
+      place.given_line.reset();
     }
   } else if (mask_is_wrong(session, scene, path, reference_path)) {
+    if (const auto other =
+            find_overwriter(*scene.candidate, scene.prefixes())) {
+      name_overwriter(session, place, *other);
+      return;
+    }
     const auto layer = static_cast<size_t>(place.layer.value_or(-1));
     const auto& caches = session.caches();
     name_mask(session, place, layer < caches.size() ? caches[layer] : "");

@@ -19,4 +19,13 @@ void blame_what_was_given(
 /// asks for it, where that is known.
 void name_mask(Session& session, Place& place, const std::string& cache = "");
 
+/// The innermost module that first overwrites the array it is given as mask;
+/// nothing where none does. `prefixes`: of the evaluations, in order.
+std::optional<std::string> find_overwriter(
+    const Run& run,
+    const std::vector<std::string>& prefixes);
+
+/// Names that module.
+void name_overwriter(Session& session, Place& place, const std::string& path);
+
 }  // namespace portwright::verify

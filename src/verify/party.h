@@ -116,6 +116,9 @@ class WorkerParty : public Party {
   }
   /// Of a model that does not load.
   void take_modules(const nlohmann::json& modules);
+  void take_modules(ModuleSources modules) {
+    modules_ = std::move(modules);
+  }
   /// The last run, where it raised.
   const std::optional<RunRequest>& raising_run() const {
     return raising_run_;

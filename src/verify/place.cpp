@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/paths.h"
+#include "verify/made_of.h"
 
 namespace portwright::verify {
 namespace {
@@ -71,6 +72,7 @@ std::optional<int> line_that_makes(Session& session, std::string path) {
 void fill_port_lines(Session& session, const std::string& path, Place& place) {
   place.port_file = session.port_file();
   place.made_line = line_that_makes(session, path);
+  place.given_line = line_of_what_it_is_made_of(session, path, place.made_line);
   std::string leaf;
   const auto* around = class_around(session, path, &leaf);
   if (!around) {

@@ -180,7 +180,8 @@ is_placed(const Place& place, const json& bug, const std::string& file) {
   }
   const auto scope = bug.value("scope", std::string());
   const auto made = scope.substr(0, scope.find('.')) + "(";
-  for (const auto& line : {place.port_line, place.made_line}) {
+  for (const auto& line :
+       {place.port_line, place.made_line, place.given_line}) {
     if (line &&
         ((*line >= bug.value("first", 0) && *line <= bug.value("last", 0)) ||
          text_of_line(file, *line).find(made) != std::string::npos)) {

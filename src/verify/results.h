@@ -31,6 +31,9 @@ struct Place {
   /// Where the port makes the module, or what the line works on: its answer, a
   /// mask, a cache, a field of the config; if that is another line.
   std::optional<int> made_line;
+  /// Where the port makes what that module is made of, as far as it is not
+  /// there: a field of the config, or its weights in `sanitize`.
+  std::optional<int> given_line;
   std::string source_file;
   std::optional<int> source_line;
   /// That line is the one, and a map of the port's lines knows no better.

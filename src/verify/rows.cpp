@@ -2,6 +2,7 @@
 
 #include "verify/given.h"
 #include "verify/locate.h"
+#include "verify/made_of.h"
 #include "verify/place.h"
 
 namespace portwright::verify {
@@ -156,6 +157,19 @@ std::string cache_that_asks(
   return "";
 }
 
+/// A state that is right in its row alone is to be told how far it has come:
+/// the line of the port that writes the last of them.
+void name_last_state(const Session& session, Place& place) {
+  const auto layer = static_cast<size_t>(*place.layer);
+  if (layer >= session.caches().size() ||
+      session.caches()[layer] != "ArraysCache") {
+    return;
+  }
+  if (const auto line = line_of_last_state(session)) {
+    place.given_line = line;
+  }
+}
+
 Outcome<Place>
 locate_row(Session& session, const Together& together, size_t index) {
   const auto question = question_of(session.plan(), together, index);
@@ -181,9 +195,17 @@ locate_row(Session& session, const Together& together, size_t index) {
   if (out.layer) {
     const auto cache =
         cache_that_asks(session, question, *wrong, *out.layer, *alone);
-    if (!cache.empty()) {
+    std::vector<std::string> prefixes;
+    for (const auto& evaluation : question.beside.evaluations) {
+      prefixes.push_back(evaluation.first);
+    }
+    if (const auto other = find_overwriter(*rows, prefixes);
+        other && !cache.empty()) {
+      name_overwriter(session, out, *other);
+    } else if (!cache.empty()) {
       name_mask(session, out, cache);
     }
+    name_last_state(session, out);
   }
   return out;
 }

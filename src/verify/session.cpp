@@ -280,9 +280,11 @@ Outcome<void> Session::in_form(
     return tl::unexpected(made.error());
   }
   const auto before = std::tuple(plan_, config_, caches_);
+  const auto modules = candidate_->modules();
   reference_->select(name);
   candidate_->select(name);
   config_ = config;
+  candidate_->take_modules(made->at("modules"));
   caches_ = made->at("caches").get<std::vector<std::string>>();
   const auto windows = made->at("windows").get<std::vector<int64_t>>();
   plan_ = make_plan(config, windows);
@@ -292,6 +294,7 @@ Outcome<void> Session::in_form(
   }
   reference_->select("model");
   candidate_->select("model");
+  candidate_->take_modules(modules);
   std::tie(plan_, config_, caches_) = before;
   return done;
 }

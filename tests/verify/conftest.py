@@ -86,6 +86,22 @@ def plant(hand_written, tmp_path):
 
 
 @pytest.fixture
+def edited(emitted, tmp_path):
+    """An emitted port of a type with some of its text replaced."""
+
+    def edit(kind, *replacements):
+        text = emitted(kind)
+        for old, new in replacements:
+            assert re.search(old, text), f"the port of {kind} has no {old}"
+            text = re.sub(old, new, text)
+        port = tmp_path / "port.py"
+        port.write_text(text)
+        return port
+
+    return edit
+
+
+@pytest.fixture
 def verify(bench):
     """The results of a battery: of `checks`, or of all."""
 

@@ -1,28 +1,9 @@
 """What a sound port does as its source does is no finding; what looks alike and is not
 stays one."""
 
-import re
-
 import pytest
 
 from .conftest import check_of
-
-
-@pytest.fixture
-def edited(emitted, tmp_path):
-    """An emitted port of a type with some of its text replaced."""
-
-    def edit(kind, *replacements):
-        text = emitted(kind)
-        for old, new in replacements:
-            assert re.search(old, text), f"the port of {kind} has no {old}"
-            text = re.sub(old, new, text)
-        port = tmp_path / "port.py"
-        port.write_text(text)
-        return port
-
-    return edit
-
 
 # id: (type, check, what is replaced)
 SOUND = {

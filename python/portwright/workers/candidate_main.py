@@ -42,7 +42,8 @@ class Service:
         return {"caches": loaded.cache_kinds(), "windows": loaded.windows()}
 
     def caches(self, model):
-        return self._caches(self._model(model))
+        loaded = self._model(model)
+        return {**self._caches(loaded), "modules": loaded.lines()}
 
     def unload(self, model):
         self._models.pop(model, None)

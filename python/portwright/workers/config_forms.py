@@ -78,6 +78,11 @@ def _scalings(config, rotated):
         }
         for scaling in [*_SCALINGS, *([longrope] if rotated else [])]:
             yield path, scaling, _with(config, path, {**rope, **scaling})
+        dynamic = {"rope_type": "dynamic", "factor": 2.0}
+        form = _with(config, path, {**rope, **dynamic})
+        if "max_position_embeddings" in config:  # it grows from there on
+            form["max_position_embeddings"] = 16
+            yield path, dynamic, form
 
 
 def _paths(config, above=()):

@@ -93,6 +93,15 @@ def _replace_mask(cls, args, kwargs, allowed, mx, whole=False):
     return args, {**kwargs, "mask": mask}
 
 
+def _mask_of(cls, args, kwargs, mx):
+    """The array that is given as `mask`, or None."""
+    names = list(inspect.signature(cls.__call__).parameters)[1:]
+    given = kwargs.get("mask")
+    if "mask" in names[: len(args)]:
+        given = args[names.index("mask")]
+    return given if isinstance(given, mx.array) else None
+
+
 def _stacked(module, mx):
     """How many experts' weights it holds, itself or right below. Kernels of a
     convolution by channel and slopes of heads are no more than matrices."""
@@ -105,8 +114,8 @@ def _stacked(module, mx):
 
 class Instrument:
     """Records `in:PATH`, `out:PATH` and, of modules that are told which experts
-    to use, `routes:PATH` and their number `experts:PATH`; a repeated call adds
-    `#2`, `#3`. Injected are `in:PATH`, `mask:PATH`, and `out:PATH` after the module's
+    to use, `routes:PATH` and their number `experts:PATH`; of those given an array as
+    mask, `kept:PATH`, whether they left it as it was; a repeated call adds `#2`, `#3`. Injected are `in:PATH`, `mask:PATH`, and `out:PATH` after the module's
     own has been recorded."""
 
     entered = None  # the one that records now
@@ -183,7 +192,12 @@ class Instrument:
             if experts:
                 watch._store_routes(key, args, experts)
             watch.order.append(key)
+            mask = _mask_of(cls, args, kwargs, mx)
+            before = None if mask is None else mx.array(mask)
             result = cls.__call__(module, *args, **kwargs)
+            if mask is not None:
+                kept = mx.array_equal(before, mask)
+                watch._store("kept:" + key, kept.astype(mx.float32))
             answers = arrays_of(result, mx)
             watch._store("out:" + key, next(iter(answers), None))
             if len(answers) > 1:

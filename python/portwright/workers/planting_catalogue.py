@@ -5,6 +5,7 @@ A pattern gets a node and its scope and yields (name, node to replace, new text)
 
 import ast
 
+from . import planting_experts, planting_positions, planting_states
 from .planting import called_own, is_own, name_of
 
 _NEIGHBOURS = {
@@ -344,4 +345,7 @@ PATTERNS = [
     head,
     dtype,
     sanitize,
+    *planting_positions.PATTERNS,
+    *planting_experts.PATTERNS,
+    *planting_states.PATTERNS,
 ]

@@ -382,9 +382,6 @@ bool serves(
     eval::Interpreter& interp,
     const Compiled& compiled,
     const nlohmann::json& config) {
-  if (!compiled.emitted.holes.empty()) {
-    return true;  // a draft serves none yet
-  }
   const auto port = candidate::Port::load(interp, compiled.emitted.text);
   return compiled.proof.verdict == candidate::Verdict::Passed && port &&
          port->takes(config);
@@ -394,13 +391,39 @@ library::Evaluated<Compiled> compile_small_or_whole(
     eval::Interpreter& interp,
     const nlohmann::json& config,
     Fillings* fillings) {
-  for (const auto& small : small_configs(interp, config)) {
+  const auto forms = small_configs(interp, config);
+  std::optional<Compiled> draft;
+  for (const auto& small : forms) {
+    if (draft && &small != &forms.back()) {
+      continue;  // the last has its sizes from the config alone
+    }
     auto out = compile_config(interp, small, fillings);
     if (out && serves(interp, *out, config)) {
       return out;
     }
+    if (out && !draft && !out->emitted.holes.empty()) {
+      draft = std::move(*out);
+    }
   }
-  return compile_config(interp, config, fillings);
+  if (draft) {
+    return std::move(*draft);
+  }
+  auto out = compile_config(interp, config, fillings);
+  const auto tied = emit::ties(config);
+  if (!out || out->emitted.holes.empty() || tied.empty()) {
+    return out;
+  }
+  // Which of two equal sizes a line reads shows where they differ.
+  auto apart = compile_config(interp, emit::untied(config, tied), fillings);
+  if (apart && serves(interp, *apart, config)) {
+    const auto port = candidate::Port::load(interp, apart->emitted.text);
+    auto proof = port->prove(config, candidate::Port::Depth::Full);
+    if (proof.verdict == candidate::Verdict::Passed) {
+      apart->proof = std::move(proof);
+      return apart;
+    }
+  }
+  return out;
 }
 
 }  // namespace

@@ -18,32 +18,45 @@ namespace {
 /// Models of tests are narrower, released ones are not.
 constexpr int64_t kNarrow = 768;
 
+bool is_width(const std::string& name, const eval::Value& value);
+
 /// True where a width is that of a released model. Counts of tokens, positions
 /// and ids say nothing of it.
-bool is_large(const json& fields) {
+bool is_large(const eval::Value& config) {
+  if (config.is(eval::Kind::Dict)) {
+    for (const auto& e : config.get<eval::Dict>()->entries()) {
+      if (e.key.defined() && e.key.is_str() && is_width(e.key.str(), e.value)) {
+        return true;
+      }
+    }
+    return false;
+  }
+  const auto* attrs = config.object()->attrs;
+  return attrs &&
+         std::any_of(
+             attrs->entries().begin(),
+             attrs->entries().end(),
+             [](const auto& e) { return is_width(e.first.str(), e.second); });
+}
+
+bool is_width(const std::string& name, const eval::Value& value) {
   static const base::Pattern kNoWidth(
       "position|ctx|context|length|window|token|vocab|_ids?$|theta|base|limit"
       "|chunk|block|layer_id");
-  for (const auto& [name, value] : fields.items()) {
-    if (value.is_object()
-            ? is_large(value)
-            : value.is_number_integer() && value.get<int64_t>() >= kNarrow &&
-                  !kNoWidth.search(name)) {
-      return true;
-    }
+  if (value.is(eval::Kind::Dict) || value.is(eval::Kind::Instance)) {
+    return is_large(value);
   }
-  return false;
+  return value.is_int() && value.as_int() >= kNarrow && !kNoWidth.search(name);
 }
 
 /// All fields, those that the class gives included.
-std::optional<json> all_fields(eval::Interpreter& interp, const json& config) {
-  const auto made = library::load_config(interp, config);
-  if (!made) {
-    return {};
-  }
+std::optional<json> all_fields(
+    eval::Interpreter& interp,
+    const eval::Value& made,
+    const json& config) {
   const auto text = library::guarded(interp, [&] {
     return interp.call_method(
-        *made, "to_json_string", {eval::Value::boolean(false)});
+        made, "to_json_string", {eval::Value::boolean(false)});
   });
   if (!text || !text->is_str()) {
     return {};
@@ -63,8 +76,12 @@ std::optional<json> all_fields(eval::Interpreter& interp, const json& config) {
 }  // namespace
 
 std::vector<json> small_configs(eval::Interpreter& interp, const json& config) {
-  const auto fields = all_fields(interp, config);
-  if (!fields || !is_large(*fields)) {
+  const auto config_object = library::load_config(interp, config);
+  if (!config_object || !is_large(*config_object)) {
+    return {};
+  }
+  const auto fields = all_fields(interp, *config_object, config);
+  if (!fields) {
     return {};
   }
   const auto python = our_python();

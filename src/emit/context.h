@@ -190,7 +190,8 @@ class Context {
   std::set<std::string> uncached_kinds;  // ... that keep nothing
   /// Model-level facts found on the way.
   bool needs_mask_array = false;
-  bool takes_mask_array = false;  // another draft of the file needs it
+  bool takes_mask_array = false;     // another draft of the file needs it
+  bool is_of_other_numbers = false;  // a draft with which others are compared
   /// Fields by which the file looks up an activation, and fields of which it
   /// has one value built in; both: the latter.
   std::set<std::string> looked_up, specialised;

@@ -265,6 +265,7 @@ std::vector<diagnostics::Diagnostic> built_in_numbers(
   std::vector<diagnostics::Diagnostic> out;
   Context other(draft.interp, numbers);
   take_shared(draft, other);
+  other.is_of_other_numbers = true;
   try {
     write_model(other);
   } catch (const Hole&) {

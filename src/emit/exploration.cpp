@@ -185,16 +185,40 @@ std::optional<Recording> record_other_numbers(
       by_layer.insert(reads.fields.begin(), reads.fields.end());
     }
   }
-  for (const json& config :
-       perturbed(base.evaluation.json, kept, share, by_layer)) {
+  const auto attempt = [&](const json& config) -> std::optional<Recording> {
     auto recording = record(interp, config);
     if (!recording) {
-      continue;
+      return {};
     }
     recording->evaluation.trace = recording->trace.get();
-    if (decisions(predicates, recording->evaluation) == wanted) {
-      return std::move(*recording);
+    return decisions(predicates, recording->evaluation) == wanted
+               ? std::optional<Recording>(std::move(*recording))
+               : std::nullopt;
+  };
+  // A line that reads one of two sizes may mean the other.
+  auto tied = ties(base.evaluation.json);
+  std::erase(tied, kept);
+  for (const json& config :
+       perturbed(base.evaluation.json, kept, share, by_layer)) {
+    auto found = attempt(config);
+    if (!found || tied.empty()) {
+      if (found) {
+        return found;
+      }
+      continue;
     }
+    if (auto all = attempt(untied(config, tied))) {
+      return all;
+    }
+    json numbers = config;
+    for (const std::string& field : tied) {
+      const json apart = untied(numbers, {field});
+      if (auto one = attempt(apart)) {
+        found = std::move(one);
+        numbers = apart;
+      }
+    }
+    return found;
   }
   return {};
 }

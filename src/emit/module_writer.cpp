@@ -353,7 +353,7 @@ Expression ModuleWriter::call_module(const Frame& child, size_t index) {
   const auto experts = [&] {
     const base::Stopwatch lifting(context_.lift_ms);
     return lift::lift_experts(
-        context_.interp, context_.trace, context_.flows, child);
+        context_.interp, context_.trace, child, context_.is_of_other_numbers);
   }();
   if (experts) {
     return call_experts(child, *experts);

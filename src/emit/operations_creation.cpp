@@ -186,6 +186,9 @@ Expression number(Writer& w, const OpNode& op) {
         std::all_of(items.begin(), items.end(), [](const Value& i) {
           return i.is_number();
         });
+    if (numbers && v.provenance()) {  // the config's own
+      return call("mx.array", {w.context().args_text(v.provenance())});
+    }
     for (size_t at = 0; numbers && at < items.size();) {
       const std::string part = counted_part(w, items, at);
       if (part.empty()) {

@@ -235,6 +235,8 @@ std::string ModuleWriter::made_in_init(
     ModuleWriter construction(context_, context_.trace.root);
     construction.constructing_ = true;
     construction.states_dtype.clear();
+    construction
+        .reassigned_ = {};  // by conditions, of which there are none here
     construction.count_uses({id});
     const Expression text = construction.value(id);
     late_init_.insert(

@@ -73,6 +73,26 @@ std::vector<json> perturbed(
   return out;
 }
 
+std::vector<std::string> ties(const json& config) {
+  std::set<int64_t> seen;
+  std::vector<std::string> out;
+  for (const auto& [field, value] : config.items()) {
+    const bool size = value.is_number_integer() && !is_index(field) &&
+                      value.get<int64_t>() > kCount;
+    if (size && !seen.insert(value.get<int64_t>()).second) {
+      out.push_back(field);
+    }
+  }
+  return out;
+}
+
+json untied(json config, const std::vector<std::string>& fields) {
+  for (const std::string& field : fields) {
+    config[field] = config[field].get<int64_t>() / 2 * 3;
+  }
+  return config;
+}
+
 std::vector<json> deepened(const json& config) {
   constexpr const char* kLibrarys = "num_hidden_layers";
   json all = config;

@@ -21,6 +21,15 @@ std::vector<nlohmann::json> perturbed(
     double share = 1.0625,
     const std::set<std::string>& decided = {});
 
+/// Fields whose size happens to be that of another field before them, as a
+/// width of experts that is the model's.
+std::vector<std::string> ties(const nlohmann::json& config);
+
+/// The config with these fields half as large again.
+nlohmann::json untied(
+    nlohmann::json config,
+    const std::vector<std::string>& fields);
+
 /// The config with twice as many layers: all fields that may count some, then
 /// each alone. Some may not be valid.
 std::vector<nlohmann::json> deepened(const nlohmann::json& config);

@@ -35,6 +35,19 @@ TEST(Perturbation, ChangesWhatAHeadHasOfAWidth) {
   EXPECT_EQ(perturbed(config)[1]["hidden_size"], 192);
 }
 
+TEST(Perturbation, TellsSizesApartThatHappenToBeTheSame) {
+  const nlohmann::json config{
+      {"hidden_size", 64},
+      {"moe_intermediate_size", 64},
+      {"intermediate_size", 96},
+      {"heads", 4},
+      {"kv_heads", 4}};
+  const auto fields = ties(config);
+  EXPECT_EQ(fields, std::vector<std::string>{"moe_intermediate_size"});
+  const auto numbers = untied(config, fields);
+  EXPECT_NE(numbers["hidden_size"], numbers["moe_intermediate_size"]);
+}
+
 TEST(Perturbation, LeavesTheFieldThatIsKept) {
   const nlohmann::json config{{"steps", 3}, {"size", 8}};
   EXPECT_EQ(perturbed(config, "steps").front()["steps"], 3);

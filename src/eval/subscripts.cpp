@@ -166,8 +166,9 @@ Value range_item(Interpreter& interp, const Value& object, const Value& index) {
 
 Value dict_item(Interpreter& interp, const Value& object, const Value& index) {
   if (const Value* found = object.get<Dict>()->find(interp, index)) {
-    const bool scalar = !found->is_object() || found->is_str();
-    return scalar && !found->provenance()
+    const bool carries = !found->is_object() || found->is_str() ||
+                         found->is(Kind::List) || found->is(Kind::Tuple);
+    return carries && !found->provenance()
                ? indexed(interp, *found, object, index)
                : *found;
   }

@@ -389,8 +389,8 @@ bool match_inputs(const Trace& trace, const Frame& frame, Experts& found) {
 std::optional<Experts> lift_experts(
     eval::Interpreter& interp,
     const Trace& trace,
-    const Flows&,
-    const Frame& frame) {
+    const Frame& frame,
+    bool shown) {
   Experts found;
   if (!frame.is_module() || frame.inputs.size() != 3) {
     return {};
@@ -403,25 +403,18 @@ std::optional<Experts> lift_experts(
   }
   name_activation(interp, trace, found);
   found.identities = std::max(0, classes_of(ops) - found.experts);
-  try {
-    if (agrees(interp, trace, frame, found)) {
-      return found;
+  if (found.identities > 0 &&
+      !passes_what_is_past(interp, trace, frame, found)) {
+    const auto holds_more = [&](const Experts::Product& p) {
+      return p.sizes[0] > found.experts;
+    };
+    if (std::any_of(found.first.begin(), found.first.end(), holds_more)) {
+      return {};
     }
-  } catch (const eval::PythonError&) {
-    if (found.identities == 0) {
-      throw;  // else an index past the experts is none
-    }
+    found.identities = 0;  // nothing chooses them
   }
-  const bool spare =
-      std::any_of(found.first.begin(), found.first.end(), [&](const auto& p) {
-        return p.sizes[0] > found.experts;
-      });
-  if (found.identities == 0 || spare) {
-    return {};
-  }
-  found.identities = 0;  // nothing chooses them
-  return agrees(interp, trace, frame, found) ? std::optional(found)
-                                             : std::nullopt;
+  return shown || agrees(interp, trace, frame, found) ? std::optional(found)
+                                                      : std::nullopt;
 }
 
 }  // namespace portwright::lift

@@ -74,11 +74,12 @@ struct Experts {
 };
 
 /// Recognises a module by how its recorded products use its parameters, and by
-/// what it computes on random ones.
+/// what it computes on random ones; the latter is left out where another
+/// recording of the same statements has shown it (`shown`).
 std::optional<Experts> lift_experts(
     eval::Interpreter& interp,
     const Trace& trace,
-    const Flows& flows,
-    const Frame& frame);
+    const Frame& frame,
+    bool shown = false);
 
 }  // namespace portwright::lift

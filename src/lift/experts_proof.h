@@ -45,6 +45,13 @@ mx::array apply_experts(
     const mx::array& choice,
     const mx::array& weight);
 
+/// Whether an index past the experts stands for the row itself.
+bool passes_what_is_past(
+    eval::Interpreter& interp,
+    const Trace& trace,
+    const Frame& frame,
+    const Experts& e);
+
 /// True when the module equals the stacked form on random parameters, inputs,
 /// indices and routing weights.
 bool agrees(

@@ -60,8 +60,7 @@ class ExpertsTest : public ::testing::Test {
          Value(torch::make_tensor(interp_, mx::full({7, 2}, 0.25f)))});
     trace_ = recorder.finish();
     const Frame* forward = trace::first_module(trace_->root);
-    const Flows flows(*trace_, forward->inputs[0], 0, 0);
-    return lift_experts(interp_, *trace_, flows, *forward);
+    return lift_experts(interp_, *trace_, *forward);
   }
 
   eval::Interpreter interp_;

@@ -108,7 +108,7 @@ class Printer {
     if (const auto norm = lift_norm(interp_, trace_, flows_, f)) {
       return words(*norm);
     }
-    if (const auto experts = lift_experts(interp_, trace_, flows_, f)) {
+    if (const auto experts = lift_experts(interp_, trace_, f)) {
       return words(*experts);
     }
     switch (lift_affine(interp_, f.module)) {

@@ -84,6 +84,8 @@ PERIOD = (
     r"_?sliding_window_pattern|global_attn_every_n_layers|no_rope_layer_interval"
     r"|full_attention_interval|attn_layer_period|layer_group_size"
 )
+# The last so many layers.
+TRAILING = r"num_kv_shared_layers"
 PERIODS = r"layer_(period|interval|step|freq)"
 SCALE = r"(^|_)(multipliers?|scale|scaling(_factor)?|factor)$|^(route_scale|scale_emb)$"
 POSITIONS = r"position|n_ctx|seq_len|context_length|max_length"
@@ -191,6 +193,8 @@ def shrink_fields(fields, layers, variant, top=True):
             continue
         if _matches(LAYER_COUNT, name) and isinstance(value, int):
             out[name] = len(layers)
+        elif _matches(TRAILING, name) and value and depth:
+            out[name] = sum(i >= depth - value for i in layers)
         elif name in ("rope_parameters", "rope_scaling") and isinstance(value, dict):
             out[name] = _rope(value)
         elif name == "per_layer_config" and isinstance(value, dict):
@@ -268,7 +272,22 @@ def layer_count(fields):
     return None
 
 
+def _of_runs(value):
+    """What [[pattern, repeats], ...] says layer by layer; None of another list."""
+    out = []
+    for run in value:
+        if not (isinstance(run, (list, tuple)) and len(run) == 2):
+            return None
+        pattern, repeats = run
+        if not (isinstance(pattern, (list, tuple)) and isinstance(repeats, int)):
+            return None
+        out.extend(list(pattern) * repeats)
+    return out
+
+
 def _list(name, value, depth, layers, variant):
+    if depth and len(_of_runs(value) or ()) == depth:
+        return [[[_of_runs(value)[i] for i in layers], 1]]
     if depth and len(value) == depth and len(value) > 2:
         return [_element(name, value[i], variant) for i in layers]
     if value and all(v == 1.0 and not isinstance(v, bool) for v in value):
@@ -331,11 +350,14 @@ def layer_kinds(fields):
         ),
         0,
     )
+    trailing = depth - next(
+        (v for k, v in fields.items() if _matches(TRAILING, k) and v), 0
+    )
     kinds = []
     for i in range(depth):
         kind = tuple(repr(v[i]) for v in lists)
         kind += tuple(i in v for v in indices)
-        kind += (i < dense, repr(per_layer.get(i, per_layer.get(str(i)))))
+        kind += (i < dense, i < trailing, repr(per_layer.get(i, per_layer.get(str(i)))))
         kinds.append(kind)
     return kinds
 
@@ -369,6 +391,18 @@ def choose_layers(fields, least=3, most=6):
     return sorted(chosen)
 
 
+def choose_pairs(fields, least, most=6):
+    """As choose_layers, and where there is room two layers of each kind that has as
+    many: layers may share what they hold with others of their kind."""
+    chosen = choose_layers(fields, least, most)
+    kinds = layer_kinds(fields) or []
+    for kind in dict.fromkeys(kinds[i] for i in chosen):
+        others = [i for i, k in enumerate(kinds) if k == kind and i not in chosen]
+        if others and len(chosen) < most and sum(kinds[i] == kind for i in chosen) < 2:
+            chosen.append(others[0])
+    return sorted(chosen)
+
+
 # Tried in this order until a model builds and runs.
 VARIANTS = [
     {},
@@ -377,21 +411,71 @@ VARIANTS = [
     {"head_dim": 16},
     {"head_dim": 16, "num_key_value_heads": 6, "num_kv_heads": 6},
     {
+        "hidden_size": 256,
+        "n_embd": 256,
+        "num_attention_heads": 8,
+        "num_heads": 8,
+        "n_head": 8,
+    },
+    {
         "hidden_size": 64,
         "n_embd": 64,
         "num_attention_heads": 4,
         "num_heads": 4,
         "n_head": 4,
         "head_dim": 16,
+        "moe_intermediate_size": 56,
+        "expert_ffn_hidden_size": 56,
     },
 ]
 
 
+def _divided(fields):
+    """Sizes that are to each other as they were: of a width that is counts times
+    sizes of heads, each is divided by what keeps that true."""
+    counts, sizes, widths = {}, {}, {}
+    for name, value in fields.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 2:
+            continue
+        if re.search(r"heads?$|^n_heads?", name):
+            counts[name] = value
+        elif re.search(r"head_?dim|kv_channels|rotary_dim", name):
+            sizes[name] = value
+        elif re.search(r"size$|width|rank|dim$|embd|inner|d_model", name):
+            if not re.search(r"vocab|window|chunk|block|state|d_conv|kernel", name):
+                widths[name] = value
+    heads = max(1, max(counts.values(), default=8) // 8)
+    while any(v % heads for v in counts.values() if v > heads):
+        heads -= 1
+    size = 4
+    while size > 1 and any(v % size or v < 8 * size for v in sizes.values()):
+        size //= 2
+    out = {name: max(1, v // heads) for name, v in counts.items()}
+    out.update({name: v // size for name, v in sizes.items()})
+    for name, value in widths.items():
+        if value % (heads * size) == 0:
+            out[name] = value // (heads * size)
+    return out
+
+
+def _untied(sizes):
+    """Widths that are the same made different: what is read of one is no other's."""
+    seen = set()
+    out = {}
+    for name, value in sizes.items():
+        again = value in seen and re.search(r"size$|inner|dff|ffn", name)
+        out[name] = value + value // 2 if again else value
+        seen.add(value)
+    return out
+
+
 def small_forms(fields):
     """The fields of a config in small sizes, the most telling first."""
-    layers = choose_layers(fields, least_layers(fields))
+    layers = choose_pairs(fields, least_layers(fields))
     kept = {name: fields[name] for name in _SKIP & fields.keys()}
-    return [{**shrink_fields(fields, layers, v), **kept} for v in VARIANTS]
+    divided = _divided(fields)
+    variants = [*VARIANTS, _untied(divided), divided]
+    return [{**shrink_fields(fields, layers, v), **kept} for v in variants]
 
 
 if __name__ == "__main__":

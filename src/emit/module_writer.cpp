@@ -1,6 +1,7 @@
 #include "emit/module_writer.h"
 
 #include "emit/activations.h"
+#include "emit/equal_modules.h"
 #include "emit/gaps.h"
 #include "emit/layer_caches.h"
 #include "emit/module_inputs.h"
@@ -623,6 +624,9 @@ ClassText ModuleWriter::write(const std::vector<ValueId>& outputs) {
   keep_unread_parameters();
   const std::string& source = frame_.module.object()->cls->name;
   ClassText text = take(context_.short_name(source));
+  write_for_each(text.init, text.call, [&](int n) {
+    return context_.kept_integer(frame_.module, n);
+  });
   text.returns_tensor = results.size() == 1;
   return text;
 }

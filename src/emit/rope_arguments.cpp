@@ -70,7 +70,38 @@ class ArgumentWriter {
            factor + ")"});
     }
     checks("");
+    if (!partial) {
+      refuse_one_pair();
+    }
     add({"self.rope_scaling = " + completed(original)});
+  }
+
+  /// Where pairs lie side by side, the angles of a part that is one pair are
+  /// those of all pairs: torch broadcasts them. Of more it raises.
+  void refuse_one_pair() {
+    const std::string form = "one pair of angles";
+    const auto side_by_side = [](const std::string& line) {
+      return line.find("traditional=True") != std::string::npos;
+    };
+    const bool pairs = std::any_of(
+        context_.classes.begin(), context_.classes.end(), [&](const auto& c) {
+          return std::any_of(c.init.begin(), c.init.end(), side_by_side);
+        });
+    if (context_.left_ropes.contains(form)) {
+      const std::string part = field("partial_rotary_factor", 1);
+      add(
+          {"part = rope.get(\"partial_rotary_factor\", " + part + ")",
+           "if rope_type != \"default\" and part != 1:",
+           "    raise ValueError(f\"{rope_type} with partial_rotary_factor is "
+           "not supported\")"});
+      guards_.push_back("partial_rotary_factor");
+    } else if (pairs && types_.contains("linear")) {
+      ToldRope& told = context_.told_ropes[form];
+      for (const double part : {0.25, 0.125, 0.0625, 0.03125, 0.5}) {
+        told.configs.push_back(
+            reader_.with_type("linear", {{"partial_rotary_factor", part}}));
+      }
+    }
   }
 
   /// For a port that takes no rotary parameters from there: a set of another

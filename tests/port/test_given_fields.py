@@ -48,3 +48,16 @@ def test_kinds_of_layers_out_of_an_inner_mapping(both, fields):
 def test_bases_of_layers_out_of_the_one_base(both, fields):
     args, config = both("granite_swa", fields)
     assert args.layer_rope_theta == config.layer_rope_theta
+
+
+@pytest.mark.parametrize("rope", [{"partial_rotary_factor": 0.25}, {}])
+def test_one_pair_of_angles_for_all_is_refused_in_words(both, rope):
+    """torch broadcasts the angles of one pair over those that lie side by side."""
+    linear = {"rope_type": "linear", "factor": 4.0}
+    for scaling in ({**linear, **rope}, {"rope_type": "default", **rope}):
+        fields = {"qk_rope_head_dim": 8, "rope_scaling": scaling}
+        if rope and scaling["rope_type"] == "linear":
+            with pytest.raises(ValueError, match="linear with partial_rotary_factor"):
+                both("deepseek_v3", fields)
+        else:
+            both("deepseek_v3", fields)

@@ -88,7 +88,18 @@ std::vector<std::string> ties(const json& config) {
 
 json untied(json config, const std::vector<std::string>& fields) {
   for (const std::string& field : fields) {
-    config[field] = config[field].get<int64_t>() / 2 * 3;
+    std::set<int64_t> taken;
+    for (const json& value : config) {
+      if (value.is_number_integer()) {
+        taken.insert(value.get<int64_t>());
+      }
+    }
+    const int64_t half = config[field].get<int64_t>() / 2;
+    int64_t factor = 3;
+    while (taken.contains(factor * half)) {
+      factor += 2;
+    }
+    config[field] = factor * half;
   }
   return config;
 }

@@ -25,7 +25,8 @@ std::vector<nlohmann::json> perturbed(
 /// width of experts that is the model's.
 std::vector<std::string> ties(const nlohmann::json& config);
 
-/// The config with these fields half as large again.
+/// The config with these fields half as large again, or larger where that is
+/// the size of another field.
 nlohmann::json untied(
     nlohmann::json config,
     const std::vector<std::string>& fields);

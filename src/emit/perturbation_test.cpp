@@ -48,6 +48,15 @@ TEST(Perturbation, TellsSizesApartThatHappenToBeTheSame) {
   EXPECT_NE(numbers["hidden_size"], numbers["moe_intermediate_size"]);
 }
 
+TEST(Perturbation, TiesNoOtherSizesBySettingSomeApart) {
+  const nlohmann::json config{
+      {"hidden_size", 96},
+      {"max_position_embeddings", 64},
+      {"moe_intermediate_size", 64}};
+  const auto numbers = untied(config, ties(config));
+  EXPECT_EQ(ties(numbers), std::vector<std::string>{});
+}
+
 TEST(Perturbation, LeavesTheFieldThatIsKept) {
   const nlohmann::json config{{"steps", 3}, {"size", 8}};
   EXPECT_EQ(perturbed(config, "steps").front()["steps"], 3);

@@ -2,6 +2,8 @@
 #include <functional>
 #include <set>
 
+#include "emit/far_rotation.h"
+#include "emit/guards.h"
 #include "emit/operations.h"
 #include "emit/rope_arguments.h"
 #include "emit/rope_forms.h"
@@ -508,16 +510,40 @@ std::string frequency_class(Context& context) {
   return name;
 }
 
+/// Far positions would turn by another number.
+void refuse_far(Context& context, const FarNumber& number) {
+  context.fields.insert("rope_theta");
+  context.fields.insert("rope_scaling");
+  const auto get = [](const std::string& key) {
+    return "self.rope_scaling.get(" + quoted(key) + ")";
+  };
+  const Value set = rope_sets(context.interp, context.evaluation.config);
+  const Value* own = set.get<eval::Dict>()->find(number.key);
+  const bool alone = number.other.empty();
+  add_guard(
+      context.guards,
+      {get(number.key) + " != " +
+           (alone ? own ? literal(context.interp, *own) : "None"
+                  : get(number.other)),
+       "\"" + number.key + " other than " +
+           (alone ? "that of this port" : number.other) +
+           " is not supported\""});
+}
+
 bool write_own_rope(
     ModuleWriter& writer,
     const lift::Rope& rope,
     const std::string& traditional) {
   Context& context = writer.context();
   const auto own = OwnFinder(context, rope).find();
-  if (!own) {
+  const auto far = own ? far_numbers(context, rope) : std::nullopt;
+  if (!far) {
     return false;
   }
   fix_type(context);
+  for (const FarNumber& number : *far) {
+    refuse_far(context, number);
+  }
   const std::string name = frequency_class(context);
   writer.made_in_init("rope", own->frequencies, [&](const Expression& freqs) {
     return name + "(" + (own->turned ? "-" + freqs.at(kPrimary) : freqs.text) +

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from .rope_cases import by_kind, cases, flat, nested
+from .rope_cases import by_kind, cases, flat, longrope, nested
 
 mx = pytest.importorskip("mlx.core")
 torch = pytest.importorskip("torch")
@@ -165,3 +165,50 @@ def test_the_file_of_a_type_serves_other_ropes(
     file = tmp_path / "port.py"
     file.write_text(emitted(kind))
     compare(file, folder)
+
+
+def by_length(config, threshold, short, long):
+    """The config with a rope whose scale is another one past the threshold."""
+    rope = {"rope_theta": 10000.0, **longrope(pairs_of(config))}
+    rope["original_max_position_embeddings"] = threshold
+    longest = 2 * threshold
+    rope.update(short_mscale=short, long_mscale=long)
+    return {**config, "rope_parameters": rope, "max_position_embeddings": longest}
+
+
+def config_of(checkpoint, threshold, short, long):
+    config = json.loads((checkpoint("phimoe") / "config.json").read_text())
+    return by_length(config, threshold, short, long)
+
+
+@pytest.fixture
+def compile_config(portwright, tmp_path):
+    def compile(config):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        return portwright("compile", tmp_path, "-o", tmp_path / "port.py", "--fast")
+
+    return compile
+
+
+def test_a_scale_past_the_threshold_must_be_the_one_before_it(
+    checkpoint, compile_config, tmp_path
+):
+    """A file of equal numbers reads one of them, and is given no others."""
+    config = config_of(checkpoint, 64, 1.25, 1.25)
+    done = compile_config(config)
+    assert done.returncode == 0, done.stderr
+    name = "mlx_lm.models.emitted_by_length"
+    spec = importlib.util.spec_from_file_location(name, tmp_path / "port.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.ModelArgs.from_dict(config_of(checkpoint, 4096, 1.5, 1.5))
+    with pytest.raises(ValueError, match="short_mscale other than long_mscale"):
+        module.ModelArgs.from_dict(config_of(checkpoint, 64, 1.25, 1.5))
+
+
+# The second lies past all positions that are looked at.
+@pytest.mark.parametrize("threshold", [64, 8192])
+def test_a_scale_chosen_by_the_length_is_refused(threshold, checkpoint, compile_config):
+    done = compile_config(config_of(checkpoint, threshold, 1.25, 1.5))
+    assert done.returncode == 3, done.stderr
+    assert "is not the one of its rope_parameters" in done.stderr

@@ -56,6 +56,14 @@ TEST(CoreModule, IsACpuWithOneProcess) {
       "(False, False, 1)");
 }
 
+TEST(CoreModule, ProductsWithMatricesThatAreNotThereAreNoNumbers) {
+  EXPECT_EQ(
+      run("x, w = mx.ones((1, 1, 2)), mx.ones((2, 2, 1))\n"
+          "of = lambda *i: mx.gather_mm(x, w, rhs_indices=mx.array(i))\n"
+          "result = of(0, 1).flatten().tolist(), of(1, 2)[1].item()\n"),
+      "([2.0, 2.0], nan)");
+}
+
 TEST(CoreModule, RefusesWhatItDoesNotHave) {
   EXPECT_THAT(
       refused("result = mx.fast.metal_kernel(name='x')\n"),

@@ -46,12 +46,21 @@ mx::array through(
   const int64_t experts = product.sizes[0];
   auto weight = of_all(interp, module, product.weight, experts);
   mx::Shape sizes(product.sizes.begin(), product.sizes.end());
-  // Rows are copied as a whole before they are turned, not number by number.
-  weight = mx::take(mx::reshape(weight, sizes), index, 0);
+  weight = mx::reshape(weight, sizes);
   if (!product.transposed) {
     weight = mx::swapaxes(weight, -1, -2);
   }
-  auto y = mx::squeeze(mx::matmul(mx::expand_dims(x, -2), weight), -2);
+  // The matrices are many times as large as what they are multiplied with: each
+  // is read where it lies. MLX's CPU backend does so in float32 alone.
+  auto y = mx::astype(
+      mx::squeeze(
+          mx::gather_mm(
+              mx::astype(mx::expand_dims(x, -2), mx::float32),
+              mx::astype(weight, mx::float32),
+              std::nullopt,
+              mx::astype(index, mx::uint32)),
+          -2),
+      mx::result_type(x, weight));
   if (!product.bias.empty()) {
     const auto bias = of_all(interp, module, product.bias, experts);
     y = mx::add(y, mx::take(bias, index, 0));

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "candidate/op.h"
 
 namespace portwright::candidate {
@@ -48,34 +50,71 @@ Value attention(Call& c) {
       c.optional_array(5)));
 }
 
+/// Which matrices of `x` are read. MLX looks for those that are not there past
+/// its end: the first is read instead, and `all_there` is false for them.
+std::optional<mx::array> within(
+    const mx::array& x,
+    const std::optional<mx::array>& indices,
+    std::optional<mx::array>& all_there) {
+  if (!indices || x.ndim() < 3) {
+    return indices;
+  }
+  int count = 1;
+  for (int axis = 0; axis + 2 < static_cast<int>(x.ndim()); ++axis) {
+    count *= x.shape(axis);
+  }
+  const auto there = mx::logical_and(
+      mx::greater_equal(*indices, mx::array(0)),
+      mx::less(*indices, mx::array(count)));
+  all_there = all_there ? mx::logical_and(*all_there, there) : there;
+  return mx::where(there, *indices, mx::zeros_like(*indices));
+}
+
+/// Products with what is not there are no numbers.
+mx::array only_there(
+    const mx::array& products,
+    const std::optional<mx::array>& all_there) {
+  return all_there ? mx::where(
+                         mx::expand_dims(*all_there, {-2, -1}),
+                         products,
+                         mx::array(NAN, products.dtype()))
+                   : products;
+}
+
 /// MLX's CPU backend has it in float32 alone: the half types are computed so,
 /// and rounded.
 Value gather_mm(Call& c) {
   const mx::Dtype dtype = mx::result_type(c.array(0), c.array(1));
-  return c.make(mx::astype(
-      mx::gather_mm(
-          mx::astype(c.array(0), mx::float32),
-          mx::astype(c.array(1), mx::float32),
-          c.optional_array(2),
-          c.optional_array(3),
-          c.boolean(4)),
-      dtype));
+  std::optional<mx::array> there;
+  const auto left = within(c.array(0), c.optional_array(2), there);
+  const auto right = within(c.array(1), c.optional_array(3), there);
+  const auto products = mx::gather_mm(
+      mx::astype(c.array(0), mx::float32),
+      mx::astype(c.array(1), mx::float32),
+      left,
+      right,
+      c.boolean(4));
+  return c.make(mx::astype(only_there(products, there), dtype));
 }
 
 Value gather_qmm(Call& c) {
-  return c.make(mx::gather_qmm(
+  std::optional<mx::array> there;
+  const auto left = within(c.array(0), c.optional_array(4), there);
+  const auto right = within(c.array(1), c.optional_array(5), there);
+  const auto products = mx::gather_qmm(
       c.array(0),
       c.array(1),
       c.array(2),
       c.optional_array(3),
-      c.optional_array(4),
-      c.optional_array(5),
+      left,
+      right,
       c.boolean(6),
       c.optional_integer(7),
       c.optional_integer(8),
       c.text(9),
       c.optional_array(11),
-      c.boolean(10)));
+      c.boolean(10));
+  return c.make(only_there(products, there));
 }
 
 Value quantized_matmul(Call& c) {

@@ -387,6 +387,41 @@ bool serves(
          port->takes(config);
 }
 
+/// Configs of the same structure, of whose numbers none is by chance what
+/// another one is: which of two equal sizes a line reads shows where they
+/// differ, and what a number is made of in numbers that make another one.
+std::vector<nlohmann::json> other_numbers(
+    const nlohmann::json& config,
+    const emit::Emitted& emitted) {
+  std::vector<nlohmann::json> out;
+  if (const auto tied = emit::ties(config); !tied.empty()) {
+    out.push_back(emit::untied(config, tied));
+  }
+  if (emitted.built_in) {
+    // The numbers that told may be bolder, which takes longer.
+    out.push_back(emit::perturbed(config)[1]);
+    out.push_back(emitted.numbers);
+  }
+  return out;
+}
+
+/// True where it serves the config too, which is what is proven then.
+bool serves_as_well(
+    eval::Interpreter& interp,
+    Compiled& compiled,
+    const nlohmann::json& config) {
+  if (!serves(interp, compiled, config)) {
+    return false;
+  }
+  const auto port = candidate::Port::load(interp, compiled.emitted.text);
+  auto proof = port->prove(config, candidate::Port::Depth::Full);
+  if (proof.verdict != candidate::Verdict::Passed) {
+    return false;
+  }
+  compiled.proof = std::move(proof);
+  return true;
+}
+
 library::Evaluated<Compiled> compile_small_or_whole(
     eval::Interpreter& interp,
     const nlohmann::json& config,
@@ -409,17 +444,12 @@ library::Evaluated<Compiled> compile_small_or_whole(
     return std::move(*draft);
   }
   auto out = compile_config(interp, config, fillings);
-  const auto tied = emit::ties(config);
-  if (!out || out->emitted.holes.empty() || tied.empty()) {
+  if (!out || out->emitted.holes.empty()) {
     return out;
   }
-  // Which of two equal sizes a line reads shows where they differ.
-  auto apart = compile_config(interp, emit::untied(config, tied), fillings);
-  if (apart && serves(interp, *apart, config)) {
-    const auto port = candidate::Port::load(interp, apart->emitted.text);
-    auto proof = port->prove(config, candidate::Port::Depth::Full);
-    if (proof.verdict == candidate::Verdict::Passed) {
-      apart->proof = std::move(proof);
+  for (const auto& other : other_numbers(config, out->emitted)) {
+    auto apart = compile_config(interp, other, fillings);
+    if (apart && serves_as_well(interp, *apart, config)) {
       return apart;
     }
   }

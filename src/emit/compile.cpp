@@ -602,23 +602,49 @@ library::Evaluated<Compilation> Compilation::start(
   return Compilation(std::move(state));
 }
 
-/// Numbers may seem built in because other shares of an extent are odd: then
-/// numbers with an even one tell.
+namespace {
+
+/// True where all that differs from the config in `other` does so in `numbers`.
+bool changes_all_of(
+    const nlohmann::json& numbers,
+    const nlohmann::json& other,
+    const nlohmann::json& config) {
+  return std::all_of(
+      config.items().begin(), config.items().end(), [&](const auto& field) {
+        return other.value(field.key(), nlohmann::json()) == field.value() ||
+               numbers.value(field.key(), nlohmann::json()) != field.value();
+      });
+}
+
+}  // namespace
+
+/// Numbers may seem built in, or not tell, because other shares of an extent
+/// are odd: then numbers with an even one tell.
 void Compilation::try_other_shares(
     library::Evaluated<Emitted>& out,
     const std::function<library::Evaluated<Emitted>()>& attempt) {
   State& s = *state_;
   const Recording& base = s.recordings.front();
-  auto other = record_other_numbers(s.interp, s.predicates, base, "", 1.25);
-  if (!other || other->evaluation.json == s.numbers->evaluation.json) {
-    return;
-  }
-  record_half(s.interp, *other, base);
-  std::swap(s.numbers, other);
-  if (auto even = attempt(); even && even->holes.empty()) {
-    out = std::move(even);
-  } else {
+  for (const double share : {1.25, 2.0 / 3, 0.5}) {
+    auto other = record_other_numbers(s.interp, s.predicates, base, "", share);
+    if (!other || !changes_all_of(
+                      other->evaluation.json,
+                      s.numbers->evaluation.json,
+                      base.evaluation.json)) {
+      continue;
+    }
+    record_half(s.interp, *other, base);
     std::swap(s.numbers, other);
+    auto even = attempt();
+    const bool none = even && even->holes.empty() && even->numbers_told;
+    if (none || (even && even->built_in && !out->numbers_told)) {
+      out = std::move(even);
+    } else {
+      std::swap(s.numbers, other);
+    }
+    if (none) {
+      return;
+    }
   }
 }
 
@@ -700,7 +726,8 @@ library::Evaluated<Emitted> Compilation::write() {
     return out;
   };
   auto out = attempt();
-  if (out && out->built_in) {
+  if (out && (out->built_in ||
+              (out->holes.empty() && state_->numbers && !out->numbers_told))) {
     try_other_shares(out, attempt);
   }
   if (out && out->built_in) {

@@ -259,7 +259,8 @@ void share_mask_arrays(
 }
 
 /// Writes a config of other numbers, and holds every line against the draft's.
-std::vector<diagnostics::Diagnostic> built_in_numbers(
+/// Nothing where that cannot be written as the draft is.
+std::optional<std::vector<diagnostics::Diagnostic>> built_in_numbers(
     const Context& draft,
     const Evaluation& numbers) {
   std::vector<diagnostics::Diagnostic> out;
@@ -269,12 +270,16 @@ std::vector<diagnostics::Diagnostic> built_in_numbers(
   try {
     write_model(other);
   } catch (const Hole&) {
-    return out;
+    return {};
   }
   std::set<std::string> known;
   auto compare = [&](const ClassText& c,
                      const std::vector<std::string>& lines,
                      const std::vector<std::string>& others) {
+    if (std::is_permutation(
+            lines.begin(), lines.end(), others.begin(), others.end())) {
+      return;  // attributes are set as they are first met
+    }
     for (size_t i = 0; i < std::min(lines.size(), others.size()); ++i) {
       if (lines[i] != others[i] && known.insert(lines[i]).second) {
         out.push_back(
@@ -291,14 +296,19 @@ std::vector<diagnostics::Diagnostic> built_in_numbers(
     }
   };
   const size_t count = std::min(draft.classes.size(), other.classes.size());
-  for (size_t i = 0; i < count; ++i) {
+  bool alike = draft.classes.size() == other.classes.size();
+  for (size_t i = 0; i < count && alike; ++i) {
     const ClassText& a = draft.classes[i];
     const ClassText& b = other.classes[i];
-    if (a.name != b.name) {
-      break;  // the structure is another, after all
+    alike = a.name == b.name && a.init.size() == b.init.size() &&
+            a.call.size() == b.call.size();
+    if (a.name == b.name) {
+      compare(a, a.init, b.init);
+      compare(a, a.call, b.call);
     }
-    compare(a, a.init, b.init);
-    compare(a, a.call, b.call);
+  }
+  if (out.empty() && !alike) {
+    return {};  // the structure is another, after all
   }
   return out;
 }
@@ -421,7 +431,10 @@ Emitted emit_model(
     drafts = {&context};
   }
   if (numbers && out.holes.empty() && context.holes.empty()) {
-    out.holes = built_in_numbers(context, *numbers);
+    auto found = built_in_numbers(context, *numbers);
+    out.numbers_told = found.has_value();
+    out.numbers = numbers->json;
+    out.holes = std::move(found).value_or(out.holes);
     out.built_in = !out.holes.empty();
     if (!kept.empty()) {
       serve_one_value(context, kept, context.evaluation.json[kept].dump());

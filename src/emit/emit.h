@@ -25,6 +25,10 @@ struct Emitted {
   bool fillable = false;            // all holes have one
   std::vector<std::string> guards;  // configs that the file refuses, in words
   bool built_in = false;  // the holes are numbers of the one config alone
+  /// The file for other numbers could be written, to tell which are built in;
+  /// and the config with those numbers.
+  bool numbers_told = false;
+  nlohmann::json numbers;
   /// It has the source's own loops over layers, written from the few turns that
   /// the config has: what else they may do shows in deeper configs.
   bool loops = false;

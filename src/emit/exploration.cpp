@@ -1,5 +1,8 @@
 #include "emit/exploration.h"
 
+#include <functional>
+#include <span>
+
 #include "emit/flips.h"
 #include "emit/guards.h"
 #include "emit/perturbation.h"
@@ -198,8 +201,10 @@ std::optional<Recording> record_other_numbers(
   // A line that reads one of two sizes may mean the other.
   auto tied = ties(base.evaluation.json);
   std::erase(tied, kept);
-  for (const json& config :
-       perturbed(base.evaluation.json, kept, share, by_layer)) {
+  auto all = perturbed(base.evaluation.json, kept, share, by_layer);
+  const json plain = all.back();  // sizes as they are
+  all.pop_back();
+  for (const json& config : all) {
     auto found = attempt(config);
     if (!found || tied.empty()) {
       if (found) {
@@ -207,8 +212,8 @@ std::optional<Recording> record_other_numbers(
       }
       continue;
     }
-    if (auto all = attempt(untied(config, tied))) {
-      return all;
+    if (auto apart = attempt(untied(config, tied))) {
+      return apart;
     }
     json numbers = config;
     for (const std::string& field : tied) {
@@ -220,7 +225,30 @@ std::optional<Recording> record_other_numbers(
     }
     return found;
   }
-  return {};
+  auto found = attempt(plain);
+  if (!found) {
+    found = attempt(base.evaluation.json);
+  }
+  if (!found) {
+    return {};
+  }
+  auto fields = sizes(base.evaluation.json);
+  std::erase(fields, kept);
+  // One size that must stay lets none change that change together with it.
+  const std::function<void(std::span<const std::string>)> grow =
+      [&](std::span<const std::string> part) {
+        const json larger =
+            doubled(found->evaluation.json, {part.begin(), part.end()});
+        if (auto one = attempt(larger)) {
+          found = std::move(one);
+        } else if (part.size() > 1) {
+          grow(part.first(part.size() / 2));
+          grow(part.subspan(part.size() / 2));
+        }
+      };
+  grow(fields);
+  return found->evaluation.json == base.evaluation.json ? std::nullopt
+                                                        : std::move(found);
 }
 
 namespace {

@@ -73,6 +73,23 @@ std::vector<json> perturbed(
   return out;
 }
 
+std::vector<std::string> sizes(const json& config) {
+  std::vector<std::string> out;
+  for (const auto& [field, value] : config.items()) {
+    if (value.is_number_integer() && !is_index(field)) {
+      out.push_back(field);
+    }
+  }
+  return out;
+}
+
+json doubled(json config, const std::vector<std::string>& fields) {
+  for (const std::string& field : fields) {
+    config[field] = 2 * config[field].get<int64_t>();
+  }
+  return config;
+}
+
 std::vector<std::string> ties(const json& config) {
   std::set<int64_t> seen;
   std::vector<std::string> out;

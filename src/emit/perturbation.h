@@ -21,6 +21,14 @@ std::vector<nlohmann::json> perturbed(
     double share = 1.0625,
     const std::set<std::string>& decided = {});
 
+/// Fields that hold a size.
+std::vector<std::string> sizes(const nlohmann::json& config);
+
+/// The config with these sizes twice as large.
+nlohmann::json doubled(
+    nlohmann::json config,
+    const std::vector<std::string>& fields);
+
 /// Fields whose size happens to be that of another field before them, as a
 /// width of experts that is the model's.
 std::vector<std::string> ties(const nlohmann::json& config);

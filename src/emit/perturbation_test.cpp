@@ -83,5 +83,13 @@ TEST(Perturbation, DeepensAllThatMayCountLayersAndEachAlone) {
   EXPECT_TRUE(deepened({{"size", 8}}).empty());
 }
 
+TEST(Perturbation, DoublesTheSizesAskedFor) {
+  const nlohmann::json config{
+      {"hidden_size", 8}, {"num_layers", 2}, {"scale", 0.5}, {"top_k", 1}};
+  EXPECT_EQ(sizes(config), (std::vector<std::string>{"hidden_size", "top_k"}));
+  EXPECT_EQ(doubled(config, {"hidden_size"})["hidden_size"], 16);
+  EXPECT_EQ(doubled(config, {"hidden_size"})["top_k"], 1);
+}
+
 }  // namespace
 }  // namespace portwright::emit

@@ -1,6 +1,8 @@
 """What the source computes in float32 whatever the model's dtype, the port does too:
 a recording in float32 alone would not show the conversions."""
 
+import json
+
 import pytest
 
 
@@ -57,3 +59,16 @@ def test_conversion_keeps_what_precision_matters_to(
     for name in ("quant_predicate", "cast_predicate"):
         assert (f"def {name}(self):" in text) == (name in members)
         assert members.get(name, "") in text
+
+
+def test_rows_routed_otherwise_do_not_tell_of_precision(
+    portwright, checkpoint, tmp_path
+):
+    """Of three rows two have a token each that bfloat16 gives to other experts in the
+    port than in float32, and all that come after it differ: many rows tell."""
+    config = json.loads((checkpoint("inkling_text") / "config.json").read_text())
+    kinds = ["hybrid_sliding", "hybrid", "hybrid", "hybrid_sliding"]
+    config.update(layer_types=kinds, shared_expert_sink=False)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    done = portwright("compile", tmp_path, "-o", tmp_path / "port.py", "--fast")
+    assert done.returncode == 0, done.stderr

@@ -77,9 +77,9 @@ std::string check_row(const CheckResult& check) {
   const auto place = place_text(check.place);
   return fmt::format(
       "<tr id=\"check-{}\"><td><b>{}</b></td><td class=\"{}\">{}</td>"
-      "<td class=\"number\">{}</td><td "
-      "class=\"number\">{}</td><td>{}{}{}{}</td>"
-      "<td class=\"number\">{:.2f} s</td></tr>",
+      "<td class=\"number\">{}</td><td class=\"number aside\">{}</td>"
+      "<td class=\"said\">{}{}{}{}</td>"
+      "<td class=\"number aside\">{:.2f} s</td></tr>",
       check.name,
       escape(check.name),
       name(check.status),
@@ -107,9 +107,9 @@ std::string table(const verify::Results& results) {
   return "<h2>Checks</h2><p class=\"about\">Errors are max|difference| / "
          "max|reference| in float32. What is allowed follows from the "
          "measured noise of float32 and is never above 1e-4.</p>"
-         "<div class=\"card\"><table><thead><tr><th>check</th><th>status</th>"
-         "<th>error</th><th>allowed</th><th></th><th>time</th></tr></thead>"
-         "<tbody>" +
+         "<div class=\"card\"><table class=\"checks\"><thead><tr><th>check</th>"
+         "<th>status</th><th>error</th><th>allowed</th><th></th><th>time</th>"
+         "</tr></thead><tbody>" +
          rows + "</tbody></table></div>";
 }
 

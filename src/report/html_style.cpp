@@ -131,7 +131,14 @@ input[type=search] { font: inherit; width: min(100%, 340px); padding: 6px 12px;
   border-radius: 8px; }
 footer { color: var(--soft); font-size: 12.5px; margin-top: 40px; }
 @media (max-width: 760px) { .panes { grid-template-columns: 1fr; }
-  main { padding: 24px 14px; } }
+  main { padding: 24px 14px; }
+  .checks thead { display: none; }
+  .checks tr { display: grid; grid-template-columns: 1fr auto auto;
+    border-bottom: 1px solid var(--line); padding: 6px 0; }
+  .checks tr:last-child { border-bottom: 0; }
+  .checks td { border: 0; padding: 2px 14px; }
+  .checks .said { grid-row: 2; grid-column: 1 / -1; }
+  .checks .aside { display: none; } }
 @media print {
   body { background: #fff; } main { max-width: none; padding: 0; }
   .lines { height: auto; overflow: visible; white-space: pre-wrap; }

@@ -98,6 +98,8 @@ const outside = [...document.querySelectorAll('svg text')].filter(t => {
   return a.left < b.left - 1 || a.right > b.right + 1 || a.bottom > b.bottom + 1; });
 document.title = JSON.stringify({
   wide: document.documentElement.scrollWidth - innerWidth,
+  cut: [...document.querySelectorAll('.checks td')].filter(t =>
+    box(t).right > box(t.closest('.card')).right + 1).map(t => t.textContent),
   empty: figures.filter(f => box(f).height < 20).length,
   figures: figures.length,
   outside: outside.map(t => t.textContent),
@@ -134,5 +136,6 @@ def test_a_browser_shows_every_figure_whole(width, scheme, ground, report, tmp_p
     )
     seen = json.loads(re.search(r"<title>(.*?)</title>", done.stdout, re.S).group(1))
     assert seen["wide"] <= 0 and not seen["empty"] and not seen["outside"], seen
+    assert not seen["cut"], seen["cut"]
     assert seen["figures"] > 6 and ground in seen["ground"]
     assert seen["headings"][:4] == ["Layers", "Positions", "Influence", "Dtypes"]

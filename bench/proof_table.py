@@ -21,17 +21,27 @@ DOCUMENT = ROOT / "docs" / "bench.md"
 # Dense, sliding, experts, latent attention, sinks, recurrent, hybrid.
 MODELS = [
     "llama",
-    "gemma2",
-    "olmo3",
+    "gpt2",
+    "phi",
     "phi3",
+    "gemma2",
+    "gemma3_text",
+    "cohere2",
+    "olmo3",
     "mixtral",
     "qwen3_moe",
     "deepseek_v3",
+    "longcat_flash",
     "gpt_oss",
     "mamba2",
+    "rwkv",
+    "recurrent_gemma",
     "qwen3_next",
+    "kimi_linear",
+    "bamba",
     "falcon_h1",
     "granitemoehybrid",
+    "zamba2",
 ]
 
 

@@ -162,6 +162,21 @@ std::string with_renaming(const eval::Function& method, std::string text) {
       text, "[{" + entries + "}.get(kind, kind) for kind in $1]");
 }
 
+/// A test says what is true without `bool`.
+std::string with_plain_tests(std::string text) {
+  static const base::Pattern kTest(
+      R"re(\bif bool(\((?:[^()"']|(?1))*\))(?=\s+(?:else|and)\b|:))re");
+  static const base::Pattern kLoose(R"re(\b(?:or|and|not|if|lambda)\b)re");
+  std::string done;
+  while (const auto found = kTest.search(text)) {
+    const std::string inner = (*found)[1].substr(1, (*found)[1].size() - 2);
+    done +=
+        found->before() + (kLoose.search(inner) ? (*found)[0] : "if " + inner);
+    text = found->after();
+  }
+  return done + text;
+}
+
 }  // namespace
 
 std::vector<Name> names_in(const std::string& text) {
@@ -208,6 +223,7 @@ std::string in_fields(
   text = renamed(without_pops(std::move(text)), aliases(cls));
   text = with_renaming(method, std::move(text));
   text = with_puts(cls, with_attributes(cls, std::move(text)));
+  text = with_plain_tests(std::move(text));
   static const base::Pattern kSequence(
       R"re((isinstance\(self\.\w+, )Sequence\))re");
   text = kSequence.replace(text, "$1(list, tuple))");

@@ -52,6 +52,14 @@ TEST(ConfigText, LeavesTheDefaultOfATakenKeyToItsField) {
       "    self.kinds = [i % self.every for i in range(self.n)]\n");
 }
 
+TEST(ConfigText, TestsWithoutMakingATruthFirst) {
+  EXPECT_EQ(
+      translated("self.a = 1 if bool((self.b + 1) % self.c) else 2"),
+      "self.a = 1 if (self.b + 1) % self.c else 2");
+  const std::string mixed = "self.a = 1 if bool(self.b or self.c) and d else 2";
+  EXPECT_EQ(translated(mixed), mixed);
+}
+
 TEST(ConfigText, LeavesAKeyWhoseDefaultIsComputed) {
   const std::string text = "self.size = kwargs.pop('block_size', self.size)";
   EXPECT_EQ(translated(text), text);

@@ -123,6 +123,9 @@ class GuardFinder {
       add("self." + field +
               (any ? " not in ACTIVATIONS" : " != \"" + value + "\""),
           "f\"" + field + " {self." + field + "} is not supported\"");
+      std::erase_if(guards_, [&](const Guard& guard) {  // said by that one
+        return guard.refused == "self." + field + " is None";
+      });
     }
     return std::move(guards_);
   }

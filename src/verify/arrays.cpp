@@ -134,6 +134,22 @@ Array slice_positions(const Array& array, int64_t begin, int64_t end) {
   return out;
 }
 
+Array first_features(const Array& array, int64_t count) {
+  const int64_t width = array.shape.back();
+  if (width <= count) {
+    return array;
+  }
+  Array out;
+  out.shape = array.shape;
+  out.shape.back() = count;
+  const auto end = static_cast<int64_t>(array.values.size());
+  for (int64_t at = 0; at < end; at += width) {
+    const auto* from = array.values.data() + at;
+    out.values.insert(out.values.end(), from, from + count);
+  }
+  return out;
+}
+
 Array row(const Array& array, int64_t index) {
   const auto size =
       static_cast<int64_t>(array.values.size()) / array.shape.front();

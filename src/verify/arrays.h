@@ -76,6 +76,9 @@ std::optional<Difference> compare(
 /// Positions [begin, end) of the axis last but one.
 Array slice_positions(const Array& array, int64_t begin, int64_t end);
 
+/// The first `count` of the last axis, or all where there are fewer.
+Array first_features(const Array& array, int64_t count);
+
 /// Row `index` of the first axis, as (1, ...).
 Array row(const Array& array, int64_t index);
 

@@ -47,5 +47,12 @@ TEST(Slices, CutPositionsAndRows) {
   EXPECT_EQ(row(a, 1).shape, (std::vector<int64_t>{1, 3, 1}));
 }
 
+TEST(Slices, CutTheFirstFeatures) {
+  const Array a{{2, 3}, {1, 2, 3, 4, 5, 6}};
+  EXPECT_EQ(first_features(a, 2).values, (std::vector<float>{1, 2, 4, 5}));
+  EXPECT_EQ(first_features(a, 2).shape, (std::vector<int64_t>{2, 2}));
+  EXPECT_EQ(first_features(a, 4).values, a.values);
+}
+
 }  // namespace
 }  // namespace portwright::verify

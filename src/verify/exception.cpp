@@ -7,9 +7,8 @@
 namespace portwright::verify {
 namespace {
 
-/// The module at `path` does not raise with the masks that torch gives it, of a
-/// module to which torch gives none without any, or with those that the cache
-/// of its layer asks for.
+/// The module at `path` does not raise with the masks that torch gives it,
+/// without any, or with those that the cache of its layer asks for.
 bool raises_by_mask(
     Session& session,
     RunRequest request,
@@ -29,21 +28,41 @@ bool raises_by_mask(
       feed[key] = key;
     }
   }
-  if (feed.empty()) {
-    request.unmasked = {path};
-  }
-  const auto run =
-      session.candidate().run_fed(request, *torch, std::move(feed));
-  if (run || run.error().module != path) {
+  const auto is_cured = [&](const Outcome<Run>& run) {
+    return run || run.error().module != path;
+  };
+  if (!feed.empty() &&
+      is_cured(session.candidate().run_fed(request, *torch, std::move(feed)))) {
     return true;
   }
-  if (!layer || request.prefill == 0) {
+  // torch gives masks to modules that need none of that kind.
+  request.unmasked = {path};
+  if (is_cured(session.candidate().run(request))) {
+    return true;
+  }
+  if (!layer) {
     return false;
+  }
+  if (request.prefill == 0) {
+    request.prefill = static_cast<int>(request.ids.front().size()) - 1;
   }
   request.unmasked.clear();
   request.masked = {path, *layer};
-  const auto asked = session.candidate().run(request);
-  return asked || asked.error().module != path;
+  return is_cured(session.candidate().run(request));
+}
+
+/// The module at `path` does not raise where there are no caches.
+bool raises_by_cache(
+    Session& session,
+    RunRequest request,
+    const std::string& path) {
+  if (request.prefill == 0) {
+    return false;
+  }
+  request.prefill = 0;
+  request.chunk = 0;
+  const auto run = session.candidate().run(request);
+  return run || run.error().module != path;
 }
 
 }  // namespace
@@ -69,6 +88,9 @@ Place place_of_exception(Session& session, const Trouble& trouble) {
     name_mask(session, mask, layer < caches.size() ? caches[layer] : "");
     out.tensor = mask.tensor;
     out.made_line = mask.port_line;
+    out.given_line = raises_by_cache(session, *request, trouble.module)
+                         ? line_with(out.port_file, "def make_cache(", 1)
+                         : mask.given_line;
   }
   return out;
 }

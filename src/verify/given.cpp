@@ -1,5 +1,6 @@
 #include "verify/given.h"
 
+#include "verify/made_of.h"
 #include "verify/place.h"
 
 namespace portwright::verify {
@@ -129,6 +130,7 @@ void name_mask(Session& session, Place& place, const std::string& cache) {
   if (model.port_line) {
     const auto line = line_of_mask(model.port_file, *model.port_line, cache);
     place.port_line = line ? line : model.port_line;
+    place.given_line = line_of_deciding_field(session, *place.port_line);
   }
   if (model.source_line) {
     const auto line = line_of_mask(model.source_file, *model.source_line, "");

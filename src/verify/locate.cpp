@@ -114,6 +114,23 @@ struct Found {
   int call = 0;
 };
 
+/// The module answers which experts to use, and torch's are told: the order in
+/// which it does may be another, and `wrong_router` judges it.
+bool is_judged_by_its_choice(
+    const Run& run,
+    const Scene& scene,
+    const Pair& pair) {
+  const auto holder = parent_path(pair.reference) + ".";
+  return run.has(scene.prefix + "chosen:" + pair.candidate) &&
+         std::any_of(
+             scene.reference->order.begin(),
+             scene.reference->order.end(),
+             [&](const std::string& path) {
+               return path.starts_with(holder) &&
+                      scene.reference->has(scene.prefix + "routes:" + path);
+             });
+}
+
 /// The first of `pairs` whose output differs although its input is torch's.
 Outcome<std::optional<Found>> first_failing(
     Session& session,
@@ -124,6 +141,9 @@ Outcome<std::optional<Found>> first_failing(
     return tl::unexpected(run.error());
   }
   for (const auto& pair : pairs) {
+    if (is_judged_by_its_choice(*run, scene, pair)) {
+      continue;
+    }
     const auto difference = compare(
         *run,
         scene.prefix + "out:" + pair.candidate,
@@ -175,10 +195,15 @@ bool same_choices(
 }
 
 /// The module below a wrong one that answers which experts to use, if torch's
-/// experts are told otherwise. Routers answer other things on each side.
-Outcome<std::optional<Found>>
-wrong_router(Session& session, const Scene& scene, const Found& found) {
-  const auto run = run_fed(session, scene, {found.module});
+/// experts are told otherwise. Routers answer other things on each side. The
+/// modules right below are given what torch's are.
+Outcome<std::optional<Found>> wrong_router(
+    Session& session,
+    const Scene& scene,
+    const Found& found,
+    std::vector<Pair> given) {
+  given.push_back(found.module);
+  const auto run = run_fed(session, scene, given);
   if (!run) {
     return tl::unexpected(run.error());
   }
@@ -207,7 +232,8 @@ wrong_router(Session& session, const Scene& scene, const Found& found) {
 }
 
 /// Whether the source gave one of its functions what the module is given; and
-/// then, whether the function answers what the module does.
+/// then, whether the function answers what the module does. The function may be
+/// given the first features alone, those of a head that are rotated.
 std::optional<bool> agrees_with_function(
     Session& session,
     const Scene& scene,
@@ -215,8 +241,13 @@ std::optional<bool> agrees_with_function(
     const std::string& module,
     const Run& torch) {
   const auto near = [&](const std::string& a, const std::string& b) {
+    const auto mine = ours.find(scene.prefix + a);
+    const auto theirs = torch.find(scene.prefix + b);
+    if (!mine || !theirs || mine->shape.empty() || theirs->shape.empty()) {
+      return false;
+    }
     const auto difference =
-        compare(ours, scene.prefix + a, torch, scene.prefix + b);
+        compare(first_features(*mine, theirs->shape.back()), *theirs);
     return difference && difference->relative <= scene.limit(session);
   };
   const auto any = [&](const std::string& a, const std::string& key) {
@@ -295,7 +326,7 @@ Outcome<Found> deepest(Session& session, const Scene& scene, Found found) {
       return tl::unexpected(next.error());
     }
     if (!*next) {
-      next = wrong_router(session, scene, found);
+      next = wrong_router(session, scene, found, children);
       if (next && !*next) {
         next = wrong_own_module(session, scene, found, children);
       }
@@ -314,6 +345,47 @@ Place place_of(Session& session, const Found& found) {
     out.position = found.position;
   }
   out.tensor = "output";
+  return out;
+}
+
+/// How far a layer is from torch's in one evaluation, given what torch's is.
+struct LayerError {
+  size_t evaluation = 0;
+  Found found;
+  double relative = 0;
+  /// Of what that layer's noise allows.
+  double share = 0;
+};
+
+using LayerErrors = std::vector<LayerError>;
+
+std::optional<LayerError> plainly_wrong(const LayerErrors& errors) {
+  for (const auto& error : errors) {
+    if (!(error.relative <= kNeverAbove)) {
+      return error;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Small errors of every layer may add up to one that fails.
+std::optional<LayerError> above_noise(const LayerErrors& errors) {
+  for (const auto& error : errors) {
+    if (!(error.share <= 1)) {
+      return error;
+    }
+  }
+  return std::nullopt;
+}
+
+/// The one that errs most, by twice its noise, of which 32 times is allowed.
+std::optional<LayerError> standing_out(const LayerErrors& errors) {
+  std::optional<LayerError> out;
+  for (const auto& error : errors) {
+    if (error.share > (out ? out->share : 2.0 / 32)) {
+      out = error;
+    }
+  }
   return out;
 }
 
@@ -437,18 +509,6 @@ Outcome<std::optional<Place>> find_outside(
   return std::nullopt;
 }
 
-/// Nothing inside the layers is wrong.
-Outcome<Place> locate_outside(Session& session, const Scene& scene) {
-  const auto found = find_outside(session, scene);
-  if (!found) {
-    return tl::unexpected(found.error());
-  }
-  if (*found) {
-    return **found;
-  }
-  return place_of_logits(session);
-}
-
 /// Inside a layer that is wrong: the deepest module, or what it was given.
 Outcome<Place>
 locate_inside(Session& session, const Scene& scene, const Found& layer) {
@@ -556,18 +616,25 @@ Outcome<Place> locate(Session& session, const Scene& scene) {
     return tl::unexpected(scan.error());
   }
   const auto pairs = layer_pairs(session);
-  // Small errors of every layer may add up to one that fails: after what is
-  // plainly wrong, what is merely above the noise.
-  for (const bool plainly : {true, false}) {
-    for (size_t i = 0; i < pairs.size(); ++i) {
-      const double limit = plainly ? kNeverAbove : session.layer_threshold(i);
-      if (!(scan->fed[i] <= limit)) {
-        return locate_inside(
-            session, scene, Found{pairs[i], scan->position[i]});
-      }
+  LayerErrors errors;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const double share = scan->fed[i] / session.layer_threshold(i);
+    errors.push_back({0, {pairs[i], scan->position[i]}, scan->fed[i], share});
+  }
+  for (const auto& find : {plainly_wrong, above_noise}) {
+    if (const auto error = find(errors)) {
+      return locate_inside(session, scene, error->found);
     }
   }
-  return locate_outside(session, scene);
+  const auto found = find_outside(session, scene);
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
+  if (*found) {
+    return **found;
+  }
+  const auto most = standing_out(errors);
+  return most ? place_of(session, most->found) : place_of_logits(session);
 }
 
 Outcome<Place>
@@ -599,18 +666,30 @@ locate_in_run(Session& session, RunRequest request, double allowed) {
   if (!fed) {
     return tl::unexpected(fed.error());
   }
+  LayerErrors errors;
   for (size_t i = 0; i < all.size(); ++i) {
-    for (const auto& pair : pairs) {
+    for (size_t layer = 0; layer < pairs.size(); ++layer) {
       const auto difference = compare(
           *fed,
-          all[i] + "out:" + pair.candidate,
+          all[i] + "out:" + pairs[layer].candidate,
           *reference,
-          all[i] + "out:" + pair.reference);
-      if (difference && !(difference->relative <= kNeverAbove)) {
-        return locate_inside(
-            session, scene_at(i), Found{pair, difference->position});
+          all[i] + "out:" + pairs[layer].reference);
+      if (difference) {
+        const double allowed_there =
+            std::max(allowed, session.layer_threshold(layer));
+        errors.push_back(
+            {i,
+             Found{pairs[layer], difference->position},
+             difference->relative,
+             difference->relative / allowed_there});
       }
     }
+  }
+  const auto inside = [&](const LayerError& error) {
+    return locate_inside(session, scene_at(error.evaluation), error.found);
+  };
+  if (const auto error = plainly_wrong(errors)) {
+    return inside(*error);
   }
   bool agreed = true;
   for (size_t i = 0; i < all.size(); ++i) {
@@ -622,6 +701,12 @@ locate_in_run(Session& session, RunRequest request, double allowed) {
       return **found;
     }
     agreed &= layers_agree(scene_at(i), pairs);
+  }
+  if (const auto error = above_noise(errors)) {
+    return inside(*error);
+  }
+  if (const auto most = standing_out(errors)) {
+    return place_of(session, most->found);
   }
   return agreed ? place_of_logits(session) : Place{};
 }

@@ -39,13 +39,14 @@ std::string statement_at(const std::vector<std::string>& lines, size_t at) {
   return out;
 }
 
-/// The names behind every "args." of a text.
+/// The names behind every "args." or "self." of a text.
 std::vector<std::string> fields_in(const std::string& text) {
-  constexpr std::string_view kArgs = "args.";
   std::vector<std::string> out;
-  for (size_t at = text.find(kArgs); at != text.npos;
-       at = text.find(kArgs, at)) {
-    at += kArgs.size();
+  const auto next = [&](size_t from) {
+    return std::min(text.find("args.", from), text.find("self.", from));
+  };
+  for (size_t at = next(0); at != text.npos; at = next(at)) {
+    at += std::string_view("args.").size();
     size_t end = at;
     while (end < text.size() &&
            (std::isalnum(static_cast<unsigned char>(text[end])) ||
@@ -86,18 +87,50 @@ std::optional<int> line_within(
   return std::nullopt;
 }
 
-/// Of the fields that the statement in a line takes the first which the config
-/// class computes.
+/// The heads of the conditions and loops around a line, from the innermost.
+std::string heads_around(const std::vector<std::string>& lines, size_t at) {
+  std::string out;
+  size_t indent = lines[at].find_first_not_of(' ');
+  while (at-- > 0) {
+    const auto& line = lines[at];
+    const size_t own = line.find_first_not_of(' ');
+    const auto begins = [&](std::string_view word) {
+      return line.compare(own, word.size(), word) == 0;
+    };
+    if (own == line.npos || own >= indent) {
+      continue;
+    }
+    if (begins("def ") || begins("class ")) {
+      break;
+    }
+    if (begins("if ") || begins("elif ") || begins("for ")) {
+      out += statement_at(lines, at);
+    }
+    const bool goes_on = begins("else") || begins("elif ");
+    indent = goes_on ? own + 1 : own;
+  }
+  return out;
+}
+
+/// Of the fields that the statement in a line takes, or what decides whether it
+/// is run (or these first), the first which the config class computes.
 std::optional<int> line_of_field_in(
     const std::vector<std::string>& lines,
-    const std::optional<int>& made_line) {
-  if (!made_line || *made_line < 1) {
+    const std::optional<int>& made_line,
+    bool decides_first = false) {
+  if (!made_line || *made_line < 1 ||
+      *made_line > static_cast<int>(lines.size())) {
     return std::nullopt;
   }
-  const auto made = statement_at(lines, static_cast<size_t>(*made_line) - 1);
-  for (const auto& field : fields_in(made)) {
-    if (const auto line =
-            line_within(lines, "class ModelArgs", {"self." + field + " ="})) {
+  const auto at = static_cast<size_t>(*made_line) - 1;
+  const auto made = statement_at(lines, at);
+  const auto heads = heads_around(lines, at);
+  for (const auto& field :
+       fields_in(decides_first ? heads + made : made + heads)) {
+    if (const auto line = line_within(
+            lines,
+            "class ModelArgs",
+            {"self." + field + " =", "def " + field + "("})) {
       return line;
     }
   }
@@ -154,6 +187,10 @@ std::optional<int> line_of_what_it_is_made_of(
     }
   }
   return std::nullopt;
+}
+
+std::optional<int> line_of_deciding_field(const Session& session, int line) {
+  return line_of_field_in(lines_of(session.port_file()), line, true);
 }
 
 std::optional<int> line_of_last_state(const Session& session) {

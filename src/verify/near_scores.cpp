@@ -96,6 +96,16 @@ Rerouted compare_choices(const NearScores& near, const std::string& path) {
   return out;
 }
 
+/// What answers with the choice inside the module at `path`, or that itself.
+std::string router_in(const Run& run, const std::string& path) {
+  for (const auto& inner : run.order) {
+    if (inner.starts_with(path + ".") && run.has("chosen:" + inner)) {
+      return inner.substr(0, inner.find('#'));
+    }
+  }
+  return path;
+}
+
 }  // namespace
 
 Outcome<Run> run_near_scores(Session& session, const NearScores& near) {
@@ -139,8 +149,9 @@ Outcome<NearScores> near_scores(Session& session) {
 
 std::optional<Rerouted> find_rerouted(const NearScores& near) {
   for (const auto& path : near.paths) {
-    const auto found = compare_choices(near, path);
+    auto found = compare_choices(near, path);
     if (found.is_many()) {
+      found.path = router_in(near.port, path);
       return found;
     }
   }

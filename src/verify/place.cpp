@@ -269,6 +269,12 @@ Place place_of_stray_module(Session& session, const std::string& path) {
   fill_layer(session.candidate_layers(), path, out);
   out.port_line = line_that_makes(session, path);
   out.port_file = file_of_port(session);
+  // What holds it may be of another kind than in the source.
+  const auto holder = parent_path(path);
+  if (session.reference().modules().contains(holder)) {
+    out.made_line = line_that_makes(session, holder);
+    out.given_line = line_of_what_it_is_made_of(session, holder, out.made_line);
+  }
   return out;
 }
 

@@ -48,7 +48,8 @@ void name_source_line(const Session& session, Place& place);
 Place place_of_traceback(Session& session, const std::string& traceback);
 
 /// The line that makes the module at `path`, of which the checkpoint has no
-/// tensor.
+/// tensor; where the source has the module that holds it, the line that makes
+/// that one too.
 Place place_of_stray_module(Session& session, const std::string& path);
 
 /// The line of the port's config class that takes a field, or declares it;

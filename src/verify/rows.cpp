@@ -16,11 +16,18 @@ struct Wrong {
   bool input = false;
 };
 
+/// What is evaluated of rows together, and of one of them alone.
+struct Evaluation {
+  std::string rows;  // prefixes of the keys
+  std::string alone;
+  /// Of a piece of a prompt: where it lies in the row.
+  std::optional<std::pair<int64_t, int64_t>> positions = {};
+};
+
 /// One row of a run of several beside a run of it alone.
 struct Beside {
   size_t index = 0;
-  /// Prefixes of what both evaluate: of the rows, and of the row alone.
-  std::vector<std::pair<std::string, std::string>> evaluations;
+  std::vector<Evaluation> evaluations;
   /// Positions of padding before the row.
   int64_t padding = 0;
 };
@@ -37,27 +44,32 @@ std::optional<Wrong> find_wrong(
     const Run& rows,
     const Run& alone,
     const Beside& beside) {
-  const auto near = [&](const std::string& key, const std::string& own) {
-    const auto a = rows.find(key);
-    const auto b = alone.find(own);
-    if (!a || !b || a->shape.size() != 3 ||
+  const auto near = [&](const Evaluation& evaluation, const std::string& key) {
+    const auto a = rows.find(evaluation.rows + key);
+    auto b = alone.find(evaluation.alone + key);
+    if (!a || !b || a->shape.size() != 3 || b->shape.size() != 3 ||
         a->shape[0] <= static_cast<int64_t>(beside.index)) {
       return std::optional<bool>();
     }
-    const auto mine = row(*a, static_cast<int64_t>(beside.index));
+    auto mine = row(*a, static_cast<int64_t>(beside.index));
     if (mine.shape[1] - beside.padding < 1) {
       return std::optional<bool>();
     }
-    const auto difference = compare(without_padding(mine, beside.padding), *b);
+    mine = without_padding(mine, beside.padding);
+    if (const auto& piece = evaluation.positions) {
+      mine = slice_positions(mine, 0, piece->second - piece->first);
+      b = slice_positions(*b, piece->first, piece->second);
+    }
+    const auto difference = compare(mine, *b);
     return std::optional(
         difference && difference->relative <= session.logits_threshold());
   };
   std::optional<Wrong> out;
   std::optional<Wrong> given;
-  for (const auto& [here, own] : beside.evaluations) {
+  for (const auto& evaluation : beside.evaluations) {
     for (const auto& path : rows.order) {
-      const auto in = near(here + "in:" + path, own + "in:" + path);
-      const auto result = near(here + "out:" + path, own + "out:" + path);
+      const auto in = near(evaluation, "in:" + path);
+      const auto result = near(evaluation, "out:" + path);
       const bool wrong = in && *in && result && !*result;
       if (wrong && (!out || path.starts_with(out->module + "."))) {
         out = {path, false};
@@ -110,7 +122,7 @@ Question question_of(const Plan& plan, const Together& together, size_t index) {
     out.op = "left_padded";
     out.rows = {{"prompts", plan.batch}};
     out.alone.ids = {plan.batch[index]};
-    out.beside.evaluations = {{"", ""}};
+    out.beside.evaluations.push_back({"", ""});
     size_t longest = 0;
     for (const auto& prompt : plan.batch) {
       longest = std::max(longest, prompt.size());
@@ -124,11 +136,19 @@ Question question_of(const Plan& plan, const Together& together, size_t index) {
       out.rows["chunk"] = together.chunk;
     }
     out.alone.ids = {row_ids(plan, index)};
-    out.alone.prefill = static_cast<int>(plan.batch[index].size()) - 1;
+    const auto length = static_cast<int64_t>(plan.batch[index].size()) - 1;
+    out.alone.prefill = static_cast<int>(length);
+    const int64_t size = together.chunk ? together.chunk : length;
+    for (int64_t at = 0; at < length; at += size) {
+      out.beside.evaluations.push_back(
+          {fmt::format("piece{}/", at / size),
+           "step0/",
+           std::pair(at, std::min(at + size, length))});
+    }
     const auto steps = plan.batch_steps[index].size();
     for (size_t step = 0; step <= steps; ++step) {
-      out.beside.evaluations.emplace_back(
-          fmt::format("step{}/", step), fmt::format("step{}/", step + 1));
+      out.beside.evaluations.push_back(
+          {fmt::format("step{}/", step), fmt::format("step{}/", step + 1)});
     }
   }
   out.rows["capture"] = ".*";
@@ -197,7 +217,7 @@ locate_row(Session& session, const Together& together, size_t index) {
         cache_that_asks(session, question, *wrong, *out.layer, *alone);
     std::vector<std::string> prefixes;
     for (const auto& evaluation : question.beside.evaluations) {
-      prefixes.push_back(evaluation.first);
+      prefixes.push_back(evaluation.rows);
     }
     if (const auto other = find_overwriter(*rows, prefixes);
         other && !cache.empty()) {

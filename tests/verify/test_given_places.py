@@ -26,8 +26,24 @@ GIVEN = {
         "logits",
         [(r"rope\.get\(\"rope_theta\", self\.rope_theta\)", "10000.0 * 2")],
         None,
-        (0, "self_attn"),
+        (0, "self_attn.rope"),  # the source's function is given the rotated part
         "self.partial_rotary_factor = rope.get(",  # the rope takes both
+    ),
+    "kinds-of-layers-that-the-config-class-computes": (
+        "recurrent_gemma",
+        "logits",
+        [(r'(def layer_types(?:.*\n){3}.*_attention" if x) ==', r"\1 !=")],
+        "mask",
+        (0, "temporal_block"),
+        "def layer_types(self):",
+    ),
+    "the-kind-of-layer-that-is-made": (
+        "recurrent_gemma",
+        "weights",
+        [(r'(layers_block_type\[layer_idx\]) ==', r"\1 !=")],
+        "model.layers.0.temporal_block.k_proj.weight",
+        (None, "model.layers.0.temporal_block.k_proj"),  # no layers, as it is not loaded
+        "def layers_block_type(self):",
     ),
     "weights-that-sanitize-makes": (
         "gpt_oss",
@@ -61,6 +77,27 @@ def test_what_it_is_made_of_is_named(
     assert (place["layer"], place["module"]) == module, found
     lines = port.read_text().splitlines()
     assert lines[place["given_line"] - 1].strip().startswith(line)
+
+
+def test_what_a_prompt_of_a_batch_spoils_is_not_looked_for_in_its_steps(
+    edited, checkpoint, verify
+):
+    """There the caches of the layers behind it are wrong."""
+    spoilt = (r"(return self\.o_proj\(.*\))", r"\1 * (2 if B > 1 and L > 1 else 1)")
+    found = verify(checkpoint("llama"), edited("llama", spoilt), ["batch"])
+    place = check_of(found, "batch")["place"]
+    assert (place["layer"], place["module"]) == (0, "self_attn"), found
+
+
+def test_what_errs_most_is_named_where_noise_alone_adds_up(edited, checkpoint, verify):
+    """Every layer is within what is allowed, and the logits are not."""
+    kind = "granitemoehybrid"
+    noisy = (r"( +)if self\.is_linear:\n", r"\1x = 49 * x - 48 * x\n\g<0>")
+    results = verify(checkpoint(kind), edited(kind, noisy), ["logits", "layers"])
+    assert check_of(results, "layers")["status"] == "pass", results
+    found = check_of(results, "logits")
+    assert found["status"] == "fail", found
+    assert found["place"]["layer"] == 0 and not found["place"]["module"], found
 
 
 def test_whoever_overwrites_a_mask_is_named(edited, checkpoint, verify):

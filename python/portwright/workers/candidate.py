@@ -249,44 +249,43 @@ class Candidate:
         """Unequal prompts together, as batch_generate runs them, then `steps`.
 
         `steps` (B, S) are the forced next tokens. Returns logits (B, S + 1, V):
-        after the prompt's last token, and after each step. Captures of step n
-        begin with `stepN/`. `masked` [path, layer, part]: that module gets the mask
-        which its layer's cache, or a part of it, asks for; the kind of that cache is
-        the watch's `masked`.
+        after the prompt's last token, and after each step. Captures of piece n of
+        the prompts begin with `pieceN/`, those of step n with `stepN/`. `masked`
+        [path, layer, part]: that module gets the mask which its layer's cache, or a
+        part of it, asks for; the kind of that cache is the watch's `masked`.
         """
         from mlx_lm.generate import PromptProcessingBatch
 
         mx = self.mx
         caches = [self.new_cache() for _ in prompts]
-        batch = PromptProcessingBatch(
-            self.model, list(range(len(prompts))), caches, prefill_step_size=chunk
-        )
         columns = [[p[-1] for p in prompts], *zip(*steps)]
         out = []
-        feed = {}
         inject = {f"mask:{masked[0]}": None} if masked else None
-
-        def made(length):
-            return self._part(batch.prompt_cache[masked[1]], masked[2]).make_mask(
-                length
-            )
-
-        with Instrument(self.model, mx, None, inject) as watch:
-            watch.inject = feed
-            for n in range(max(map(len, prompts)) if masked else 0):
-                feed[f"mask:{masked[0]}" + (f"#{n + 1}" if n else "")] = made
-            batch.prompt([p[:-1] for p in prompts])
-        cache = batch.prompt_cache
         with Instrument(self.model, mx, capture, inject) as watch:
-            watch.inject = feed
-            if masked:
-                watch.masked = type(self._part(cache[masked[1]], masked[2])).__name__
-            for n, column in enumerate(columns):
-                watch.start(f"step{n}/")
+            watch.inject = {}
+
+            def run(prefix, ids, cache):
+                watch.start(prefix)
                 if masked:
-                    feed[f"step{n}/mask:{masked[0]}"] = made
-                out.append(self.model(mx.array(list(column))[:, None], cache=cache))
-                mx.eval(out[-1], list(watch.tensors.values()))
+                    part = self._part(cache[masked[1]], masked[2])
+                    watch.inject[f"{prefix}mask:{masked[0]}"] = part.make_mask
+                    watch.masked = type(part).__name__
+                logits = self.model(ids, cache=cache)
+                mx.eval(list(watch.tensors.values()))
+                return logits
+
+            pieces = itertools.count()
+            batch = PromptProcessingBatch(
+                lambda ids, cache: run(f"piece{next(pieces)}/", ids, cache),
+                list(range(len(prompts))),
+                caches,
+                prefill_step_size=chunk,
+            )
+            batch.prompt([p[:-1] for p in prompts])
+            for n, column in enumerate(columns):
+                ids = mx.array(list(column))[:, None]
+                out.append(run(f"step{n}/", ids, batch.prompt_cache))
+                mx.eval(out[-1])
         return {"logits": mx.concatenate(out, axis=1), **watch.tensors}, watch
 
     @staticmethod

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "verify/checks/checks.h"
 #include "verify/exception.h"
 #include "verify/locate.h"
@@ -145,6 +147,14 @@ void judge_altered(
   }
 }
 
+/// A module returns what the function in that line answers.
+bool is_answered_there(Session& session, int line) {
+  const auto& modules = session.candidate().modules();
+  return std::any_of(modules.begin(), modules.end(), [&](const auto& entry) {
+    return entry.second.answer_line == line;
+  });
+}
+
 /// The module that is wrong with another config, and the line that takes the
 /// field.
 Outcome<void>
@@ -175,7 +185,9 @@ place_in_form(Session& session, const WrongForm& form, CheckResult& out) {
               place.port_line) {
         place.port_line = place.made_line;
       }
-      place.made_line = line;
+      (place.made_line && is_answered_there(session, *place.made_line)
+           ? place.given_line
+           : place.made_line) = line;
     }
     return {};
   });

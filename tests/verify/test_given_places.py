@@ -40,9 +40,12 @@ GIVEN = {
     "the-kind-of-layer-that-is-made": (
         "recurrent_gemma",
         "weights",
-        [(r'(layers_block_type\[layer_idx\]) ==', r"\1 !=")],
+        [(r"(layers_block_type\[layer_idx\]) ==", r"\1 !=")],
         "model.layers.0.temporal_block.k_proj.weight",
-        (None, "model.layers.0.temporal_block.k_proj"),  # no layers, as it is not loaded
+        (
+            None,
+            "model.layers.0.temporal_block.k_proj",
+        ),  # no layers, as it is not loaded
         "def layers_block_type(self):",
     ),
     "weights-that-sanitize-makes": (

@@ -44,7 +44,7 @@ class ModelArgs(BaseModelArgs):
             self.layer_types = [
                 (
                     "sliding_attention"
-                    if bool((i + 1) % self.sliding_window_pattern)
+                    if (i + 1) % self.sliding_window_pattern
                     else "full_attention"
                 )
                 for i in range(self.num_hidden_layers)

@@ -49,7 +49,7 @@ class ModelArgs(BaseModelArgs):
     def __post_init__(self):
         if self.layer_types is None:
             self.layer_types = [
-                "sliding_attention" if bool((i + 1) % 2) else "full_attention"
+                "sliding_attention" if (i + 1) % 2 else "full_attention"
                 for i in range(self.num_hidden_layers)
             ]
         rope = self.rope_scaling or self.rope_parameters or {}

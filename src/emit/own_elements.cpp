@@ -1,9 +1,12 @@
 #include "emit/own_elements.h"
 
+#include <algorithm>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
+#include "emit/guards.h"
 #include "emit/members.h"
 
 namespace portwright::emit {
@@ -186,6 +189,44 @@ void keep_own_elements(
   }
 }
 
+namespace {
+
+/// The source may number the layers of a kind by a list of them in the config,
+/// in whatever order that has: those in ascending order are served.
+void refuse_other_orders(Context& context, const std::string& kind) {
+  const Value kinds =
+      context.interp.try_getattr(context.evaluation.config, "layer_types");
+  std::vector<Value> of_kind;
+  for (const Value& other : kinds.get<eval::List>()->items) {
+    if (other.is_str() && other.str() == kind) {
+      of_kind.push_back(
+          Value::integer(&other - kinds.get<eval::List>()->items.data()));
+    }
+  }
+  for (const std::string& field : std::set<std::string>(context.fields)) {
+    const Value listed =
+        context.interp.try_getattr(context.evaluation.config, field);
+    if (listed.is(eval::Kind::List) && std::ranges::equal(
+                                           listed.get<eval::List>()->items,
+                                           of_kind,
+                                           [&](const Value& a, const Value& b) {
+                                             return a.is_int() &&
+                                                    a.as_int() == b.as_int();
+                                           })) {
+      add_guard(
+          context.guards,
+          {fmt::format(
+               "list(self.{}) != [i for i, kind in enumerate(self.layer_types) "
+               "if kind == \"{}\"]",
+               field,
+               kind),
+           "\"" + field + " must list the " + kind + " layers in order\""});
+    }
+  }
+}
+
+}  // namespace
+
 std::string own_elements(Context& context) {
   std::map<std::string, std::vector<std::string>> lists;  // by kind
   for (const auto& [path, kind] : context.own_elements) {
@@ -198,6 +239,7 @@ std::string own_elements(Context& context) {
       names += (names.empty() ? "" : ", ") + path;
     }
     context.fields.insert("layer_types");
+    refuse_other_orders(context, kind);
     out += fmt::format(
         "    kinds = self.args.layer_types\n"
         "    own = [i for i, kind in enumerate(kinds) if kind == \"{0}\"]\n"

@@ -29,6 +29,8 @@ def test_what_layers_share_goes_in_turns(emitted):
     # The n-th layer has the n-th of the adapters alone, as the first.
     assert "self.gate_up_proj_adapter_list[0][1](" in text
     assert '"shared_transformer.feed_forward.gate_up_proj_adapter_list"' in text
+    # Which is the n-th, a list in the config says, which might say otherwise.
+    assert "hybrid_layer_ids must list the hybrid layers in order" in text
 
 
 def test_the_class_that_a_layer_looks_up_tells_it_apart(emitted):

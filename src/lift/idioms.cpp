@@ -97,7 +97,10 @@ class IdiomSearch {
 
   /// The same at all lengths, from the first channel on.
   static bool is_whole(const Rope& rope) {
-    return rope.steady && rope.rotation.frequencies.front() != 0;
+    return rope.steady && turns_first(rope);
+  }
+  static bool turns_first(const Rope& rope) {
+    return rope.rotation.frequencies.front() != 0;
   }
 
   /// The rotations that are nearest to the value.
@@ -124,7 +127,12 @@ class IdiomSearch {
       if (!is_whole(*rope)) {
         const auto before = found_.ropes;
         find_in_inputs(id, side);
-        if (std::none_of(side.begin() + known, side.end(), is_whole)) {
+        // One that depends on the length does so without them, too.
+        const auto turns_more = [&](const Rope& inner) {
+          return is_whole(inner) ||
+                 (!rope->steady && !turns_first(*rope) && turns_first(inner));
+        };
+        if (std::none_of(side.begin() + known, side.end(), turns_more)) {
           side.resize(known, *rope);  // as little, of fewer channels
           found_.ropes = before;
         }

@@ -22,6 +22,8 @@ FAMILIES = [
     ("phi3", nested, ["longrope"]),
     # Interleaved, and part of the channels.
     ("glm4", nested, ["linear", "yarn not truncated", "longrope", "dynamic"]),
+    # Beside channels that do not turn.
+    ("deepseek_v2", nested, ["longrope", "dynamic"]),
     # The config class has a scaled rope for configs that give none.
     ("apertus", flat, ["default", "linear", "llama3"]),
     ("gpt_oss", flat, ["default"]),

@@ -17,6 +17,25 @@ auto find_output(Items& items, ValueId id) {
   });
 }
 
+/// Operations that name axes of what they read.
+const std::set<std::string_view> kMoving{
+    "transpose",
+    "permute",
+    "swapaxes",
+    "movedim",
+    "unsqueeze",
+    "squeeze"};
+
+std::string mask_of_rank(int rank) {
+  return rank == 4   ? "mask.reshape(-1, 1, *mask.shape[-2:])"
+         : rank == 3 ? "mask.reshape(-1, *mask.shape[-2:])"
+                     : "mask";
+}
+
+std::string ones(int rank) {
+  return rank == 4 ? "(1, 1, 1, 1)" : "(1, 1, 1)";
+}
+
 /// (B, H, L, D), as mx.fast.rope reads it.
 Expression laid_out(const lift::Rope& rope, const Expression& x) {
   return rope.heads_last ? method(x, "transpose", {"0", "2", "1", "3"}) : x;
@@ -181,11 +200,15 @@ Expression AttentionWriter::additive_mask() {
   if (additive_mask_.empty()) {
     w_.context().needs_mask_array = true;
     additive_mask_ = w_.fresh("bias");
-    w_.statement(additive_mask_ + " = mx.array(0.0)");
+    const int rank = moved_mask_rank(false);
+    w_.statement(
+        additive_mask_ + " = " +
+        (rank ? "mx.zeros(" + ones(rank) + ", dtype=x.dtype)"
+              : "mx.array(0.0)"));
     w_.statement("if mask is not None:");
     w_.statement(
-        "    " + additive_mask_ +
-        " = mx.where(mask, 0.0, mx.finfo(x.dtype).min)");
+        "    " + additive_mask_ + " = mx.where(" + mask_of_rank(rank) +
+        ", 0.0, mx.finfo(x.dtype).min)" + (rank ? ".astype(x.dtype)" : ""));
   }
   return {additive_mask_, kPrimary};
 }
@@ -194,10 +217,36 @@ Expression AttentionWriter::shown_keys() {
   if (shown_keys_.empty()) {
     w_.context().needs_mask_array = true;
     shown_keys_ = w_.fresh("shown");
+    const int rank = moved_mask_rank(true);
     w_.statement(
-        shown_keys_ + " = mask if mask is not None else mx.array(True)");
+        shown_keys_ + " = " + mask_of_rank(rank) +
+        " if mask is not None else " +
+        (rank ? "mx.ones(" + ones(rank) + ", dtype=mx.bool_)"
+              : "mx.array(True)"));
   }
   return {shown_keys_, kPrimary};
+}
+
+/// The axes of a mask that the source moves, as for scores (B, L, H, S): those
+/// of mlx-lm's masks are (L, S) or (B, 1, L, S). 0 where it only broadcasts.
+int AttentionWriter::moved_mask_rank(bool shown) const {
+  const Context& context = w_.context();
+  for (const OpNode* op : w_.graph().ops) {
+    const torch::Op* meaning =
+        op->op->in_place && op->op->functional ? op->op->functional : op->op;
+    if (!kMoving.contains(meaning->name)) {
+      continue;
+    }
+    const ValueId whole =
+        lift::whole_mask(context.trace, context.flows, op->inputs[0]);
+    const auto& info = context.trace.info(op->inputs[0]);
+    const auto rank = static_cast<int>(info.shape.size());
+    if (whole && (info.dtype == torch::Dtype::Bool) == shown &&
+        (rank == 3 || rank == 4)) {
+      return rank;
+    }
+  }
+  return 0;
 }
 
 /// (H, 1, S): slopes times the places of the keys. Where the source measures

@@ -56,6 +56,7 @@ class AttentionWriter {
   bool after_update(ValueId id) const;
   std::optional<ValueId> dropped(ValueId bias) const;
   bool adjacent(const lift::Attention& a) const;
+  int moved_mask_rank(bool shown) const;
 
   std::string offset();
   std::string queries_text(const lift::Attention& a);

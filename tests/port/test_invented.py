@@ -243,3 +243,46 @@ class OwnBody(Body):
 def test_keys_of_the_model_s_own_are_shown_to_all(invented, emitted_from):
     text = emitted_from(invented(SUNK, n_sunk=3))
     assert "shown = mx.pad(mask, pads, constant_values=True)" in text
+
+
+# Scores (B, L, H, S), to which masks are turned.
+TURNED = """
+class OwnAttention(Attention):
+    def forward(self, x, pos, mask, cache):
+        b, t, d = x.shape
+        q, k, v = (
+            y.view(b, t, self.heads, self.hd).transpose(1, 2)
+            for y in self.qkv(x).chunk(3, -1)
+        )
+        q, k = rope(q, pos), rope(k, pos)
+        if cache is not None:
+            k, v = cache.update(k, v, self.i)
+        w = torch.einsum("bhqd,bhkd->bqhk", q, k) / self.hd**0.5
+        TURN
+        y = torch.einsum("bqhk,bhkd->bqhd", w.softmax(-1), v)
+        return self.o(y.reshape(b, t, d))
+
+
+class OwnBlock(Block):
+    attention_class = OwnAttention
+
+
+class OwnBody(Body):
+    block_class = OwnBlock
+"""
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "low = torch.finfo(x.dtype).min\n"
+        "        mask = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, low)\n"
+        "        w = w + mask.transpose(1, 2)",
+        "low = torch.finfo(x.dtype).min\n"
+        "        w = w.masked_fill(~mask.permute(0, 2, 1, 3), low)",
+    ],
+    ids=["added", "filled"],
+)
+def test_a_mask_is_turned_as_the_scores_are(turn, invented, emitted_from):
+    text = emitted_from(invented(TURNED.replace("TURN", turn)))
+    assert "mask.reshape(-1, 1, *mask.shape[-2:])" in " ".join(text.split())

@@ -131,8 +131,13 @@ bool is_judged_by_its_choice(
              });
 }
 
-/// The first of `pairs` whose output differs although its input is torch's.
-Outcome<std::optional<Found>> first_failing(
+/// How far modules are from torch's that are given what torch's are.
+struct ModuleError {
+  Found found;
+  double relative = 0;
+};
+
+Outcome<std::vector<ModuleError>> module_errors(
     Session& session,
     const Scene& scene,
     const std::vector<Pair>& pairs) {
@@ -140,17 +145,46 @@ Outcome<std::optional<Found>> first_failing(
   if (!run) {
     return tl::unexpected(run.error());
   }
+  std::vector<ModuleError> out;
   for (const auto& pair : pairs) {
-    if (is_judged_by_its_choice(*run, scene, pair)) {
-      continue;
-    }
     const auto difference = compare(
         *run,
         scene.prefix + "out:" + pair.candidate,
         *scene.reference,
         scene.prefix + "out:" + pair.reference);
-    if (difference && !(difference->relative <= scene.limit(session))) {
-      return Found{pair, difference->position};
+    if (difference && !is_judged_by_its_choice(*run, scene, pair)) {
+      out.push_back({{pair, difference->position}, difference->relative});
+    }
+  }
+  return out;
+}
+
+/// The first that is wrong by itself.
+std::optional<Found> first_failing(
+    const std::vector<ModuleError>& errors,
+    double limit) {
+  for (const auto& error : errors) {
+    if (!(error.relative <= limit)) {
+      return error.found;
+    }
+  }
+  return std::nullopt;
+}
+
+/// What follows may make much of an error that is small by itself: the module
+/// that errs by more than twice the noise, of which 32 times is allowed, and by
+/// far more than all beside it.
+std::optional<Found> far_from_others(
+    const std::vector<ModuleError>& errors,
+    double limit) {
+  constexpr double kFar = 8;
+  for (const auto& error : errors) {
+    const bool far =
+        std::all_of(errors.begin(), errors.end(), [&](const auto& other) {
+          return &other == &error || error.relative > kFar * other.relative;
+        });
+    if (far && error.relative > limit * 2 / 32) {
+      return error.found;
     }
   }
   return std::nullopt;
@@ -321,18 +355,29 @@ Outcome<Found> deepest(Session& session, const Scene& scene, Found found) {
         called_children(*scene.candidate, found.module.candidate).empty()) {
       return found;
     }
-    auto next = first_failing(session, scene, children);
+    const auto errors = module_errors(session, scene, children);
+    if (!errors) {
+      return tl::unexpected(errors.error());
+    }
+    if (const auto next = first_failing(*errors, scene.limit(session))) {
+      found = *next;
+      continue;
+    }
+    auto other = wrong_router(session, scene, found, children);
+    if (other && !*other) {
+      other = wrong_own_module(session, scene, found, children);
+    }
+    if (!other) {
+      return tl::unexpected(other.error());
+    }
+    if (*other) {
+      return **other;
+    }
+    const auto next = far_from_others(*errors, scene.limit(session));
     if (!next) {
-      return tl::unexpected(next.error());
+      return found;
     }
-    if (!*next) {
-      next = wrong_router(session, scene, found, children);
-      if (next && !*next) {
-        next = wrong_own_module(session, scene, found, children);
-      }
-      return !next || !*next ? found : **next;
-    }
-    found = **next;
+    found = *next;
   }
 }
 
@@ -487,12 +532,12 @@ Outcome<std::optional<Place>> find_outside(
       outside.push_back({path, path});
     }
   }
-  const auto found = first_failing(session, scene, outside);
-  if (!found) {
-    return tl::unexpected(found.error());
+  const auto errors = module_errors(session, scene, outside);
+  if (!errors) {
+    return tl::unexpected(errors.error());
   }
-  if (*found) {
-    return place_of(session, **found);
+  if (const auto found = first_failing(*errors, scene.limit(session))) {
+    return place_of(session, *found);
   }
   // All modules are right: is one given something wrong?
   for (const auto& [path, theirs] : outside) {

@@ -103,6 +103,18 @@ def test_what_errs_most_is_named_where_noise_alone_adds_up(edited, checkpoint, v
     assert found["place"]["layer"] == 0 and not found["place"]["module"], found
 
 
+def test_a_small_error_that_what_follows_enlarges_is_named_where_it_is_made(
+    edited, checkpoint, verify
+):
+    """By itself the module is within what is allowed; its layer is not."""
+    kind = "zamba2"
+    port = edited(kind, (r"ACTIVATIONS\[self\.hidden_act\]\(", "nn.gelu_approx("))
+    found = check_of(verify(checkpoint(kind), port, ["layers"]), "layers")
+    assert found["status"] == "fail", found
+    place = found["place"]
+    assert place["module"] == "shared_transformer.feed_forward", found
+
+
 def test_whoever_overwrites_a_mask_is_named(edited, checkpoint, verify):
     """Not the module that is given it afterwards, nor the line that makes it."""
     port = edited("gpt2", OVERWRITES)

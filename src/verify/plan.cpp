@@ -62,6 +62,11 @@ bool Plan::takes(const Ids& prompt, size_t more) const {
          });
 }
 
+void Plan::end_far(int64_t length) {
+  far.resize(static_cast<size_t>(length));
+  far_prefill = std::max(1, static_cast<int>(length) - 4);
+}
+
 Plan make_plan(
     const json& config,
     const std::vector<int64_t>& forgetting,
@@ -102,7 +107,7 @@ Plan make_plan(
   const int64_t far = positions ? std::min<int64_t>(positions, kFar) : kFar;
   plan.far =
       spread_ids(static_cast<int>(far), range, 3 + kSalts * variants.far);
-  plan.far_prefill = std::max(1, static_cast<int>(far) - 4);
+  plan.end_far(far);
   return plan;
 }
 

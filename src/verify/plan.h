@@ -28,12 +28,17 @@ struct Plan {
   /// A prompt that goes far, within the model's positions.
   Ids far;
   int far_prefill = 0;
+  /// What torch says of a longer prompt, where the model itself has an end that
+  /// no field of its config names.
+  std::string end_of_far;
   int64_t vocabulary = 0;
   /// 0: no limit is known.
   int64_t positions = 0;
 
   /// Whether the model has these tokens, and positions for `more` of them.
   bool takes(const Ids& ids, size_t more) const;
+  /// Makes `far` end after `length` tokens.
+  void end_far(int64_t length);
 };
 
 /// A prompt that the checkpoint's own tokenizer made.

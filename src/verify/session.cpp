@@ -230,6 +230,44 @@ Outcome<void> Session::choose_prompts(const std::vector<int64_t>& windows) {
   return {};
 }
 
+Outcome<bool> Session::end_far(const Trouble& raised) {
+  if (is_of_the_world(raised) || streamed()) {
+    return false;
+  }
+  const auto takes = [&](int64_t length) -> Outcome<bool> {
+    RunRequest request;
+    request.ids = {Ids(plan_.far.begin(), plan_.far.begin() + length)};
+    const auto run = reference_->run(request);
+    return run                            ? Outcome<bool>(true)
+           : is_of_the_world(run.error()) ? tl::unexpected(run.error())
+                                          : Outcome<bool>(false);
+  };
+  auto taken = static_cast<int64_t>(plan_.ids.size());
+  auto refused = static_cast<int64_t>(plan_.far.size());
+  if (refused <= taken) {
+    return false;
+  }
+  for (const int64_t length : {refused, taken}) {
+    const auto found = takes(length);
+    if (!found || *found == (length == refused)) {
+      return found ? Outcome<bool>(false) : tl::unexpected(found.error());
+    }
+  }
+  while (refused - taken > 1) {
+    const int64_t middle = (taken + refused) / 2;
+    const auto found = takes(middle);
+    if (!found) {
+      return tl::unexpected(found.error());
+    }
+    (*found ? taken : refused) = middle;
+  }
+  plan_.end_far(taken);
+  plan_.positions = plan_.positions ? std::min(plan_.positions, taken) : taken;
+  plan_.end_of_far = fmt::format(
+      "torch itself takes {} tokens at most: {}", taken, raised.message);
+  return true;
+}
+
 Outcome<void> Session::keep_dtypes() {
   if (kept_.empty() || candidate_trouble_) {
     return {};

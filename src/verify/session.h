@@ -72,6 +72,11 @@ class Session {
       const nlohmann::json& config,
       const std::function<Outcome<void>()>& use);
 
+  /// Ends the far prompt of the plan where torch itself raises, if it takes
+  /// that of the plan's length; `raised` says what it raised there. False where
+  /// it goes no farther than the other prompts.
+  Outcome<bool> end_far(const Trouble& raised);
+
   /// Puts another file in the port's place. The reference, its runs and the
   /// noise stay; `candidate_trouble` says whether the file loads. The Trouble
   /// is the world's.

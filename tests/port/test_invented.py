@@ -286,3 +286,62 @@ class OwnBody(Body):
 def test_a_mask_is_turned_as_the_scores_are(turn, invented, emitted_from):
     text = emitted_from(invented(TURNED.replace("TURN", turn)))
     assert "mask.reshape(-1, 1, *mask.shape[-2:])" in " ".join(text.split())
+
+
+# A table that no field of the config bounds.
+ENDING = """
+class OwnBody(Body):
+    def __init__(self, c):
+        super().__init__(c)
+        angles = torch.arange(48.0)[:, None] * torch.arange(1.0, 1 + c.n_embd) / 100
+        self.register_buffer("turns", angles.cos(), persistent=False)
+
+    def run(self, x, pos, *args):
+        x = x * self.turns[pos]
+        for block in self.blocks:
+            x = block(x, pos, *args)
+        return x
+"""
+
+
+def test_far_positions_end_where_the_source_does(invented, proven_with_own_code):
+    out = proven_with_own_code(invented(ENDING))
+    checks = json.loads((out / "results.json").read_text())["checks"]
+    (far,) = [c for c in checks if c["name"] == "rope_far"]
+    assert far["status"] == "pass"
+    assert far["reason"].startswith("torch itself takes 48 tokens at most: index")
+
+
+CUT = """
+class OwnAttention(Attention):
+    def forward(self, x, pos, mask, cache):
+        b, t, d = x.shape
+        q, k, v = (
+            y.view(b, t, self.heads, self.hd).transpose(1, 2)
+            for y in self.qkv(x).chunk(3, -1)
+        )
+        q, k = rope(q, pos), rope(k, pos)
+        if cache is not None:
+            k, v = cache.update(k, v, self.i)
+        mask = mask[CUT]
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.o(y.transpose(1, 2).reshape(b, t, d))
+
+
+class OwnBlock(Block):
+    attention_class = OwnAttention
+
+
+class OwnBody(Body):
+    block_class = OwnBlock
+"""
+
+
+@pytest.mark.parametrize("cut", ["...", "..., : k.shape[2]"])
+def test_a_window_that_the_source_does_not_know_is_none(
+    cut, invented, proven_with_own_code
+):
+    # The library's cache would take it from the config.
+    out = proven_with_own_code(invented(CUT.replace("CUT", cut), sliding_window=6))
+    (port,) = out.glob("*.py")
+    assert "window" not in port.read_text()

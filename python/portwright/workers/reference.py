@@ -411,8 +411,11 @@ class Reference:
 
     def _begin_as_it_knows(self):
         """generate() begins without a cache where a model knows none of the library's
-        and answers pairs of tensors, as all did once."""
+        and answers pairs of tensors, as all did once; with one that keeps all where
+        the model knows no window that the library's takes from its config."""
         from transformers import DynamicCache, GenerationMixin
+
+        from . import window
 
         own = type(self.model)._prepare_cache_for_generation
         if (
@@ -435,7 +438,11 @@ class Reference:
         config = self.model.config.get_text_config(decoder=True)
         named = "config" in inspect.signature(DynamicCache).parameters
         cache = DynamicCache(config=config) if named else DynamicCache()
-        if answers(cache) or not answers(None):
+        if answers(cache):
+            if named and window.forgets_in_vain(self.model, config):
+                self.model._prepare_cache_for_generation = window.keep_all
+            return
+        if not answers(None):
             return
         self.model._supports_default_dynamic_cache = lambda: False
         prepare = inspect.signature(self.model.prepare_inputs_for_generation)

@@ -1,10 +1,16 @@
 """A model called as the library's generate() calls it, logits of all positions."""
 
 import inspect
+import sys
 
+from transformers.cache_utils import DynamicCache
 from transformers.generation import GenerationConfig, GenerationMode
 
 import torch
+
+_LONGEST_WINDOW = 128  # that is reached here
+_LIBRARY_MASKS = ("create_causal_mask", "create_sliding_window_causal_mask")
+_forgotten = {}
 
 
 def _accepts(model, name):
@@ -195,6 +201,59 @@ def cache_name(model):
     return "cache_params" if _accepts(model, "cache_params") else "past_key_values"
 
 
+def _forgets_in_vain(model, cache):
+    """True where a model with masks of its own attends to all there is, but no more
+    past the window of a cache: it raises there, or masks other keys.
+
+    The library's cache takes `sliding_window` of any config for one.
+    """
+    layers = getattr(cache, "layers", None) or ()
+    windows = [one.sliding_window for one in layers if hasattr(one, "sliding_window")]
+    masks = vars(sys.modules[type(model).__module__])
+    if not windows or max(windows) > _LONGEST_WINDOW:
+        return False
+    if any(name in masks for name in _LIBRARY_MASKS):
+        return False
+    key = (type(model), *windows)
+    if model.dtype == torch.float32 or key not in _forgotten:
+        another = DynamicCache(config=model.config.get_text_config(decoder=True))
+        length = max(windows) + 3
+        blank = _fill(model)
+        _forgotten[key] = not _continues(model, another, length) and _continues(
+            model, DynamicCache(), length
+        )
+        with torch.no_grad():
+            for weight in blank:
+                weight.zero_()
+    return _forgotten[key]
+
+
+def _fill(model):
+    """Gives matrices without weights some; those matrices."""
+    blank = [weight for weight in model.parameters() if not bool(weight.any())]
+    with torch.no_grad():
+        for turn, weight in enumerate(blank):
+            numbers = torch.arange(weight.numel()) * (7.0 + turn)
+            scale = weight.shape[-1] ** -0.5
+            weight.copy_((torch.cos(numbers * numbers) * scale).reshape(weight.shape))
+    return blank
+
+
+def _continues(model, cache, length):
+    """Whether pieces of a prompt come out as in one."""
+    vocabulary = model.config.get_text_config(decoder=True).vocab_size
+    ids = torch.arange(length).unsqueeze(0) % vocabulary
+    given = {"past_key_values": cache, "use_cache": True}
+    try:
+        with torch.no_grad():
+            whole = model(input_ids=ids, use_cache=False).logits[:, -2:]
+            model(input_ids=ids[:, :-2], **given)
+            last = model(input_ids=ids[:, -2:], **given).logits
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+        return False
+    return bool((last - whole).abs().max() <= 1e-4 * whole.abs().max())
+
+
 def _prepare_cache(model, kwargs, batch_size):
     config = GenerationConfig(use_cache=True)
     prepare = getattr(model, "_prepare_cache_for_generation", None)
@@ -213,6 +272,8 @@ def _prepare_cache(model, kwargs, batch_size):
     }
     try:
         prepare(*[values[name] for name in parameters if name in values])
+        if _forgets_in_vain(model, kwargs.get("past_key_values")):
+            kwargs["past_key_values"] = DynamicCache()
     except AttributeError:
         # The library's cache counts layers, but no config need count them so.
         if hasattr(model.config, "num_hidden_layers"):

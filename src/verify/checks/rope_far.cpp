@@ -14,18 +14,35 @@ double far_threshold(Session& session) {
   return threshold_for(session.noise().logits + rounding);
 }
 
+/// Torch's steps at the end of the far prompt, which ends where torch itself
+/// raises.
+Outcome<Steps> far_steps(Session& session) {
+  const auto& plan = session.plan();
+  auto steps = reference_steps(session, plan.far, plan.far_prefill);
+  if (!steps) {
+    const auto ended = session.end_far(steps.error());
+    if (!ended) {
+      return tl::unexpected(ended.error());
+    }
+    if (*ended) {
+      return reference_steps(session, plan.far, plan.far_prefill);
+    }
+  }
+  return steps;
+}
+
 Outcome<CheckResult> check_rope_far(Session& session) {
   const auto& plan = session.plan();
   if (plan.far.size() <= plan.ids.size()) {
     return skipped("the model's positions end before the far prompt");
   }
-  RunRequest request;
-  request.ids = {plan.far};
-  request.prefill = plan.far_prefill;
-  const auto torch = reference_steps(session, plan.far, plan.far_prefill);
+  const auto torch = far_steps(session);
   if (!torch) {
     return tl::unexpected(torch.error());
   }
+  RunRequest request;
+  request.ids = {plan.far};
+  request.prefill = plan.far_prefill;
   const auto port = session.candidate().run(request);
   if (!port) {
     return tl::unexpected(port.error());
@@ -37,6 +54,7 @@ Outcome<CheckResult> check_rope_far(Session& session) {
     return tl::unexpected(whole.error());
   }
   auto out = passed();
+  out.reason = plan.end_of_far;
   const auto logits = whole->find("logits");
   const auto prefill = port->find("prefill_logits");
   bool prompt_good = true;

@@ -44,7 +44,8 @@ bool is_layer(const Context& context, const Frame& frame) {
 }
 
 bool is_unread(const Context& context, const Frame& layer, ValueId id) {
-  if (!is_layer(context, layer) || reads(layer, id)) {
+  if (!is_layer(context, layer) || reads(layer, id) ||
+      context.evaluation.handed.contains(id)) {
     return false;
   }
   const auto at = std::find(layer.inputs.begin(), layer.inputs.end(), id) -
@@ -65,7 +66,9 @@ bool is_unread(const Context& context, const Frame& layer, ValueId id) {
 std::vector<ValueId> data_inputs(const Context& context, const Frame& frame) {
   std::vector<ValueId> out;
   for (ValueId id : frame.inputs) {
-    if (context.flows.of(id) == Flow::Data && !context.shared_keys.holds(id) &&
+    const bool data = context.flows.of(id) == Flow::Data ||
+                      context.evaluation.handed.contains(id);
+    if (data && !context.shared_keys.holds(id) &&
         !is_unread(context, frame, id) &&
         std::find(out.begin(), out.end(), id) == out.end()) {
       out.push_back(id);

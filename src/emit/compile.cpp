@@ -7,6 +7,7 @@
 #include "emit/choices.h"
 #include "emit/exploration.h"
 #include "emit/first_states.h"
+#include "emit/handed_tables.h"
 #include "emit/hidden_scores.h"
 #include "emit/kept_keys.h"
 #include "emit/kept_states.h"
@@ -413,6 +414,7 @@ std::unique_ptr<trace::Trace> record_model(
   keep_own_elements(interp, *trace, e);
   keep_keys(interp, *trace, e);
   hide_by_library_masks(interp, *trace, e);
+  hand_on_tables(interp, *trace, e);
   note_choices(interp, *trace, e);
   return trace;
 }

@@ -49,6 +49,8 @@ struct Evaluation {
   /// Lists, by path below a layer, of which the n-th layer of a kind has the
   /// n-th element alone, as its first; and what layer_types calls the kind.
   std::map<std::string, std::string> own_elements;
+  /// Weights that modules around the layers hand to them.
+  std::set<ValueId> handed;
 };
 
 /// One class of the emitted file.

@@ -355,12 +355,12 @@ Expression ModuleWriter::extent(const Value& v) {
   if (v.as_int() == e.batch * e.length) {
     return {"-1", kUnary};
   }
-  if (v.provenance() && v.provenance()->kind == Provenance::Kind::Dim) {
-    if (v.as_int() == e.length + e.offset) {
-      if (const auto keys = attention_.key_length()) {
-        return *keys;
-      }
+  if (reads_shape(v.provenance()) && v.as_int() == e.length + e.offset) {
+    if (const auto keys = attention_.key_length()) {
+      return *keys;
     }
+  }
+  if (v.provenance() && v.provenance()->kind == Provenance::Kind::Dim) {
     // The extent of a tensor: the depth of x, or left to reshape.
     if (!data_inputs_.empty()) {
       const auto& x = context_.trace.info(data_inputs_.front()).shape;

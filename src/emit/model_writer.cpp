@@ -1,6 +1,7 @@
 #include "emit/model_writer.h"
 #include "emit/backbone_parts.h"
 #include "emit/gaps.h"
+#include "emit/handed_tables.h"
 #include "emit/layer_caches.h"
 #include "emit/layer_lists.h"
 #include "emit/layer_windows.h"
@@ -228,6 +229,10 @@ Masks find_masks(Context& context, const Roles& roles) {
       return "sliding_attention";
     }
     const OpNode* op = context.trace.info(id).producer;
+    if (is_mask_with_bias(context.trace, context.flows, id)) {
+      const bool first = context.flows.of(op->inputs[0]) == Flow::Mask;
+      return kind_of(op->inputs[first ? 0 : 1]);
+    }
     return op && op->inputs.size() == 1 ? kind_of(op->inputs.front())
                                         : "unknown";
   };

@@ -3,6 +3,7 @@
 #include "emit/activations.h"
 #include "emit/equal_modules.h"
 #include "emit/gaps.h"
+#include "emit/handed_tables.h"
 #include "emit/layer_caches.h"
 #include "emit/module_inputs.h"
 #include "emit/operations.h"
@@ -112,8 +113,15 @@ std::string ModuleWriter::name(ValueId id) {
 }
 
 std::string ModuleWriter::house_of(ValueId id) const {
-  const auto& names = context_.trace.info(id).names;
-  return names.empty() ? "y" : house_name(names.front().str());
+  const auto& info = context_.trace.info(id);
+  if (context_.evaluation.handed.contains(id)) {
+    std::string path = info.parameter;
+    if (path.ends_with(".weight")) {
+      path.resize(path.rfind('.'));
+    }
+    return house_name(path.substr(path.rfind('.') + 1));
+  }
+  return info.names.empty() ? "y" : house_name(info.names.front().str());
 }
 
 /// What a call hands on beside its own answer, which needs the same.
@@ -329,8 +337,9 @@ Expression ModuleWriter::make(ValueId id) {
   }
   auto it = graph_.producers.find(id);
   if (it == graph_.producers.end() && info.producer &&
-      context_.flows.of(id) < Flow::Mask) {
-    return operation(*info.producer, 0);  // made outside, of no data
+      (context_.flows.of(id) < Flow::Mask ||
+       is_mask_with_bias(context_.trace, context_.flows, id))) {
+    return made_outside(id);
   }
   if (it == graph_.producers.end()) {
     const std::string known =
@@ -344,6 +353,25 @@ Expression ModuleWriter::make(ValueId id) {
     return call_module(*it->second.call, it->second.index);
   }
   return operation(*it->second.op, it->second.index);
+}
+
+/// What is made outside of data that is no one's: here again. Where the module
+/// is given tables for it, what is read more than once has a name.
+Expression ModuleWriter::made_outside(ValueId id) {
+  const auto& info = context_.trace.info(id);
+  const Expression made = operation(*info.producer, 0);
+  const auto& handed = context_.evaluation.handed;
+  const bool given =
+      std::any_of(frame_.inputs.begin(), frame_.inputs.end(), [&](ValueId v) {
+        return handed.contains(v);
+      });
+  if (!given || info.names.empty() || constructing_ || is_named(id)) {
+    return made;
+  }
+  const std::string name = fresh(house_of(id));
+  statement(name + " = " + made.text);
+  bind(id, name);
+  return {name, kPrimary};
 }
 
 std::string ModuleWriter::child_name(const std::string& path) {

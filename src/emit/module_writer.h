@@ -289,6 +289,7 @@ class ModuleWriter {
   Expression buffer(ValueId id);
   Expression shared_positions();
   std::string shape_text(ValueId id);
+  Expression made_outside(ValueId id);
   std::string child_name(const std::string& path);
   std::string weight_owner(ValueId weight) const;
   eval::Value buffer_scalar(ValueId id) const;

@@ -226,10 +226,13 @@ Expression to(Writer& w, const OpNode& op) {
   const bool counts = !w.constructs() && !torch::is_floating_point(from) &&
                       w.rank(from_id) > 0 &&
                       w.half_dtype(op.outputs[0]) == Dtype::BFloat16;
-  if (w.context().flows.of(from_id) == lift::Flow::Constant && !counts) {
+  const auto into = w.context().trace.info(op.outputs[0]).dtype;
+  const bool cuts =
+      torch::is_floating_point(from) && !torch::is_floating_point(into);
+  if (w.context().flows.of(from_id) == lift::Flow::Constant && !counts &&
+      !cuts) {
     return w.value(from_id);  // a Python scalar takes its partner's dtype
   }
-  const auto into = w.context().trace.info(op.outputs[0]).dtype;
   if (from == into) {
     return w.value(from_id);
   }

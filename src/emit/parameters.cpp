@@ -150,6 +150,11 @@ Expression ModuleWriter::parameter(ValueId id) {
     }
   }
   const std::string path = child_name(whole);
+  if (context_.evaluation.handed.contains(id) &&
+      path.find('.') != std::string::npos) {
+    // Others look up in it: an array, which no quantization packs.
+    return {members_.put(path, "mx.zeros(" + shape_text(id) + ")"), kPrimary};
+  }
   return member(path, "mx.zeros(" + shape_text(id) + ")");
 }
 

@@ -1,4 +1,5 @@
 #include "emit/variants.h"
+#include "emit/config_text.h"
 
 #include "base/pattern.h"
 #include "emit/flags.h"

@@ -345,3 +345,85 @@ def test_a_window_that_the_source_does_not_know_is_none(
     out = proven_with_own_code(invented(CUT.replace("CUT", cut), sliding_window=6))
     (port,) = out.glob("*.py")
     assert "window" not in port.read_text()
+
+
+# A bias for each distance, which the model makes for all of its layers.
+TABLED = """
+class OwnAttention(Attention):
+    def forward(self, x, pos, mask, cache):
+        b, t, d = x.shape
+        q, k, v = (
+            y.view(b, t, self.heads, self.hd).transpose(1, 2)
+            for y in self.qkv(x).chunk(3, -1)
+        )
+        if cache is not None:
+            k, v = cache.update(k, v, self.i)
+        w = (q @ k.mT * self.hd**-0.5 + mask).softmax(-1)
+        return self.o((w @ v).transpose(1, 2).reshape(b, t, d))
+
+
+class OwnBlock(Block):
+    attention_class = OwnAttention
+
+
+class Distances(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.table = nn.Embedding(c.n_places, c.n_head)
+        self.places = c.n_places
+
+    def forward(self, past, total):
+        back = torch.arange(past, total)[:, None] - torch.arange(total)
+        back = back.clamp(min=0)
+        large = (4 * torch.log2(1 + back)).long()
+        back = torch.where(back < 4, back, large.clamp(max=self.places - 1))
+        return self.table(back).permute(2, 0, 1)[None]
+
+
+class OwnBody(Body):
+    block_class = OwnBlock
+
+    def __init__(self, c):
+        super().__init__(c)
+        MADE
+
+    def forward(self, ids, attention_mask=None, position_ids=None, cache=None):
+        b, t = ids.shape
+        past = cache.get_seq_length() if cache is not None else 0
+        total = past + t
+        x = self.wte(ids)
+        mask = build_mask(attention_mask, b, t, past, x.dtype, x.device)
+        mask = torch.zeros_like(mask, dtype=x.dtype).masked_fill(
+            ~mask, torch.finfo(x.dtype).min
+        )
+        bias = READ
+        for block in self.blocks:
+            x = block(x, None, bias + mask, cache)
+        return self.norm(x)
+"""
+
+
+@pytest.mark.parametrize(
+    "made, read, handed",
+    [
+        (
+            "self.near = Distances(c)",
+            "self.near(past, total)",
+            'layer(h, self.near["table"]["weight"], mask, c)',
+        ),
+        (
+            "self.fall = nn.Parameter(torch.rand(c.n_head, 1, 1))",
+            "-self.fall * torch.log1p((torch.arange(past, total)[:, None]"
+            " - torch.arange(total)).clamp(min=0).to(x.dtype))",
+            "layer(h, self.fall, mask, c)",
+        ),
+    ],
+    ids=["table", "slopes"],
+)
+def test_what_makes_a_bias_is_handed_to_the_layers(
+    made, read, handed, invented, emitted_from
+):
+    body = TABLED.replace("MADE", made).replace("READ", read)
+    text = emitted_from(invented(body, n_places=12))
+    assert handed in text
+    assert "mx.arange(keys.shape[2])" in text

@@ -41,6 +41,25 @@ ValueId given_once(const Context& context, ValueId id) {
   return op && op->op->name == "detach" ? op->inputs.front() : id;
 }
 
+/// The i-th layer's part of what is taken apart along an axis, one for each.
+std::optional<std::string> own_part(
+    ModuleWriter& w,
+    const std::vector<ValueId>& ids) {
+  const Context& context = w.context();
+  const OpNode* op = context.trace.info(ids.front()).producer;
+  if (!op || op->op->name != "unbind" || op->outputs != ids) {
+    return {};
+  }
+  const auto rank = static_cast<int64_t>(w.rank(op->inputs.front()));
+  const int64_t dim = op->args[op->op->param("dim")].as_int();
+  std::string index;
+  for (int64_t axis = 0; axis < (dim < 0 ? dim + rank : dim); ++axis) {
+    index += ":, ";
+  }
+  w.count_uses({op->inputs.front(), op->inputs.front()});
+  return w.name(op->inputs.front()) + "[" + index + "i]";
+}
+
 /// Of `layers`, which are called alike.
 LayerInputs find_layer_inputs(
     ModuleWriter& w,
@@ -63,6 +82,11 @@ LayerInputs find_layer_inputs(
     std::vector<ValueId> ids;
     for (const Frame* layer : layers) {
       ids.push_back(given_once(context, layer_inputs(context, *layer)[slot]));
+    }
+    if (auto part = own_part(w, ids)) {
+      out.by_index = true;
+      out.extra.push_back(std::move(*part));
+      continue;
     }
     w.count_uses(ids);  // read in the loop, so more than once: it has a name
     if (std::all_of(

@@ -26,22 +26,23 @@ const Provenance* chosen(const Provenance* p) {
   return p;
 }
 
-void collect_numbers(const Value& v, std::vector<Value>& out) {
+void visit_numbers(
+    const Value& v,
+    const std::function<void(const Value&)>& visit) {
   if (v.is(eval::Kind::Tuple)) {
     for (const Value& item : v.get<eval::Tuple>()->items) {
-      collect_numbers(item, out);
+      visit_numbers(item, visit);
     }
   } else if (v.is_int() && !v.is_bool()) {
-    const Reads reads = reads_of(chosen(v.provenance()));
-    if (reads.plain && !reads.fields.empty() && !reads.loop) {
-      out.push_back(v);
-    }
+    visit(v);
   }
 }
 
-/// What a value was computed with that follows from the config.
-std::vector<Value> numbers_behind(const Trace& trace, ValueId id) {
-  std::vector<Value> out;
+/// The whole numbers that a value was computed with.
+void for_each_number(
+    const Trace& trace,
+    ValueId id,
+    const std::function<void(const Value&)>& visit) {
   std::set<ValueId> seen;
   std::vector<ValueId> pending{id};
   while (!pending.empty()) {
@@ -52,11 +53,49 @@ std::vector<Value> numbers_behind(const Trace& trace, ValueId id) {
       continue;
     }
     for (const Value& arg : op->args) {
-      collect_numbers(arg, out);
+      visit_numbers(arg, visit);
     }
     pending.insert(pending.end(), op->inputs.begin(), op->inputs.end());
   }
+}
+
+/// Those that follow from the config.
+std::vector<Value> numbers_behind(const Trace& trace, ValueId id) {
+  std::vector<Value> out;
+  for_each_number(trace, id, [&](const Value& v) {
+    const Reads reads = reads_of(chosen(v.provenance()));
+    if (reads.plain && !reads.fields.empty() && !reads.loop) {
+      out.push_back(v);
+    }
+  });
   return out;
+}
+
+/// Whole numbers of the config that offsets were added to or taken from, in
+/// what a value was computed with.
+std::vector<std::pair<int64_t, std::string>> fields_behind(
+    Context& context,
+    ValueId id) {
+  std::vector<std::pair<int64_t, std::string>> out;
+  for_each_number(context.trace, id, [&](const Value& v) {
+    for (const auto& name : reads_of(v.provenance()).fields) {
+      const Value field =
+          context.interp.try_getattr(context.evaluation.config, name);
+      if (field.is_int() && !field.is_bool()) {
+        out.emplace_back(field.as_int(), name);
+      }
+    }
+  });
+  return out;
+}
+
+/// True where the source itself has the number in what it computes.
+bool has_literal(const Trace& trace, ValueId id, int64_t number) {
+  bool found = false;
+  for_each_number(trace, id, [&](const Value& v) {
+    found = found || (!v.provenance() && std::abs(v.as_int()) == number);
+  });
+  return found;
 }
 
 std::string of_self(std::string text) {
@@ -119,7 +158,17 @@ std::string window_text(Context& context, ValueId mask, int64_t window) {
       }
     }
   }
-  return "";
+  // `window - offset`, as of the diagonal of a triangle.
+  for (const auto& [number, field] : fields_behind(context, mask)) {
+    for (const int64_t more : {0, 1, -1}) {
+      if (number + more == window) {
+        context.fields.insert(field);
+        const std::string text = std::string(kArgsPrefix) + field;
+        return more == 0 ? text : more > 0 ? text + " + 1" : text + " - 1";
+      }
+    }
+  }
+  return has_literal(context.trace, mask, window) ? std::to_string(window) : "";
 }
 
 std::string window_name(const Context& context) {

@@ -247,7 +247,17 @@ class ModuleWriter {
   /// The first input, converted to float32 where it is not.
   Expression wide_input(const OpNode& op);
 
+  /// What a recurrence of this forward calls its cache, and the mask of the
+  /// tokens that are no padding.
+  std::string state_cache() const {
+    return splits_states() ? "state_cache" : "cache";
+  }
+  std::string state_mask() const {
+    return splits_states() ? "ssm_mask" : "mask";
+  }
+
  private:
+  bool splits_states() const;
   friend class Operations;
 
   bool is_named_inside(ValueId id) const;
@@ -262,7 +272,6 @@ class ModuleWriter {
   bool is_saved(ValueId id) const;
   std::string given_text(const Carried& carried);
   void keep_unread_parameters();
-  bool splits_states() const;
   void order_init();
   Expression call_module(const Frame& call, size_t index);
   Expression unpacked(

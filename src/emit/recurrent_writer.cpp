@@ -346,7 +346,9 @@ void RecurrentWriter::write_convolution(const Convolution& conv) {
   }
   conv_member(conv.form);
   const std::string name = w_.fresh(w_.house_of(conv.form.output));
-  w_.statement(name + " = self._convolve(" + x.text + ", mask, cache)");
+  w_.statement(
+      name + " = self._convolve(" + x.text + ", " + w_.state_mask() + ", " +
+      w_.state_cache() + ")");
   f.output_axis == 2 ? channels_last_.bind(f.output, name)
                      : w_.bind(f.output, name);
 }
@@ -390,7 +392,8 @@ void RecurrentWriter::write_delta(const Delta& delta) {
     for (ValueId id : {f.a, f.b, f.a_log, f.dt_bias}) {
       args.push_back(w_.value(id).text);
     }
-    args.insert(args.end(), {"state", "mask", "use_kernel=not self.training"});
+    args.insert(
+        args.end(), {"state", w_.state_mask(), "use_kernel=not self.training"});
     if (f.doubled) {
       args.emplace_back("allow_neg_eigval=True");
     }
@@ -398,7 +401,7 @@ void RecurrentWriter::write_delta(const Delta& delta) {
     function = "gated_delta_ops";
     args.push_back("mx.exp(" + w_.value(f.decay).text + ")");
     args.push_back(w_.value(f.beta).text);
-    args.insert(args.end(), {"state", "mask"});
+    args.insert(args.end(), {"state", w_.state_mask()});
   }
   w_.context().imports.insert("gated_delta:" + function);
   write_state(function + "(" + join(args) + ")", f.output, delta.slot);
@@ -424,11 +427,13 @@ void RecurrentWriter::write_space(const Space& space) {
   args.emplace_back("state");
   args.push_back(
       f.limits.defined() ? pair_text(f.limits) : std::string("(0.0, mx.inf)"));
-  args.emplace_back("mask");
+  args.push_back(w_.state_mask());
   // Beyond the tokens that it is given, ssm_update would read what is not
   // there.
   const std::string lengths = w_.fresh("lengths");
-  w_.statement(lengths + " = cache.lengths if cache is not None else None");
+  const std::string cache = w_.state_cache();
+  w_.statement(fmt::format(
+      "{0} = {1}.lengths if {1} is not None else None", lengths, cache));
   w_.statement("if " + lengths + " is not None:");
   w_.statement(fmt::format("    {0} = mx.minimum({0}, L)", lengths));
   args.push_back(lengths);
@@ -474,7 +479,7 @@ void RecurrentWriter::write_scan(const Scan& scan) {
   args.push_back("nn.softplus(" + time_step(f) + ")");
   args.push_back(channels_last_.of(f.b).text);
   args.push_back(channels_last_.of(f.c).text);
-  args.insert(args.end(), {"state", "mask"});
+  args.insert(args.end(), {"state", w_.state_mask()});
   write_state("self._scan(" + join(args) + ")", f.output, scan.slot);
   const std::string out = w_.value(f.output).text;
   w_.forget(f.output);
@@ -503,14 +508,19 @@ void RecurrentWriter::write_scan(const Scan& scan) {
 
 Expression RecurrentWriter::positions() {
   w_.needs_shape = true;
-  const std::string seen = fmt::format("cache[{}]", updates_of_layer().size());
-  w_.open_with("seen = " + seen + " if cache is not None else None", "seen");
-  w_.open_with("new = mx.ones((B, L)) if mask is None else mask", "new");
+  const std::string cache = w_.state_cache(), mask = w_.state_mask();
+  const std::string seen =
+      fmt::format("{}[{}]", cache, updates_of_layer().size());
+  w_.open_with(
+      "seen = " + seen + " if " + cache + " is not None else None", "seen");
+  w_.open_with(
+      "new = mx.ones((B, L)) if " + mask + " is None else " + mask, "new");
   w_.open_with(
       "positions = mx.cumsum(new.astype(mx.int32), axis=1) - 1", "positions");
   w_.open_with("if seen is not None:", "if seen is not None:");
   w_.open_with("    positions = positions + seen", "positions + seen");
-  w_.open_with("if cache is not None:", "if cache is not None:");
+  const std::string kept = "if " + cache + " is not None:";
+  w_.open_with(kept, kept);
   w_.open_with("    " + seen + " = positions[:, -1:] + 1", seen);
   return {"positions", kPrimary};
 }
@@ -522,13 +532,14 @@ void RecurrentWriter::write_state(
     int slot) {
   w_.needs_shape = true;
   const std::string name = w_.fresh("out");
-  w_.statement(
-      fmt::format("state = cache[{}] if cache is not None else None", slot));
+  const std::string cache = w_.state_cache();
+  w_.statement(fmt::format(
+      "state = {0}[{1}] if {0} is not None else None", cache, slot));
   w_.statement(name + ", state = " + call);
-  w_.statement("if cache is not None:");
-  w_.statement(fmt::format("    cache[{}] = state", slot));
+  w_.statement("if " + cache + " is not None:");
+  w_.statement(fmt::format("    {}[{}] = state", cache, slot));
   if (advances_) {
-    w_.statement("    cache.advance(L)");
+    w_.statement("    " + cache + ".advance(L)");
   }
   w_.bind(output, name);
 }

@@ -228,14 +228,16 @@ void StepWriter::write() {
   w_.needs_shape = true;
   const auto& states = step_->states;
   std::vector<std::string> whole, names, made, outputs;
+  const std::string cache = w_.state_cache(), mask = w_.state_mask();
   for (const auto& part : step_->inputs) {
     whole.push_back(w_.name(part.whole));
   }
   for (size_t i = 0; i < states.size(); ++i) {
     names.push_back(w_.fresh("state"));
     w_.statement(fmt::format(
-        "{} = cache[{}] if cache is not None else None",
+        "{0} = {1}[{2}] if {1} is not None else None",
         names.back(),
+        cache,
         slots_[i]));
     w_.statement("if " + names.back() + " is None:");
     w_.statement("    " + names.back() + " = " + first_state(states[i]));
@@ -275,10 +277,10 @@ void StepWriter::write() {
       w_.statement(next + " = " + made[i]);
       made[i] = next;
     }
-    w_.statement("if mask is not None:");
+    w_.statement("if " + mask + " is not None:");
     for (size_t i = 0; i < states.size(); ++i) {
       const auto axes = w_.rank(states[i].before) - 1;
-      std::string index = "mask[:, t";
+      std::string index = mask + "[:, t";
       for (size_t k = 0; k < axes; ++k) {
         index += ", None";
       }
@@ -292,12 +294,12 @@ void StepWriter::write() {
   for (const std::string& line : body) {
     w_.statement("    " + line);
   }
-  w_.statement("if cache is not None:");
+  w_.statement("if " + cache + " is not None:");
   for (size_t i = 0; i < states.size(); ++i) {
-    w_.statement(fmt::format("    cache[{}] = {}", slots_[i], names[i]));
+    w_.statement(fmt::format("    {}[{}] = {}", cache, slots_[i], names[i]));
   }
   if (advances_) {
-    w_.statement("    cache.advance(L)");
+    w_.statement("    " + cache + ".advance(L)");
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     const auto& part = step_->outputs[i];

@@ -427,3 +427,140 @@ def test_what_makes_a_bias_is_handed_to_the_layers(
     text = emitted_from(invented(body, n_places=12))
     assert handed in text
     assert "mx.arange(keys.shape[2])" in text
+
+
+# What goes before each token goes into its queries and keys.
+SHIFTED = """
+from .decoding import DynamicCache
+
+
+class ShiftCache(DynamicCache):
+    def __init__(self):
+        super().__init__()
+        self.last = {}
+
+    def shift(self, x, i):
+        before = self.last.get(i)
+        if before is None:
+            before = torch.zeros_like(x[:, :1])
+        self.last[i] = x[:, -1:]
+        return torch.cat([before, x[:, :-1]], dim=1)
+
+
+class OwnAttention(Attention):
+    def __init__(self, c, i):
+        super().__init__(c, i)
+        self.share = nn.Parameter(torch.rand(c.n_embd))
+
+    def forward(self, x, pos, mask, cache):
+        before = F.pad(x, (0, 0, 1, -1)) if cache is None else cache.shift(x, self.i)
+        return super().forward(x + self.share * (before - x), pos, mask, cache)
+
+
+class OwnBlock(Block):
+    attention_class = OwnAttention
+
+
+class OwnBody(Body):
+    block_class = OwnBlock
+"""
+
+
+def test_what_attends_keeps_states_beside_its_keys(invented, emitted_from):
+    folder = invented(SHIFTED)
+    own = folder / "modeling_skips.py"
+    own.write_text(own.read_text() + "    cache_class = ShiftCache\n")
+    text = emitted_from(folder)
+    assert "state = state_cache[0] if state_cache is not None else None" in text
+    assert "keys, values = cache.update_and_fetch(keys, values)" in text
+
+
+WINDOWED = """
+class OwnBody(Body):
+    def forward(self, ids, attention_mask=None, position_ids=None, cache=None):
+        b, t = ids.shape
+        past = cache.get_seq_length() if cache is not None else 0
+        pos = position_ids
+        if pos is None:
+            pos = positions_of(attention_mask, past, t, ids.device)
+        x = self.wte(ids)
+        mask = build_mask(attention_mask, b, t, past, x.dtype, x.device)
+        far = FAR
+        for i, block in enumerate(self.blocks):
+            x = block(x, pos, mask & ~far if i % 2 else mask, cache)
+        return self.norm(x)
+"""
+
+
+@pytest.mark.parametrize(
+    "far, size",
+    [
+        (
+            "torch.ones(t, past + t, dtype=torch.bool).tril(past - self.c.reach)",
+            "self.args.reach",
+        ),
+        ("torch.arange(past + t) <= torch.arange(past, past + t)[:, None] - 7", "7"),
+    ],
+    ids=["diagonal", "literal"],
+)
+def test_a_window_is_told_from_what_the_mask_is_made_of(
+    far, size, invented, emitted_from
+):
+    text = emitted_from(invented(WINDOWED.replace("FAR", far), reach=7))
+    assert f"RotatingKVCache(max_size={size})" in text
+
+
+def test_parts_of_what_is_taken_apart_are_read_by_number(invented, emitted_from):
+    text = emitted_from(
+        invented(
+            """
+class OwnBlock(Block):
+    def __init__(self, c, i):
+        super().__init__(c, i)
+        self.own = nn.Linear(c.n_own, c.n_embd)
+
+    def forward(self, x, own, *args):
+        return super().forward(x + self.own(own), *args)
+
+
+class OwnBody(Body):
+    block_class = OwnBlock
+
+    def __init__(self, c):
+        super().__init__(c)
+        self.all = nn.Embedding(c.vocab_size, c.n_layer * c.n_own)
+
+    def forward(self, ids, *args, **kwargs):
+        own = self.all(ids).unflatten(-1, (self.c.n_layer, self.c.n_own))
+        self.own = own.unbind(2)
+        return super().forward(ids, *args, **kwargs)
+
+    def run(self, x, *args):
+        for block, own in zip(self.blocks, self.own):
+            x = block(x, own, *args)
+        return x
+""",
+            n_own=10,
+        )
+    )
+    assert "h = layer(h, own[:, :, i], mask, c)" in text
+
+
+def test_a_cache_of_as_many_layers_as_the_config_counts_may_be_too_small(
+    invented, proven_with_own_code
+):
+    proven_with_own_code(
+        invented(
+            """
+class OwnBody(Body):
+    def run(self, x, pos, mask, cache):
+        for turn in range(self.c.turns):
+            for i, block in enumerate(self.blocks):
+                x = block(x, pos, mask, cache, turn * self.c.n_layer + i)
+        return x
+""",
+            n_layer=3,
+            num_hidden_layers=3,
+            turns=2,
+        )
+    )

@@ -431,7 +431,7 @@ class Reference:
             try:
                 with self.torch.no_grad():
                     self.model(self._ids([[0]]), past_key_values=cache, use_cache=True)
-            except (TypeError, AttributeError, ValueError):
+            except (AttributeError, IndexError, TypeError, ValueError):
                 return False
             return True
 

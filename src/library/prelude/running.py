@@ -321,8 +321,9 @@ class Session:
         given = dict(self.kwargs)
         try:
             return self._run(ids)
-        except (TypeError, AttributeError, ValueError):
-            # Before the library's caches, models began without and answered pairs.
+        except (AttributeError, IndexError, TypeError, ValueError):
+            # Before the library's caches, models began without and answered pairs;
+            # and those whose layers run in turns keep more than the config counts.
             if self.kwargs.pop(cache_name(model), None) is None:
                 raise
         unknown = {cache_name(model)}

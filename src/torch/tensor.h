@@ -85,6 +85,15 @@ struct Tensor : eval::Object {
   void write(mx::array value);
   /// Becomes another tensor (`.data = x`, set_()); identity stays.
   void rebind(const Tensor& other);
+  /// Calls with what holds its elements, which may be given to an array of the
+  /// same elements.
+  template <typename Each>
+  void each_array(const Each& each) {
+    each(storage->data);
+    if (cache_) {
+      each(*cache_);
+    }
+  }
 
  private:
   mutable std::optional<mx::array> cache_;

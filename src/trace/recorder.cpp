@@ -61,6 +61,7 @@ Recorder::~Recorder() {
 std::unique_ptr<Trace> Recorder::finish() {
   interp_.observer = nullptr;
   torch::set_op_observer(interp_, nullptr);
+  large_.let_go(*trace_);
   return std::move(trace_);
 }
 
@@ -388,10 +389,12 @@ void Recorder::on_op(
   };
   for (const Value& arg : stored.args) {
     for (torch::Tensor* t : tensors_in(arg)) {
+      large_.note(*t);  // read again after a write, perhaps
       stored.inputs.push_back(read_before(*t) ? t->value_id : id_of(*t));
     }
   }
   for (torch::Tensor* t : tensors_in(result)) {
+    large_.note(*t);
     const bool same_object = std::any_of(
         stored.inputs.begin(), stored.inputs.end(), [&](ValueId id) {
           return trace_->values[id].tensor.object() == t;

@@ -6,6 +6,7 @@
 
 #include "eval/interpreter.h"
 #include "torch/op_observer.h"
+#include "trace/large_arrays.h"
 #include "trace/trace.h"
 
 namespace portwright::trace {
@@ -66,6 +67,8 @@ class Recorder : public eval::Observer, public torch::OpObserver {
   std::vector<ValueId> ids_of(const eval::Value& value);
 
   eval::Interpreter& interp_;
+  /// A recording would keep all that was ever computed.
+  LargeArrays large_;
   /// Outcomes of tests of extents, by place; none where there were both.
   std::map<
       std::tuple<const base::SourceFile*, uint32_t, uint32_t>,

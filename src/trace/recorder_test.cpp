@@ -73,6 +73,25 @@ class ByLength(nn.Module):
 model = ByLength()
 )py";
 
+constexpr const char* kLarge = R"py(
+import torch
+from torch import nn
+
+class Large(nn.Module):
+    def forward(self, x):
+        grown = x.sum() + torch.zeros(2, 512, 256)
+        whole = grown * 2
+        first, second = whole.split(256, 1)
+        rows = whole.transpose(1, 2)
+        rows[..., :3] = first[..., :1] * 3
+        corner = rows[:, :2, :2].clone()
+        if rows.sum().item() > 0:
+            rows = rows + second.transpose(1, 2).repeat(1, 1, 2)
+        return corner.sum() + rows.sum()
+
+model = Large()
+)py";
+
 constexpr const char* kLooped = R"py(
 import torch
 from torch import nn
@@ -248,6 +267,35 @@ TEST_F(RecorderTest, ExplainsWhoReadsAParameter) {
   ASSERT_EQ(lines->size(), 1u);
   EXPECT_THAT(lines->front().text, HasSubstr("F.linear"));
   EXPECT_FALSE(explain(*trace_, "proj.bias"));
+}
+
+TEST_F(RecorderTest, KeepsNoLargeResultsButWhatTheyAreMadeOf) {
+  record(kLarge);
+  constexpr size_t kMegabyte = 1 << 20;
+  size_t large = 0;
+  for (const ValueInfo& info : trace_->values) {
+    if (torch::Tensor* tensor = torch::as_tensor(info.tensor)) {
+      const mx::array& now = tensor->array();
+      large += now.nbytes() >= kMegabyte;
+      EXPECT_TRUE(now.nbytes() < kMegabyte || !now.is_available())
+          << (info.producer ? info.producer->op->name : "");
+      EXPECT_TRUE(!now.is_available() || now.buffer_size() < kMegabyte);
+    }
+  }
+  EXPECT_GE(large, 5u);
+
+  // Under way they are what was computed.
+  Recorder recorder(interp_);
+  recorder.built(model_);
+  interp_.call(model_, {Value(input_)});
+  const auto& computed = recorder.trace().values;
+  const auto first = first_module(recorder.trace().root)->inputs.front();
+  const size_t shift = forward().inputs.front() - first;
+  for (size_t id = first; id < computed.size(); ++id) {
+    const auto* made = torch::as_tensor(computed[id].tensor);
+    const auto* again = torch::as_tensor(trace_->values[id + shift].tensor);
+    EXPECT_TRUE(mx::array_equal(made->array(), again->array()).item<bool>());
+  }
 }
 
 }  // namespace

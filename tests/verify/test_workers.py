@@ -170,6 +170,26 @@ def test_a_config_with_another_vocabulary_computes_otherwise(root):
     assert not forms._tried(out, torch.ones(1, 2, 4), "other", 5, {}, [[1, 2]])
 
 
+def test_forms_that_change_nothing_in_torch_are_forms_too(reference, tmp_path):
+    """A port that takes what torch does not would be known by no other form."""
+    from safetensors.numpy import load_file
+
+    reference("synth", what="llama", folder=tmp_path)
+    reference("load", model="m", folder=tmp_path)
+    out = tmp_path / "forms.safetensors"
+    forms = reference("config_forms", model="m", folder=tmp_path, ids=[IDS], out=out)
+    logits = load_file(out)
+    still = {
+        form["field"]
+        for i, form in enumerate(forms["altered"])
+        if (logits[f"logits/{i}"] == logits["logits"]).all()
+    }
+    assert "rope_parameters.partial_rotary_factor" in still
+    assert "initializer_range" in still
+    assert "rms_norm_eps" not in still
+    reference("unload", model="m")
+
+
 def test_a_port_computes_in_the_dtypes_that_torch_keeps(root, reference, tmp_path):
     import numpy as np
     from safetensors.numpy import load_file

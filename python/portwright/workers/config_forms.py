@@ -2,7 +2,8 @@
 
 Some mean the same to transformers, so a port must take them alike; some change
 the result without changing a shape, so a port that keeps its result ignores a
-field.
+field; some change nothing, because the source has a value of its own or reads
+none, so a port that computes otherwise takes what is not taken.
 """
 
 import copy
@@ -13,6 +14,7 @@ _VISIBLE = 1e-3  # of the largest logit: what a changed field must move at least
 _EXPLAINS = 2e-4  # as far as a port is wrong at least
 _SAME = 1e-5
 _WINDOW = 8  # shorter than the usual prompts
+_PART = "partial_rotary_factor"
 _LARGEST = 50_000_000  # parameters; every form is a model of its own
 # Of the file and of generation, not of the computation on given weights; ties
 # and sizes of vocabularies decide what a checkpoint holds.
@@ -242,18 +244,21 @@ class ConfigForms:
         with torch.no_grad():
             return model(torch.tensor(ids), use_cache=False).logits.float()
 
-    def _tried(self, out, base, field, value, form, ids, least=_VISIBLE):
-        """Adds the form to `out` if it computes, and otherwise than `base`."""
+    def _tried(self, out, base, field, value, form, ids, least=_VISIBLE, still=None):
+        """Adds the form to `out` if it computes, and otherwise than `base`; to `still`
+        if it changes nothing."""
         try:
             logits = self._logits(form, ids)
         except Exception:  # another shape, or no config at all
             return False
         alike = logits.shape == base.shape  # not with another vocabulary
         moved = (logits - base).abs().max() / base.abs().max() if alike else 1.0
+        entry = {"field": field, "value": value, "config": form, "logits": logits}
+        if still is not None and moved <= _SAME:
+            still.append(entry)
         if not (bool(self.torch.isfinite(logits).all()) and moved > least):
             return False
-        entry = {"field": field, "value": value, "config": form}
-        out.append({**entry, "logits": logits})
+        out.append(entry)
         return True
 
     def _rotated(self):
@@ -263,19 +268,33 @@ class ConfigForms:
                 return 2 * value.numel()
         return 0
 
+    def _fields(self, activations):
+        """(path, other values): every field of the config, and the part of each head
+        that turns where a rope may have one and has none."""
+        for path, value in _paths(self.config):
+            yield path, _others(value, activations)
+        for path, rope in _ropes(self.config):
+            if _PART not in rope:
+                yield (*path, _PART), [0.5, 0.25]
+
     def altered(self, ids):
-        """[{field, value, config, logits}] of fields that move the logits."""
+        """[{field, value, config, logits}] of fields that move the logits, and of those
+        of which no other value does."""
         from transformers.activations import ACT2FN
 
         out = []
         if self.reference.parameters > _LARGEST:
             return out
         base = self.reference.forward(ids)[0]["logits"]
-        for path, value in _paths(self.config):
-            for other in _others(value, ACT2FN):
+        for path, others in self._fields(ACT2FN):
+            still = []
+            for other in others:
                 form = _with(self.config, path, other)
-                if self._tried(out, base, ".".join(path), other, form, ids):
+                field = ".".join(path)
+                if self._tried(out, base, field, other, form, ids, still=still):
                     break
+            else:
+                out += still[:1]
         for path, scaling, form in _scalings(self.config, self._rotated()):
             kind = scaling["rope_type"]
             if "attention_factor" in scaling:

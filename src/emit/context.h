@@ -209,6 +209,9 @@ class Context {
   std::string layer_fields;
   bool rope_by_kind = false;  // rope_parameters holds one set a layer kind
   std::set<std::string> rope_kinds;  // these kinds
+  /// By kind, the parameters that its class has numbers of its own for,
+  /// whatever it is given; those asked for.
+  std::map<std::string, std::set<std::string>> rope_replaced;
   std::set<std::string> rope_types;  // the types of rope met
   std::set<std::string> own_ropes;   // those with a class of the file
   /// Types that are served though none was met.

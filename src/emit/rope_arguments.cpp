@@ -59,15 +59,19 @@ class ArgumentWriter {
     const std::string factor =
         partial ? field("partial_rotary_factor", default_partial()) : "";
     const std::string original = original_field();
+    const auto own = reader_.replaced({"rope_theta", "partial_rotary_factor"});
+    const auto given = [&](const std::string& name, const std::string& flat) {
+      return "self." + name + " = " +
+             (own.contains(name) ? flat
+                                 : "rope.get(\"" + name + "\", " + flat + ")");
+    };
     add(
         {std::string("rope = ") +
              (reads_scaling() ? "self.rope_scaling or " : "") +
              "self.rope_parameters or " + reader_.own_set(unread_),
-         "self.rope_theta = rope.get(\"rope_theta\", " + theta + ")"});
+         given("rope_theta", theta)});
     if (partial) {
-      add(
-          {"self.partial_rotary_factor = rope.get(\"partial_rotary_factor\", " +
-           factor + ")"});
+      add({given("partial_rotary_factor", factor)});
     }
     checks("");
     if (!partial) {

@@ -146,6 +146,36 @@ json RopeConfig::with_sets(
   return config;
 }
 
+std::set<std::string> RopeConfig::replaced(
+    const std::set<std::string>& names,
+    const std::string& kind) const {
+  if (!context_.rope_by_kind &&
+      !has_rope_parameters(context_.interp, context_.evaluation.config)) {
+    return {};
+  }
+  const auto unusual = [](const std::string& name) {
+    return name == kPartial ? 0.625 : double{kUnusual};
+  };
+  json given = {{"rope_type", "default"}, {"rope_theta", kUnusual}};
+  for (const auto& name : names) {
+    given[name] = unusual(name);
+  }
+  json config = context_.evaluation.json;
+  for (const char* flat : {"rope_scaling", "rope_theta", kPartial}) {
+    config.erase(flat);
+  }
+  config = with_sets(std::move(config), [&](const auto&) { return given; });
+  const Value set = parameters(config, kind);
+  std::set<std::string> out;
+  for (const auto& name : names) {
+    if (const auto number = number_in(set, name.c_str());
+        number && *number != unusual(name)) {
+      out.insert(name);
+    }
+  }
+  return out;
+}
+
 bool RopeConfig::takes(const std::string& type) const {
   json set = set_of(type);
   set["rope_theta"] = kUnusual;

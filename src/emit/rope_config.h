@@ -45,6 +45,12 @@ class RopeConfig {
       const std::string& name,
       const std::string& other) const;
 
+  /// Of the parameters in `names`, those in a given set that the class replaces
+  /// by numbers of its own; of one kind of layer, when that is given.
+  std::set<std::string> replaced(
+      const std::set<std::string>& names,
+      const std::string& kind = "") const;
+
   /// True when a set of this type is taken as it is.
   bool takes(const std::string& type) const;
 

@@ -6,6 +6,7 @@
 #include "emit/guards.h"
 #include "emit/operations.h"
 #include "emit/rope_arguments.h"
+#include "emit/rope_config.h"
 #include "emit/rope_forms.h"
 #include "emit/rope_sets.h"
 #include "emit/yarn_magnitude.h"
@@ -38,6 +39,42 @@ const eval::Provenance* dims_provenance(const Frame& frame, int64_t dims) {
       if (const auto* found = dims_provenance(**child, dims)) {
         return found;
       }
+    }
+  }
+  return nullptr;
+}
+
+/// Of an integer that the operations of a module and of its functions are
+/// given, alone or in a list.
+const eval::Provenance* given_provenance(const Frame& frame, int64_t wanted) {
+  const std::function<const eval::Provenance*(const Value&)> find =
+      [&](const Value& value) -> const eval::Provenance* {
+    if (value.is_int()) {
+      return value.as_int() == wanted ? value.provenance() : nullptr;
+    }
+    if (value.is(eval::Kind::List) || value.is(eval::Kind::Tuple)) {
+      for (const Value& item : value.is(eval::Kind::List)
+                                   ? value.get<eval::List>()->items
+                                   : value.get<eval::Tuple>()->items) {
+        if (const auto* found = find(item)) {
+          return found;
+        }
+      }
+    }
+    return nullptr;
+  };
+  for (const auto& item : frame.items) {
+    const eval::Provenance* found = nullptr;
+    if (const auto* op = std::get_if<OpNode>(&item)) {
+      for (size_t i = 0; i < op->args.size() && !found; ++i) {
+        found = op->op->name == "split" ? find(op->args[i]) : nullptr;
+      }
+    } else if (const auto* child = std::get_if<std::unique_ptr<Frame>>(&item);
+               child && !(*child)->is_module()) {
+      found = given_provenance(**child, wanted);
+    }
+    if (found) {
+      return found;
     }
   }
   return nullptr;
@@ -553,6 +590,19 @@ bool write_own_rope(
   return true;
 }
 
+/// The parameters of a kind's set that the config class does not take as given.
+const std::set<std::string>& replaced(
+    Context& context,
+    const std::string& kind) {
+  const auto [it, fresh] = context.rope_replaced.try_emplace(kind);
+  if (fresh) {
+    Configs configs(context.interp);
+    it->second = RopeConfig(context, configs)
+                     .replaced({"rope_theta", "partial_rotary_factor"}, kind);
+  }
+  return it->second;
+}
+
 /// The channels turned, where a layer's own set of parameters says which part
 /// of a head they are: int(head_dim * factor).
 std::string dims_by_kind(
@@ -693,7 +743,24 @@ void write_rope(
     context.fields.insert("layer_types");
     scaling = "args.rope_parameters[args.layer_types[layer_idx]]";
     base = scaling + "[\"rope_theta\"]";
-    if (provenance) {
+    const auto& own = replaced(context, maker->kind);
+    if (own.contains("rope_theta")) {
+      context.hole(
+          frame.call,
+          "the config class gives '" + frame.path +
+              "' another rope_theta than its rope_parameters");
+    }
+    // What the class computes itself is not read from what it was given.
+    if (own.contains("partial_rotary_factor")) {
+      const auto* width = given_provenance(frame, queries->dims);
+      dims = dims_text(writer, *queries, width);
+      if (dims == std::to_string(queries->dims)) {
+        context.hole(
+            frame.call,
+            "the config class computes how many channels of '" + frame.path +
+                "' are rotated");
+      }
+    } else if (provenance) {
       dims = dims_by_kind(context, provenance, maker->kind, scaling);
     }
   } else {

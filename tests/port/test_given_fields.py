@@ -1,5 +1,8 @@
 """What config.json need not give, because the config class makes it."""
 
+import copy
+import json
+
 import pytest
 
 LAYERS = {"full_attn_layers": [2, 4], "kda_layers": [1, 3, 5]}
@@ -61,3 +64,32 @@ def test_one_pair_of_angles_for_all_is_refused_in_words(both, rope):
                 both("deepseek_v3", fields)
         else:
             both("deepseek_v3", fields)
+
+
+def test_a_part_that_the_config_class_computes_is_not_read(
+    emitted, checkpoint, tmp_path, root, monkeypatch
+):
+    """Whatever part of a head is given there, transformers turns the one that follows
+    from the sizes of the heads."""
+    monkeypatch.syspath_prepend(root / "python")
+    from portwright.workers.candidate import import_port
+    from transformers import AutoConfig
+
+    port = tmp_path / "dots3_note_text.py"
+    port.write_text(emitted("dots3_note_text"))
+    module = import_port(port)
+    fields = json.loads((checkpoint("dots3_note_text") / "config.json").read_text())
+
+    def turned(part):
+        for rope in fields["rope_parameters"].values():
+            rope.update({"partial_rotary_factor": part} if part else {})
+        config = AutoConfig.for_model(**copy.deepcopy(fields))
+        model = module.Model(module.ModelArgs.from_dict(copy.deepcopy(fields)))
+        dims = [layer.self_attn.rope.dims for layer in model.layers]
+        for kind, dim in zip(config.layer_types, dims, strict=True):
+            part = config.rope_parameters[kind]["partial_rotary_factor"]
+            head = config.per_layer_config[kind].head_dim
+            assert dim == round(head * part)
+        return dims
+
+    assert turned(None) == turned(0.125) == turned(1.0)

@@ -81,6 +81,41 @@ void write(
     const std::string& indent,
     std::vector<std::string>& out);
 
+/// A choice with what is done where its condition holds, and where not.
+struct Sides {
+  std::string test;
+  const Block* first;
+  const Block* second;
+};
+
+Sides sides_of(const Statement& s, Conditions& conditions) {
+  // Rather `if x:` than `if not x:`, where both have something to do.
+  const bool is_chain = s.clauses.size() == 1 && s.clauses.front().choice >= 0;
+  const bool negative = !is_blank(s.clauses) && !is_chain && !leaves(s.body) &&
+                        conditions.text(s.choice, true).starts_with("not ");
+  const bool swapped = is_blank(s.body) || negative;
+  Sides out{
+      conditions.text(s.choice, !swapped),
+      swapped ? &s.clauses : &s.body,
+      swapped ? &s.body : &s.clauses};
+  // What a condition alone stands below: `if x and y:`.
+  while (is_blank(*out.second) && out.first->size() == 1 &&
+         out.first->front().choice >= 0) {
+    const Sides inner = sides_of(out.first->front(), conditions);
+    if (!is_blank(*inner.second)) {
+      break;
+    }
+    const auto enclosed = [](const std::string& test) {
+      const bool weak = test.find(" or ") != std::string::npos ||
+                        test.find(" if ") != std::string::npos;
+      return weak ? "(" + test + ")" : test;
+    };
+    out.test = enclosed(out.test) + " and " + enclosed(inner.test);
+    out.first = inner.first;
+  }
+  return out;
+}
+
 void write_choice(
     const Statement& s,
     Conditions& conditions,
@@ -89,27 +124,25 @@ void write_choice(
   if (is_blank(s.body) && is_blank(s.clauses)) {
     return;
   }
-  const bool swapped = is_blank(s.body);
-  const Block& first = swapped ? s.clauses : s.body;
-  const Block& second = swapped ? s.body : s.clauses;
-  out.push_back(indent + "if " + conditions.text(s.choice, !swapped) + ":");
-  write(first, conditions, indent + "    ", out);
-  if (is_blank(second)) {
+  const auto [test, first, second] = sides_of(s, conditions);
+  out.push_back(indent + "if " + test + ":");
+  write(*first, conditions, indent + "    ", out);
+  if (is_blank(*second)) {
     return;
   }
-  if (leaves(first)) {
-    write(second, conditions, indent, out);
+  if (leaves(*first)) {
+    write(*second, conditions, indent, out);
     return;
   }
   const size_t at = out.size();
-  const bool chain = second.size() == 1 && second.front().choice >= 0;
+  const bool chain = second->size() == 1 && second->front().choice >= 0;
   if (chain) {
-    write_choice(second.front(), conditions, indent, out);
+    write_choice(second->front(), conditions, indent, out);
     out[at] = indent + "el" + out[at].substr(indent.size());
     return;
   }
   out.push_back(indent + "else:");
-  write(second, conditions, indent + "    ", out);
+  write(*second, conditions, indent + "    ", out);
 }
 
 void write(

@@ -186,7 +186,18 @@ std::string Context::args_text(const Provenance* provenance) {
           case Provenance::Kind::Conditional:
             if (!p.left || !p.right) {
               // Only one side is known: the file is for that side.
-              return "(" + args_text(p.left ? p.left : p.right) + ")";
+              const std::string text = args_text(p.left ? p.left : p.right);
+              const bool atom = std::all_of(text.begin(), text.end(), is_word);
+              return atom ? text : "(" + text + ")";
+            }
+            return {};
+          case Provenance::Kind::Binary:
+            // size * (2 if wide else 1), where it is 1
+            if (p.name.str() == "*" && p.right &&
+                p.right->kind == Provenance::Kind::Conditional &&
+                p.left->kind == Provenance::Kind::Config &&
+                args_text(p.right) == "1") {
+              return args_text(p.left);
             }
             return {};
           default:

@@ -5,13 +5,14 @@
 #include "emit/branches.h"
 #include "emit/compiled_choice.h"
 #include "emit/copies.h"
+#include "emit/early_readers.h"
 #include "emit/gaps.h"
 #include "emit/guards.h"
 #include "emit/latents.h"
 #include "emit/mask_functions.h"
 #include "emit/matrices.h"
 #include "emit/model_writer.h"
-#include "emit/naming.h"
+#include "emit/moved_transposes.h"
 #include "emit/operations.h"
 #include "emit/pipeline.h"
 #include "emit/precision_predicates.h"
@@ -519,8 +520,9 @@ Emitted emit_model(
     name_layer(c);
     c.init = without_copies(std::move(c.init));
     use_short_names(c);
-    c.call = with_shared_ends(
-        with_fewer_names(c.call_params, without_copies(std::move(c.call))));
+    c.call = with_shared_ends(with_fewest_names(
+        c.call_params,
+        with_moved_transposes(without_copies(std::move(c.call)))));
     body += compile_choice(c, functions);
     c.call = with_short_statements(c.call_params, std::move(c.call));
     body += class_source(c);

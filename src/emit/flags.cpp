@@ -84,15 +84,23 @@ std::string ArgsConditions::text(int predicate, bool holds) {
       context_.args_text(predicates_.at(predicate).condition),
       "args.",
       prefix_);
-  return holds ? text : negated(text);
+  // "not a == b" is "a != b"
+  return holds && !text.starts_with("not ") ? text
+         : holds                            ? negated(negated(text))
+                                            : negated(text);
 }
 
 Flags::Flags(
     Context& context,
     Predicates& predicates,
-    eval::Value module,
+    const std::vector<eval::Value>& modules,
     const Block& init)
-    : context_(context), predicates_(predicates), module_(std::move(module)) {
+    : context_(context), predicates_(predicates) {
+  for (const eval::Value& module : modules) {
+    if (module.defined() && module.object()->attrs) {
+      modules_.push_back(module);
+    }
+  }
   for (const Statement& s : init) {
     const size_t equals = s.text.find(" = ");
     if (s.text.starts_with("self.") && equals != std::string::npos) {
@@ -132,21 +140,59 @@ void Flags::study(const Block& call) {
   }
 }
 
-std::string Flags::flag_name(const std::string& text) const {
-  if (module_.defined() && module_.object()->attrs) {
-    for (const auto& [name, value] : module_.object()->attrs->entries()) {
-      if (value.provenance() && value.is_bool() &&
-          context_.args_text(value.provenance()) == text) {
+std::string Flags::own_attribute(const std::string& spelling) const {
+  for (const eval::Value& module : modules_) {
+    for (const auto& [name, value] : module.object()->attrs->entries()) {
+      if (value.provenance() && (value.is_bool() || value.is_int()) &&
+          Predicates::spelling(value.provenance()) == spelling) {
         return house_attribute(name.str());
       }
     }
   }
+  return "";
+}
+
+std::string Flags::flag_name(const std::string& text) {
   // args.layer_types[layer_idx] == "sliding_attention"
   static const base::Pattern kKind(R"re(.*== ["'](\w+?)(?:_attention)?["'])re");
   if (const auto found = kKind.match(text)) {
     return "is_" + (*found)[1];
   }
   return "is_variant";
+}
+
+std::string Flags::by_attributes(const eval::Provenance& condition) {
+  using Kind = eval::Provenance::Kind;
+  const std::string text = context_.args_text(&condition);
+  if (condition.kind == Kind::Config) {
+    const std::string field = text.substr(text.rfind('.') + 1);
+    return "self." + keep(house_attribute(field), text);
+  }
+  const std::string spelling = Predicates::spelling(&condition);
+  if (const auto own = own_attribute(spelling); !own.empty()) {
+    return "self." + keep(own, text);
+  }
+  if (const auto own = own_attribute(negated(spelling)); !own.empty()) {
+    return "not self." + keep(own, negated(text));
+  }
+  const std::string op = condition.name.str();
+  if (condition.kind == Kind::Unary && op == "not") {
+    const std::string of = by_attributes(*condition.left);
+    return of.empty() ? "" : negated(of);
+  }
+  if (condition.kind == Kind::Binary && (op == "and" || op == "or")) {
+    std::string left = by_attributes(*condition.left);
+    std::string right = left.empty() ? "" : by_attributes(*condition.right);
+    const auto enclose = [&](std::string& part) {
+      if (op == "and" && part.find(" or ") != std::string::npos) {
+        part = "(" + part + ")";
+      }
+    };
+    enclose(left);
+    enclose(right);
+    return right.empty() ? "" : left + " " + op + " " + right;
+  }
+  return "";
 }
 
 std::string Flags::keep(const std::string& name, const std::string& value) {
@@ -193,6 +239,12 @@ std::string Flags::expression(int predicate) {
         keep(house_attribute(*reads.fields.begin()), field);
     return with_names(text, field, "self." + name);
   }
+  const auto added = added_;
+  if (const auto out = by_attributes(*predicates_.at(predicate).condition);
+      !out.empty()) {
+    return out;
+  }
+  added_ = added;
   if (const auto turns = rotates_.find(predicate); turns != rotates_.end()) {
     const std::string value = turns->second ? text : negated(text);
     return std::string(turns->second ? "" : "not ") + "self." +

@@ -26,12 +26,12 @@ class ArgsConditions : public Conditions {
 /// attributes of the class, under house names.
 class Flags : public Conditions {
  public:
-  /// `module` is an instance, for the source's names of its attributes;
+  /// `modules` are instances, for the source's names of their attributes;
   /// `init` is what __init__ does already.
   Flags(
       Context& context,
       Predicates& predicates,
-      eval::Value module,
+      const std::vector<eval::Value>& modules,
       const Block& init);
   /// Finds in what the conditions will decide how to call them.
   void study(const Block& call);
@@ -42,12 +42,16 @@ class Flags : public Conditions {
  private:
   void add_chosen(const Block& block);
   std::string expression(int predicate);
-  std::string flag_name(const std::string& text) const;
+  /// What the source calls it; "" where it keeps no such thing.
+  std::string own_attribute(const std::string& spelling) const;
+  static std::string flag_name(const std::string& text);
+  /// In what the source keeps, and fields; "" where that does not do.
+  std::string by_attributes(const eval::Provenance& condition);
   std::string keep(const std::string& name, const std::string& value);
 
   Context& context_;
   Predicates& predicates_;
-  eval::Value module_;
+  std::vector<eval::Value> modules_;
   std::map<int, bool> rotates_;  // the outcome for which queries are rotated
   std::vector<std::pair<std::string, std::string>> known_;  // name, value
   std::vector<std::pair<std::string, std::string>> added_;

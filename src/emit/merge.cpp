@@ -161,17 +161,50 @@ bool is_blank(const PlacedText& p) {
   return p.statement.choice < 0 && p.statement.text.empty();
 }
 
-PlacedText side_of(const PlacedText& p, int predicate, bool holds) {
-  // What holds everywhere (a blank line) holds on both sides.
-  return {
-      p.statement,
-      p.where->predicate != predicate ? p.where
-      : holds                         ? p.where->when
-                                      : p.where->otherwise,
-      p.label};
+bool same(const Decision& a, const Decision& b) {
+  return a.predicate == b.predicate &&
+         (a.predicate < 0
+              ? a.label == b.label
+              : same(*a.when, *b.when) && same(*a.otherwise, *b.otherwise));
 }
 
-Block arrange(const std::vector<PlacedText>& placed);
+/// What is left to decide where the predicate holds, or where it does not.
+DecisionPtr side_of(const DecisionPtr& where, int predicate, bool holds) {
+  if (where->predicate < 0) {
+    return where;
+  }
+  if (where->predicate == predicate) {
+    return side_of(holds ? where->when : where->otherwise, predicate, holds);
+  }
+  auto out = std::make_shared<Decision>(*where);
+  out->when = side_of(where->when, predicate, holds);
+  out->otherwise = side_of(where->otherwise, predicate, holds);
+  return same(*out->when, *out->otherwise) ? out->when : out;
+}
+
+std::vector<PlacedText>
+side_of(const std::vector<PlacedText>& placed, int predicate, bool holds) {
+  std::vector<PlacedText> out;
+  for (const PlacedText& p : placed) {
+    // What holds everywhere (a blank line) holds on both sides.
+    out.push_back({p.statement, side_of(p.where, predicate, holds), p.label});
+  }
+  return out;
+}
+
+void add_predicates(const Decision& where, std::set<int>& out) {
+  if (where.predicate >= 0) {
+    out.insert(where.predicate);
+    add_predicates(*where.when, out);
+    add_predicates(*where.otherwise, out);
+  }
+}
+
+/// A run of statements that one predicate has a part in deciding.
+struct DecidedRun {
+  int predicate = -1;
+  size_t end = 0;
+};
 
 Block choose(int predicate, Block when, Block otherwise) {
   auto only_blank = [](const Block& b) {
@@ -189,45 +222,95 @@ Block choose(int predicate, Block when, Block otherwise) {
   return {s};
 }
 
-Block arrange(const std::vector<PlacedText>& placed) {
-  Block out;
-  for (size_t i = 0; i < placed.size();) {
-    const Decision& where = *placed[i].where;
-    if (where.predicate < 0) {
-      if (where.label == placed[i].label) {
-        out.push_back(placed[i].statement);
+class Arranger {
+ public:
+  /// `known`: predicates that every sample can evaluate.
+  explicit Arranger(std::set<int> known) : known_(std::move(known)) {}
+
+  Block arrange(const std::vector<PlacedText>& placed) const {
+    Block out;
+    for (size_t i = 0; i < placed.size();) {
+      const Decision& where = *placed[i].where;
+      if (where.predicate < 0) {
+        if (where.label == placed[i].label) {
+          out.push_back(placed[i].statement);
+        }
+        ++i;
+        continue;
       }
-      ++i;
-      continue;
+      const auto [predicate, end] = longest_run(placed, i);
+      const std::vector<PlacedText> run(
+          placed.begin() + static_cast<std::ptrdiff_t>(i),
+          placed.begin() + static_cast<std::ptrdiff_t>(end));
+      for (Statement& s : choose(
+               predicate,
+               arrange(side_of(run, predicate, true)),
+               arrange(side_of(run, predicate, false)))) {
+        out.push_back(std::move(s));
+      }
+      i = end;
     }
-    // The longest run that the same predicate decides; blank lines inside
-    // belong to it.
-    size_t end = i + 1;
-    for (size_t j = end; j < placed.size(); ++j) {
-      if (placed[j].where->predicate == where.predicate) {
-        end = j + 1;
-      } else if (!is_blank(placed[j])) {
+    return out;
+  }
+
+ private:
+  /// From `begin` on; the predicate that is asked first there is preferred.
+  /// Blank lines inside a run belong to it.
+  DecidedRun longest_run(const std::vector<PlacedText>& placed, size_t begin)
+      const {
+    const int first = placed[begin].where->predicate;
+    std::set<int> candidates;
+    add_predicates(*placed[begin].where, candidates);
+    DecidedRun out = run_of(placed, begin, first);
+    for (const int predicate : candidates) {
+      if (predicate != first && known_.contains(predicate)) {
+        const DecidedRun run = run_of(placed, begin, predicate);
+        out = run.end > out.end ? run : out;
+      }
+    }
+    return out;
+  }
+
+  DecidedRun run_of(
+      const std::vector<PlacedText>& placed,
+      size_t begin,
+      int predicate) const {
+    DecidedRun out{predicate, begin + 1};
+    for (size_t i = out.end; i < placed.size(); ++i) {
+      const Decision& where = *placed[i].where;
+      std::set<int> asked;
+      add_predicates(where, asked);
+      if (where.predicate == predicate ||
+          (known_.contains(predicate) && asked.contains(predicate))) {
+        out.end = i + 1;
+      } else if (!is_blank(placed[i])) {
         break;
       }
     }
-    std::vector<PlacedText> when, otherwise;
-    for (size_t j = i; j < end; ++j) {
-      when.push_back(side_of(placed[j], where.predicate, true));
-      otherwise.push_back(side_of(placed[j], where.predicate, false));
-    }
-    for (Statement& s :
-         choose(where.predicate, arrange(when), arrange(otherwise))) {
-      out.push_back(std::move(s));
-    }
-    i = end;
+    return out;
   }
+
+  std::set<int> known_;
+};
+
+std::set<int> known_predicates(
+    const std::vector<Sample>& samples,
+    const std::vector<int>& order) {
+  std::set<int> out(order.begin(), order.end());
+  std::erase_if(out, [&](int predicate) {
+    return std::any_of(samples.begin(), samples.end(), [&](const Sample& s) {
+      return s.truths[predicate] == Truth::Unknown;
+    });
+  });
   return out;
 }
 
 class Merger {
  public:
   Merger(const std::vector<Sample>& samples, const std::vector<int>& order)
-      : samples_(samples), decider_(samples, order) {}
+      : samples_(samples),
+        decider_(samples, order),
+        arranger_(known_predicates(samples, order)) {}
 
   std::optional<Block> merge(
       const std::vector<const Block*>& blocks,
@@ -260,7 +343,7 @@ class Merger {
       }
       i = end;
     }
-    return arrange(placed);
+    return arranger_.arrange(placed);
   }
 
  private:
@@ -330,6 +413,7 @@ class Merger {
 
   const std::vector<Sample>& samples_;
   Decider decider_;
+  Arranger arranger_;
 };
 
 }  // namespace

@@ -153,5 +153,47 @@ TEST(Merge, ABlankLineIsNobodysOwn) {
       (Lines{"a = 1", "", "b = 2"}));
 }
 
+TEST(Merge, APredicateThatHasAPartInALongerRunIsAskedFirst) {
+  EXPECT_EQ(
+      merged(
+          {sample({"k = 1", "v = 2", "update"}, {kNo, kYes}),
+           sample({"k = 1", "v = 3", "update"}, {kNo, kNo}),
+           sample({"k = 4"}, {kYes, kYes}),
+           sample({"k = 4"}, {kYes, kNo})},
+          {1, 0}),
+      (Lines{
+          "if p0:",
+          "    k = 4",
+          "else:",
+          "    k = 1",
+          "    if p1:",
+          "        v = 2",
+          "    else:",
+          "        v = 3",
+          "    update"}));
+}
+
+TEST(Merge, WhatAConditionAloneStandsBelowIsJoinedWithIt) {
+  EXPECT_EQ(
+      merged(
+          {sample({"a", "b", "c"}, {kYes, kYes}),
+           sample({"a", "c"}, {kYes, kNo}),
+           sample({"a", "c"}, {kNo, kYes})},
+          {0, 1}),
+      (Lines{"a", "if p0 and p1:", "    b", "c"}));
+}
+
+TEST(Merge, AConditionIsNotNegatedWhereBothSidesHaveSomethingToDo) {
+  struct : Conditions {
+    std::string text(int, bool holds) override {
+      return holds ? "not shared" : "shared";
+    }
+  } negative;
+  const auto block = merge({sample({"a"}, {kYes}), sample({"b"}, {kNo})}, {0});
+  EXPECT_EQ(
+      lines_of(*block, negative),
+      (Lines{"if shared:", "    b", "else:", "    a"}));
+}
+
 }  // namespace
 }  // namespace portwright::emit

@@ -49,17 +49,21 @@ Reads reads_of(const Provenance* p) {
   return out;
 }
 
-int Predicates::index_of(const Provenance* condition) {
-  Reads reads = reads_of(condition);
-  if (!reads.plain || (reads.fields.empty() && !reads.loop)) {
-    return -1;
-  }
-  std::string text = eval::to_string(
+std::string Predicates::spelling(const Provenance* condition) {
+  return eval::to_string(
       condition, [](const Provenance& p) -> std::optional<std::string> {
         return p.kind == Provenance::Kind::Loop
                    ? std::optional<std::string>("layer_idx")
                    : std::nullopt;
       });
+}
+
+int Predicates::index_of(const Provenance* condition) {
+  Reads reads = reads_of(condition);
+  if (!reads.plain || (reads.fields.empty() && !reads.loop)) {
+    return -1;
+  }
+  std::string text = spelling(condition);
   if (text.find("<constant>") != std::string::npos) {
     return -1;
   }

@@ -35,6 +35,8 @@ class Predicates {
   explicit Predicates(eval::Interpreter& interp)
       : interp_(interp), configs_(interp) {}
 
+  /// A condition in terms of `config` and `layer_idx`.
+  static std::string spelling(const eval::Provenance* condition);
   /// The index of a condition; -1 when it reads more than the config and the
   /// layer index, or neither.
   int index_of(const eval::Provenance* condition);

@@ -552,7 +552,7 @@ void refuse_far(Context& context, const FarNumber& number) {
   context.fields.insert("rope_theta");
   context.fields.insert("rope_scaling");
   const auto get = [](const std::string& key) {
-    return "self.rope_scaling.get(" + quoted(key) + ")";
+    return "self.rope_scaling.get(\"" + key + "\")";
   };
   const Value set = rope_sets(context.interp, context.evaluation.config);
   const Value* own = set.get<eval::Dict>()->find(number.key);

@@ -2,8 +2,13 @@
 #include "emit/config_text.h"
 
 #include "base/pattern.h"
+#include "emit/config_text.h"
+#include "emit/copies.h"
+#include "emit/early_readers.h"
 #include "emit/flags.h"
 #include "emit/guards.h"
+#include "emit/moved_transposes.h"
+#include "emit/named_offset.h"
 
 namespace portwright::emit {
 
@@ -366,6 +371,17 @@ class VariantMerger {
     return lines;
   }
 
+  /// How many lines it becomes.
+  static size_t size_of(const Block& block) {
+    struct : Conditions {
+      std::string text(int, bool holds) override {
+        return holds ? "x" : "not x";
+      }
+    } any;
+    const Lines lines = lines_of(block, any);
+    return lines.size() - std::count(lines.begin(), lines.end(), "");
+  }
+
   ClassText merge_class(const std::vector<Instance>& instances) {
     ClassText out = *instances.front().text;
     if (std::all_of(instances.begin(), instances.end(), [&](const auto& i) {
@@ -396,41 +412,53 @@ class VariantMerger {
       }
     }
     merge_parameters(instances, out);
-    auto merged = [&](bool init) {
+    auto merged = [&](bool init, const auto& lines_of_text) {
       std::vector<Sample> samples;
       for (const Instance& i : instances) {
         samples.push_back(
-            {parse_block(init ? i.text->init : i.text->call),
+            {parse_block(lines_of_text(*i.text)),
              init ? truths(i) : truths_of_call(i)});
       }
       if (init) {
         share_plain_fields(samples);
       }
-      auto block = merge(samples, init ? order.get() : of_call.get());
-      if (!block && !init) {
-        for (size_t k = 0; k < samples.size(); ++k) {
-          samples[k].block = parse_block(returning(instances[k].text->call));
-        }
-        block = merge(samples, of_call.get());
-      }
-      if (!block) {
-        give_up(instances);
-      }
-      return *block;
+      return merge(samples, init ? order.get() : of_call.get());
     };
-    Block init = merged(true);
-    const Block call = merged(false);
-    Flags flags(
-        *drafts_.front(),
-        predicates_,
-        out.frame ? out.frame->module : Value(),
-        init);
-    flags.study(call);
-    out.call = lines_of(call, flags);
+    const auto as_written = [](const ClassText& text) { return text.call; };
+    auto call = merged(false, as_written);
+    if (!call) {
+      call = merged(
+          false, [](const ClassText& text) { return returning(text.call); });
+    }
+    // Written alike, the forms may need fewer lines together.
+    const bool offset =
+        std::any_of(instances.begin(), instances.end(), [](const Instance& i) {
+          return any_has(i.text->call, kNamedOffset);
+        });
+    const auto alike = merged(false, [&](const ClassText& text) {
+      Lines lines = with_moved_transposes(without_copies(text.call));
+      return with_fewest_names(
+          text.call_params,
+          offset ? with_named_offset(std::move(lines)) : lines);
+    });
+    if (!call || (alike && size_of(*alike) < size_of(*call))) {
+      call = alike;
+    }
+    auto init = merged(true, [](const ClassText& text) { return text.init; });
+    if (!call || !init) {
+      give_up(instances);
+    }
+    std::vector<Value> modules;
+    for (const Instance& i : instances) {
+      modules.push_back(i.text->frame ? i.text->frame->module : Value());
+    }
+    Flags flags(*drafts_.front(), predicates_, modules, *init);
+    flags.study(*call);
+    out.call = lines_of(*call, flags);
     out.methods = merge_methods(instances, order.get(), flags);
-    flags.add_to(init);
+    flags.add_to(*init);
     ArgsConditions conditions(*drafts_.front(), predicates_, "args.");
-    out.init = lines_of(init, conditions);
+    out.init = lines_of(*init, conditions);
     return out;
   }
 

@@ -145,8 +145,8 @@ class DecoderLayer(nn.Module):
     ) -> mx.array:
         h = self.self_attn(self.input_layernorm(x), mask, cache)
         h = x + self.post_self_attn_layernorm(h)
-        h3 = self.post_mlp_layernorm(self.mlp(self.post_attention_layernorm(h)))
-        return h + h3
+        h2 = self.post_mlp_layernorm(self.mlp(self.post_attention_layernorm(h)))
+        return h + h2
 
 
 class Glm4Model(nn.Module):

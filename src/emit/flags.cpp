@@ -108,21 +108,21 @@ Flags::Flags(
           s.text.substr(5, equals - 5), s.text.substr(equals + 3));
     }
     has_args_ = has_args_ || s.text == "self.args = args";
-    for (const Block* part : {&s.body, &s.clauses}) {
-      add_chosen(*part);
-    }
+    add_chosen(s);
   }
 }
 
-/// Attributes that only some instances have.
-void Flags::add_chosen(const Block& block) {
-  for (const Statement& s : block) {
-    const size_t equals = s.text.find(" = ");
-    if (s.text.starts_with("self.") && equals != std::string::npos) {
-      chosen_.insert(s.text.substr(5, equals - 5));
+void Flags::add_chosen(const Statement& choice) {
+  for (const bool holds : {true, false}) {
+    for (const Statement& s : holds ? choice.body : choice.clauses) {
+      const size_t equals = s.text.find(" = ");
+      if (s.text.starts_with("self.") && equals != std::string::npos) {
+        const std::string name = s.text.substr(5, equals - 5);
+        chosen_.insert(name);
+        makes_.try_emplace(choice.choice, name, holds);
+      }
+      add_chosen(s);
     }
-    add_chosen(s.body);
-    add_chosen(s.clauses);
   }
 }
 
@@ -152,16 +152,45 @@ std::string Flags::own_attribute(const std::string& spelling) const {
   return "";
 }
 
-std::string Flags::flag_name(const std::string& text) {
-  // args.layer_types[layer_idx] == "sliding_attention"
+namespace {
+
+/// "is_sliding" of args.layer_types[layer_idx] == "sliding_attention"; "" of
+/// others.
+std::string name_of_kind(const std::string& text) {
   static const base::Pattern kKind(R"re(.*== ["'](\w+?)(?:_attention)?["'])re");
-  if (const auto found = kKind.match(text)) {
-    return "is_" + (*found)[1];
-  }
-  return "is_variant";
+  const auto found = kKind.match(text);
+  return found ? "is_" + (*found)[1] : "";
 }
 
-std::string Flags::by_attributes(const eval::Provenance& condition) {
+std::string name_of_layer(const std::string& text) {
+  return text == "layer_idx == 0"                            ? "is_first_layer"
+         : text == "layer_idx == args.num_hidden_layers - 1" ? "is_last_layer"
+                                                             : "";
+}
+
+}  // namespace
+
+std::string Flags::named(int predicate, const std::string& text) {
+  for (const auto& name : {name_of_kind(text), name_of_layer(text)}) {
+    if (!name.empty()) {
+      return "self." + keep(name, text);
+    }
+  }
+  const std::string other = negated(text);
+  if (const auto name = name_of_layer(other); !name.empty()) {
+    return "not self." + keep(name, other);
+  }
+  if (const auto made = makes_.find(predicate); made != makes_.end()) {
+    const auto& [attribute, holds] = made->second;
+    return (holds ? "self." : "not self.") +
+           keep("use_" + attribute, holds ? text : other);
+  }
+  return "self." + keep("is_variant", text);
+}
+
+std::string Flags::by_attributes(
+    const eval::Provenance& condition,
+    bool is_part) {
   using Kind = eval::Provenance::Kind;
   const std::string text = context_.args_text(&condition);
   if (condition.kind == Kind::Config) {
@@ -175,14 +204,28 @@ std::string Flags::by_attributes(const eval::Provenance& condition) {
   if (const auto own = own_attribute(negated(spelling)); !own.empty()) {
     return "not self." + keep(own, negated(text));
   }
+  if (const auto kind = name_of_kind(text); is_part && !kind.empty()) {
+    return "self." + keep(kind, text);
+  }
   const std::string op = condition.name.str();
+  const bool joins = op == "and" || op == "or" || op == "not";
+  if (const Reads reads = reads_of(&condition); is_part && !joins &&
+                                                reads.plain && !reads.loop &&
+                                                reads.fields.size() == 1) {
+    const std::string& field = *reads.fields.begin();
+    return with_names(
+        text,
+        "args." + field,
+        "self." + keep(house_attribute(field), "args." + field));
+  }
   if (condition.kind == Kind::Unary && op == "not") {
-    const std::string of = by_attributes(*condition.left);
+    const std::string of = by_attributes(*condition.left, true);
     return of.empty() ? "" : negated(of);
   }
   if (condition.kind == Kind::Binary && (op == "and" || op == "or")) {
-    std::string left = by_attributes(*condition.left);
-    std::string right = left.empty() ? "" : by_attributes(*condition.right);
+    std::string left = by_attributes(*condition.left, true);
+    std::string right =
+        left.empty() ? "" : by_attributes(*condition.right, true);
     const auto enclose = [&](std::string& part) {
       if (op == "and" && part.find(" or ") != std::string::npos) {
         part = "(" + part + ")";
@@ -240,7 +283,8 @@ std::string Flags::expression(int predicate) {
     return with_names(text, field, "self." + name);
   }
   const auto added = added_;
-  if (const auto out = by_attributes(*predicates_.at(predicate).condition);
+  if (const auto out =
+          by_attributes(*predicates_.at(predicate).condition, false);
       !out.empty()) {
     return out;
   }
@@ -250,7 +294,7 @@ std::string Flags::expression(int predicate) {
     return std::string(turns->second ? "" : "not ") + "self." +
            keep("use_rope", value);
   }
-  return "self." + keep(flag_name(text), text);
+  return named(predicate, text);
 }
 
 std::string Flags::text(int predicate, bool holds) {

@@ -40,13 +40,15 @@ class Flags : public Conditions {
   void add_to(Block& init) const;
 
  private:
-  void add_chosen(const Block& block);
+  /// Attributes that only some instances have.
+  void add_chosen(const Statement& choice);
   std::string expression(int predicate);
   /// What the source calls it; "" where it keeps no such thing.
   std::string own_attribute(const std::string& spelling) const;
-  static std::string flag_name(const std::string& text);
+  /// An attribute by what it decides.
+  std::string named(int predicate, const std::string& text);
   /// In what the source keeps, and fields; "" where that does not do.
-  std::string by_attributes(const eval::Provenance& condition);
+  std::string by_attributes(const eval::Provenance& condition, bool is_part);
   std::string keep(const std::string& name, const std::string& value);
 
   Context& context_;
@@ -56,6 +58,8 @@ class Flags : public Conditions {
   std::vector<std::pair<std::string, std::string>> known_;  // name, value
   std::vector<std::pair<std::string, std::string>> added_;
   std::set<std::string> chosen_;  // names that a condition makes
+  /// The first that a predicate makes, and whether where it holds.
+  std::map<int, std::pair<std::string, bool>> makes_;
   std::map<int, std::string> expressions_;
   bool has_args_ = false;  // self.args
 };

@@ -81,6 +81,18 @@ void write(
     const std::string& indent,
     std::vector<std::string>& out);
 
+/// A condition as a part of another.
+std::string enclosed(const std::string& test) {
+  const bool weak = test.find(" or ") != std::string::npos ||
+                    test.find(" if ") != std::string::npos;
+  return weak ? "(" + test + ")" : test;
+}
+
+/// `if x:` that has nothing to do else.
+bool is_test(const Statement& s) {
+  return s.choice < 0 && s.text.starts_with("if ") && s.clauses.empty();
+}
+
 /// A choice with what is done where its condition holds, and where not.
 struct Sides {
   std::string test;
@@ -105,11 +117,6 @@ Sides sides_of(const Statement& s, Conditions& conditions) {
     if (!is_blank(*inner.second)) {
       break;
     }
-    const auto enclosed = [](const std::string& test) {
-      const bool weak = test.find(" or ") != std::string::npos ||
-                        test.find(" if ") != std::string::npos;
-      return weak ? "(" + test + ")" : test;
-    };
     out.test = enclosed(out.test) + " and " + enclosed(inner.test);
     out.first = inner.first;
   }
@@ -125,6 +132,15 @@ void write_choice(
     return;
   }
   const auto [test, first, second] = sides_of(s, conditions);
+  if (is_blank(*second) && first->size() == 1 && is_test(first->front())) {
+    constexpr size_t kIf = 3;  // "if "
+    const Statement& inner = first->front();
+    const std::string own = inner.text.substr(kIf, inner.text.size() - kIf - 1);
+    out.push_back(
+        indent + "if " + enclosed(test) + " and " + enclosed(own) + ":");
+    write(inner.body, conditions, indent + "    ", out);
+    return;
+  }
   out.push_back(indent + "if " + test + ":");
   write(*first, conditions, indent + "    ", out);
   if (is_blank(*second)) {

@@ -265,6 +265,10 @@ class Choice {
       if (own && !taken.insert(parameter).second) {
         return "";  // two would have one name
       }
+      if (const auto made = makers_.find(parameter);
+          own && made != makers_.end() && !made->second.always) {
+        return "";  // some configs lack it, and do not read it
+      }
       taken.insert(parameter);
       names[name] = parameter;
       parameters += (parameters.empty() ? "" : ", ") + parameter;

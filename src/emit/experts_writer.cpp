@@ -4,6 +4,7 @@
 
 #include "emit/activations.h"
 #include "emit/model_writer.h"
+#include "emit/statements.h"
 
 namespace portwright::emit {
 
@@ -152,7 +153,6 @@ void ModuleWriter::keep_expert_weights(
 Expression ModuleWriter::call_experts(
     const Frame& child,
     const Experts& experts) {
-  note_specialised(context_, child);
   const Value holder = experts.list().empty()
                            ? child.module
                            : context_.module(
@@ -168,6 +168,11 @@ Expression ModuleWriter::call_experts(
   if (const auto activation = expert_activation(child, experts);
       !activation.empty()) {
     args.push_back("activation=" + activation);
+  }
+  const bool looked_up = experts.activation == Activation::Other &&
+                         any_has(context_.classes.back().call, "ACTIVATIONS[");
+  if (!looked_up) {
+    note_specialised(context_, child);
   }
   if (!experts.last.bias.empty()) {
     args.emplace_back("bias=True");

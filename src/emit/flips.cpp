@@ -68,6 +68,7 @@ class Search {
       }
     }
     add_companions(predicate.reads.fields, edits);
+    add_missing_numbers(edits);
     size_t tried = 0;
     for (const Edit& edit : edits) {
       json candidate = config_;
@@ -85,6 +86,8 @@ class Search {
   static constexpr size_t kEnough = 8;
   /// For a window or a size where there was none: tiny models go past it.
   static constexpr int kSmall = 8;
+  /// Numbers that a feature may need.
+  static constexpr int kMost = 6;
 
   bool fits(const json& candidate) {
     const Value config = predicates_.configs()(candidate);
@@ -142,6 +145,13 @@ class Search {
     }
     if (now.is_none()) {
       const bool untyped = declared.annotation.empty() || mentions("Any");
+      if (untyped || mentions("str")) {
+        for (const json& value : compared) {
+          if (value.is_string()) {
+            out.push_back(value);
+          }
+        }
+      }
       if (mentions("bool")) {
         out.push_back(true);
       }
@@ -163,7 +173,10 @@ class Search {
     }
     if (now.is_number() && is_bare()) {
       const bool optional = mentions("None") || mentions("Optional");
-      out.push_back(optional ? json(nullptr) : json(now.is_int() ? 0 : 0.0));
+      if (optional) {
+        out.push_back(nullptr);
+      }
+      out.push_back(now.is_int() ? json(0) : json(0.0));
       return out;
     }
     if (now.is_number()) {
@@ -275,6 +288,38 @@ class Search {
     with(all);
     for (size_t i = 0; all.size() > 1 && i < all.size(); ++i) {
       with({all[i]});
+    }
+  }
+
+  /// What is switched on may need numbers that a config without it leaves out,
+  /// as of experts and of those chosen: all of them, or all but one that
+  /// something else has. The first ones declared are the largest.
+  void add_missing_numbers(std::vector<Edit>& edits) {
+    if (!is_bare() || wanted_ != Truth::True || edits.empty()) {
+      return;
+    }
+    const Edit on = edits.front();
+    Edit numbers;
+    constexpr int kStep = 2;
+    int number = kSmall + kMost * kStep;
+    for (const auto& field : declared_fields(*loaded_.object()->cls)) {
+      const auto& annotation =
+          config_field(*loaded_.object()->cls, field).annotation;
+      if (numbers.size() < size_t{kMost} && !field.ends_with("token_id") &&
+          annotation.find("int") != annotation.npos &&
+          annotation.find("None") != annotation.npos &&
+          interp_.try_getattr(loaded_, field).is_none()) {
+        numbers.emplace_back(field, number -= kStep);
+      }
+    }
+    for (size_t left = 0; left <= numbers.size() && !numbers.empty(); ++left) {
+      Edit edit = on;
+      for (size_t i = 0; i < numbers.size(); ++i) {
+        if (i + 1 != left) {
+          edit.push_back(numbers[i]);
+        }
+      }
+      edits.push_back(std::move(edit));
     }
   }
 

@@ -350,6 +350,27 @@ class GuardFinder {
            });
   }
 
+  /// `method == "b"`, which was asked of what is no "a": the texts that the
+  /// drafts have. Empty for other conditions.
+  std::set<std::string> served_texts(const Branch& branch) const {
+    const Provenance& test = *branch.condition;
+    std::set<std::string> out;
+    if (!branch.outcome || test.kind != Provenance::Kind::Binary ||
+        test.name.str() != "==" ||
+        test.left->kind != Provenance::Kind::Config) {
+      return out;
+    }
+    for (const Context* draft : drafts_) {
+      const eval::Value value = context_.interp.try_getattr(
+          draft->evaluation.config, test.left->name.str());
+      if (!value.is_str()) {
+        return {};
+      }
+      out.insert(value.str());
+    }
+    return out;
+  }
+
   void consider(const Decided& decided) {
     const Branch& branch = decided.branch;
     const Reads reads = reads_of(branch.condition);
@@ -364,6 +385,13 @@ class GuardFinder {
           return assured_.contains(f);
         });
     if (branch.operand && (!branch.outcome || assured)) {
+      return;
+    }
+    if (const auto texts = served_texts(branch); texts.size() > 1) {
+      const std::string field = *reads.fields.begin();
+      context_.fields.insert(field);
+      add("self." + field + " not in " + tuple_of(texts),
+          "f\"" + field + " {self." + field + "} is not supported\"");
       return;
     }
     std::string text = context_.args_text(branch.condition);

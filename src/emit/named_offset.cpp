@@ -67,6 +67,10 @@ std::optional<Lines> rotated_before(const Lines& lines) {
 
 }  // namespace
 
+bool rotates_by_cache(const Lines& lines) {
+  return rotated_before(lines).has_value();
+}
+
 Lines with_named_offset(Lines lines) {
   if (any_has(lines, "offset = ")) {
     return lines;

@@ -8,6 +8,9 @@ namespace portwright::emit {
 inline constexpr const char* kNamedOffset =
     "offset = cache.offset if cache is not None else 0";
 
+/// True where rotations are written for a cache and for none.
+bool rotates_by_cache(const Lines& lines);
+
 /// Rotations that are written for a cache and for none, once for both:
 ///
 ///     if cache is not None:

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "emit/config_text.h"
 #include "emit/naming.h"
+#include "emit/statements.h"
 
 namespace portwright::emit {
 
@@ -117,6 +119,81 @@ std::set<std::string> names_of(const std::vector<Context*>& drafts) {
   return out;
 }
 
+bool is_whole_word(const std::string& line, size_t at, size_t size) {
+  return (at == 0 || !is_word(line[at - 1])) &&
+         (at + size == line.size() || !is_word(line[at + size]));
+}
+
+std::string
+with_word(std::string line, const std::string& word, const std::string& other) {
+  for (size_t at = 0; (at = line.find(word, at)) != std::string::npos;) {
+    const bool whole = is_whole_word(line, at, word.size());
+    if (whole) {
+      line.replace(at, word.size(), other);
+    }
+    at += whole ? other.size() : word.size();
+  }
+  return line;
+}
+
+/// What stands in `lines` where those of another instance have the parameter;
+/// "" where that is not the one difference.
+std::string stands_for(
+    const std::string& parameter,
+    const Lines& with,
+    const Lines& lines) {
+  if (with.size() != lines.size()) {
+    return "";
+  }
+  std::string out;
+  for (size_t i = 0; i < with.size() && out.empty(); ++i) {
+    for (size_t at = 0;
+         (at = with[i].find(parameter, at)) != std::string::npos && out.empty();
+         ++at) {
+      if (!is_whole_word(with[i], at, parameter.size())) {
+        continue;
+      }
+      // As far as the line goes on alike, or to what parts arguments.
+      const size_t end = lines[i].find_first_of(",)", at);
+      if (lines[i].compare(0, at, with[i], 0, at) == 0) {
+        out = lines[i].substr(at, end == std::string::npos ? end : end - at);
+      }
+    }
+  }
+  for (size_t i = 0; i < with.size(); ++i) {
+    if (out.empty() || with_word(with[i], parameter, out) != lines[i]) {
+      return "";
+    }
+  }
+  return out;
+}
+
+/// An instance that takes a size from the config is made as those are that are
+/// given one, where that is all by which they differ.
+void share_parameters(const std::vector<Placed>& all) {
+  const auto given = std::find_if(all.begin(), all.end(), [&](const Placed& p) {
+    return p.text->init_params.size() == 2 &&
+           p.text->init_params[1].ends_with(": int");
+  });
+  if (given == all.end()) {
+    return;
+  }
+  const auto& parameters = given->text->init_params;
+  const std::string name = parameters[1].substr(0, parameters[1].find(':'));
+  for (const Placed& p : all) {
+    if (p.text->init_params.size() != 1) {
+      continue;
+    }
+    const std::string value = stands_for(name, given->text->init, p.text->init);
+    std::string* line = making_line(p);
+    if (!value.empty() && line && line->ends_with(")")) {
+      line->insert(line->size() - 1, ", " + name + "=" + value);
+      p.text->init = given->text->init;
+      p.text->init_params = parameters;
+    }
+  }
+}
+
 }  // namespace
 
 void separate_classes(const std::vector<Context*>& drafts) {
@@ -130,6 +207,7 @@ void separate_classes(const std::vector<Context*>& drafts) {
         }
       }
     }
+    share_parameters(all);
     const auto groups = groups_of(all);
     for (size_t i = 1; i < groups.size(); ++i) {
       const std::string& place = groups[i].front();

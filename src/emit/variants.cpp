@@ -431,18 +431,23 @@ class VariantMerger {
           false, [](const ClassText& text) { return returning(text.call); });
     }
     // Written alike, the forms may need fewer lines together.
-    const bool offset =
+    const bool differ =
         std::any_of(instances.begin(), instances.end(), [](const Instance& i) {
-          return any_has(i.text->call, kNamedOffset);
+          return !rotates_by_cache(i.text->call);
         });
-    const auto alike = merged(false, [&](const ClassText& text) {
-      Lines lines = with_moved_transposes(without_copies(text.call));
-      return with_fewest_names(
-          text.call_params,
-          offset ? with_named_offset(std::move(lines)) : lines);
-    });
-    if (!call || (alike && size_of(*alike) < size_of(*call))) {
-      call = alike;
+    for (const bool offset : {false, true}) {
+      if (offset && !differ) {
+        continue;  // all by the cache's, as mlx-lm has it
+      }
+      const auto alike = merged(false, [&](const ClassText& text) {
+        Lines lines = with_moved_transposes(without_copies(text.call));
+        return with_fewest_names(
+            text.call_params,
+            offset ? with_named_offset(std::move(lines)) : lines);
+      });
+      if (!call || (alike && size_of(*alike) < size_of(*call))) {
+        call = alike;
+      }
     }
     auto init = merged(true, [](const ClassText& text) { return text.init; });
     if (!call || !init) {

@@ -327,6 +327,44 @@ def test_a_field_that_may_be_null_need_not_be_given(
     assert proof["verdict"] == "passed", proof["reason"]
 
 
+# What released checkpoints of a type have, and the tiny one has not.
+RELEASED = {
+    "a-dense-layer-after-each-with-experts": (
+        "llama4_text",
+        {"moe_layers": [0, 2]},
+    ),
+    "rotations-by-a-text-that-may-be-null": (
+        "granitemoehybrid",
+        {"position_embedding_type": "rope"},
+    ),
+    "a-choice-of-experts-before-the-one-that-is-asked-for": (
+        "deepseek_v2",
+        {"topk_method": "greedy"},
+    ),
+    "experts-with-numbers-that-others-leave-out": (
+        "gemma4_text",
+        {
+            "enable_moe_block": True,
+            "num_experts": 6,
+            "top_k_experts": 2,
+            "moe_intermediate_size": 40,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("kind, changes", RELEASED.values(), ids=RELEASED)
+def test_what_released_checkpoints_have_is_served(
+    kind, changes, emitted, checkpoint, prove, tmp_path  # noqa: F811
+):
+    config = json.loads((checkpoint(kind) / "config.json").read_text())
+    port, given = tmp_path / "port.py", tmp_path / "config.json"
+    port.write_text(emitted(kind))
+    given.write_text(json.dumps({**config, **changes}))
+    (proof,) = prove(port, given)
+    assert proof["verdict"] == "passed", proof["reason"]
+
+
 def test_a_switch_that_the_file_serves_one_way_is_refused_the_other(
     emitted, checkpoint, prove, tmp_path  # noqa: F811
 ):

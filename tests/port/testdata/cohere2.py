@@ -116,21 +116,16 @@ class Attention(nn.Module):
     ) -> mx.array:
         B, L, _ = x.shape
 
+        offset = cache.offset if cache is not None else 0
         queries = self.q_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
         keys = self.k_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
         values = self.v_proj(x).reshape(B, L, -1, self.head_dim).transpose(0, 2, 1, 3)
 
         if self.use_rope:
-            if cache is not None:
-                queries = self.rope(queries, offset=cache.offset)
-                keys = self.rope(keys, offset=cache.offset)
-                keys, values = cache.update_and_fetch(keys, values)
-            else:
-                queries = self.rope(queries)
-                keys = self.rope(keys)
-        else:
-            if cache is not None:
-                keys, values = cache.update_and_fetch(keys, values)
+            queries = self.rope(queries, offset=offset)
+            keys = self.rope(keys, offset=offset)
+        if cache is not None:
+            keys, values = cache.update_and_fetch(keys, values)
 
         output = scaled_dot_product_attention(
             queries, keys, values, cache=cache, scale=self.scale, mask=mask

@@ -74,15 +74,13 @@ class ArgumentWriter {
       add({given("partial_rotary_factor", factor)});
     }
     checks("");
-    if (!partial) {
-      refuse_one_pair();
-    }
+    refuse_one_pair(partial);
     add({"self.rope_scaling = " + completed(original)});
   }
 
   /// Where pairs lie side by side, the angles of a part that is one pair are
   /// those of all pairs: torch broadcasts them. Of more it raises.
-  void refuse_one_pair() {
+  void refuse_one_pair(bool partial) {
     const std::string form = "one pair of angles";
     const auto side_by_side = [](const std::string& line) {
       return line.find("traditional=True") != std::string::npos;
@@ -91,7 +89,12 @@ class ArgumentWriter {
         context_.classes.begin(), context_.classes.end(), [&](const auto& c) {
           return std::any_of(c.init.begin(), c.init.end(), side_by_side);
         });
-    if (context_.left_ropes.contains(form)) {
+    if (context_.left_ropes.contains(form) && partial) {
+      add(
+          {"if self.partial_rotary_factor != 1:",
+           "    raise ValueError(\"partial_rotary_factor is not supported\")"});
+      guards_.push_back("partial_rotary_factor");
+    } else if (context_.left_ropes.contains(form)) {
       const std::string part = field("partial_rotary_factor", 1);
       add(
           {"part = rope.get(\"partial_rotary_factor\", " + part + ")",

@@ -66,6 +66,17 @@ def test_one_pair_of_angles_for_all_is_refused_in_words(both, rope):
             both("deepseek_v3", fields)
 
 
+@pytest.mark.parametrize("kind", ["default", "linear"])
+def test_one_pair_of_angles_is_refused_where_the_part_is_read_too(both, kind):
+    rope = {"rope_type": kind, "rope_theta": 1e4, "factor": 4.0}
+    for part in (None, 1.0):
+        given = {**rope, "partial_rotary_factor": part} if part else rope
+        both("glm4_moe_lite", {"qk_rope_head_dim": 8, "rope_parameters": given})
+    with pytest.raises(ValueError, match="partial_rotary_factor is not supported"):
+        given = {**rope, "partial_rotary_factor": 0.25}
+        both("glm4_moe_lite", {"qk_rope_head_dim": 8, "rope_parameters": given})
+
+
 def test_a_part_that_the_config_class_computes_is_not_read(
     emitted, checkpoint, tmp_path, root, monkeypatch
 ):

@@ -84,10 +84,7 @@ std::string ArgsConditions::text(int predicate, bool holds) {
       context_.args_text(predicates_.at(predicate).condition),
       "args.",
       prefix_);
-  // "not a == b" is "a != b"
-  return holds && !text.starts_with("not ") ? text
-         : holds                            ? negated(negated(text))
-                                            : negated(text);
+  return holds ? text : negated(text);
 }
 
 Flags::Flags(

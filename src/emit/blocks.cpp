@@ -93,6 +93,11 @@ bool is_test(const Statement& s) {
   return s.choice < 0 && s.text.starts_with("if ") && s.clauses.empty();
 }
 
+/// One choice alone: the `elif` of the one before it, or a part of its test.
+bool is_chain(const Block& block) {
+  return block.size() == 1 && block.front().choice >= 0;
+}
+
 /// A choice with what is done where its condition holds, and where not.
 struct Sides {
   std::string test;
@@ -102,8 +107,8 @@ struct Sides {
 
 Sides sides_of(const Statement& s, Conditions& conditions) {
   // Rather `if x:` than `if not x:`, where both have something to do.
-  const bool is_chain = s.clauses.size() == 1 && s.clauses.front().choice >= 0;
-  const bool negative = !is_blank(s.clauses) && !is_chain && !leaves(s.body) &&
+  const bool negative = !is_blank(s.clauses) && !is_chain(s.clauses) &&
+                        !leaves(s.body) &&
                         conditions.text(s.choice, true).starts_with("not ");
   const bool swapped = is_blank(s.body) || negative;
   Sides out{
@@ -111,8 +116,7 @@ Sides sides_of(const Statement& s, Conditions& conditions) {
       swapped ? &s.clauses : &s.body,
       swapped ? &s.body : &s.clauses};
   // What a condition alone stands below: `if x and y:`.
-  while (is_blank(*out.second) && out.first->size() == 1 &&
-         out.first->front().choice >= 0) {
+  while (is_blank(*out.second) && is_chain(*out.first)) {
     const Sides inner = sides_of(out.first->front(), conditions);
     if (!is_blank(*inner.second)) {
       break;
@@ -151,8 +155,7 @@ void write_choice(
     return;
   }
   const size_t at = out.size();
-  const bool chain = second->size() == 1 && second->front().choice >= 0;
-  if (chain) {
+  if (is_chain(*second)) {
     write_choice(second->front(), conditions, indent, out);
     out[at] = indent + "el" + out[at].substr(indent.size());
     return;

@@ -10,12 +10,6 @@ namespace portwright::emit {
 
 namespace {
 
-/// "keys" of "keys2"; "" where there is no number.
-std::string without_number(const std::string& name) {
-  const size_t end = name.find_last_not_of("0123456789") + 1;
-  return end < name.size() ? name.substr(0, end) : "";
-}
-
 /// True where one line may as well come after the other: neither makes what
 /// the other reads or makes.
 bool is_apart(const std::string& a, const std::string& b) {

@@ -27,6 +27,11 @@ std::string pascal_case(std::string_view snake) {
   return out;
 }
 
+std::string without_number(const std::string& name) {
+  const size_t end = name.find_last_not_of("0123456789") + 1;
+  return end < name.size() ? name.substr(0, end) : "";
+}
+
 namespace {
 
 /// Thrown at what liveness is not computed for.
@@ -59,10 +64,9 @@ class Forward {
   /// A numbered name and the one that can stand for it.
   std::optional<std::pair<std::string, std::string>> superfluous() const {
     for (const auto& [name, live] : live_) {
-      const size_t end = name.find_last_not_of("0123456789") + 1;
-      const std::string base = name.substr(0, end);
+      const std::string base = without_number(name);
       // x1, x2 are parts of an x.
-      if (end < name.size() && !parameters_.contains(name) &&
+      if (!base.empty() && !parameters_.contains(name) &&
           live_.contains(base) && !live_.contains(base + "1") &&
           !live.contains(base) && !live_.at(base).contains(name)) {
         return std::pair(name, base);

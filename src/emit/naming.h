@@ -9,6 +9,9 @@ namespace portwright::emit {
 /// "SharedBlock" of "shared_block".
 std::string pascal_case(std::string_view snake);
 
+/// "keys" of "keys2"; "" where there is no number.
+std::string without_number(const std::string& name);
+
 /// The statements of a function without numbered names that need no number:
 /// `h2 = self.norm(h)` gives h anew where nothing reads the old one any more.
 /// Lines are indented below the function; what is not understood stays.

@@ -119,23 +119,6 @@ std::set<std::string> names_of(const std::vector<Context*>& drafts) {
   return out;
 }
 
-bool is_whole_word(const std::string& line, size_t at, size_t size) {
-  return (at == 0 || !is_word(line[at - 1])) &&
-         (at + size == line.size() || !is_word(line[at + size]));
-}
-
-std::string
-with_word(std::string line, const std::string& word, const std::string& other) {
-  for (size_t at = 0; (at = line.find(word, at)) != std::string::npos;) {
-    const bool whole = is_whole_word(line, at, word.size());
-    if (whole) {
-      line.replace(at, word.size(), other);
-    }
-    at += whole ? other.size() : word.size();
-  }
-  return line;
-}
-
 /// What stands in `lines` where those of another instance have the parameter;
 /// "" where that is not the one difference.
 std::string stands_for(
@@ -147,21 +130,18 @@ std::string stands_for(
   }
   std::string out;
   for (size_t i = 0; i < with.size() && out.empty(); ++i) {
-    for (size_t at = 0;
-         (at = with[i].find(parameter, at)) != std::string::npos && out.empty();
-         ++at) {
-      if (!is_whole_word(with[i], at, parameter.size())) {
-        continue;
-      }
-      // As far as the line goes on alike, or to what parts arguments.
-      const size_t end = lines[i].find_first_of(",)", at);
-      if (lines[i].compare(0, at, with[i], 0, at) == 0) {
+    for (const Name& name : names_in(with[i])) {
+      const size_t at = name.end - name.text.size();
+      // As far as the line goes on alike, to what parts arguments.
+      if (name.text == parameter && out.empty() &&
+          lines[i].compare(0, at, with[i], 0, at) == 0) {
+        const size_t end = lines[i].find_first_of(",)", at);
         out = lines[i].substr(at, end == std::string::npos ? end : end - at);
       }
     }
   }
   for (size_t i = 0; i < with.size(); ++i) {
-    if (out.empty() || with_word(with[i], parameter, out) != lines[i]) {
+    if (out.empty() || renamed(with[i], {{parameter, out}}) != lines[i]) {
       return "";
     }
   }

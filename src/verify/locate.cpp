@@ -12,6 +12,9 @@ namespace {
 
 constexpr double kNotComparable = std::numeric_limits<double>::infinity();
 
+/// Of what is allowed, which is 32 times the noise.
+constexpr double kTwiceNoise = 2.0 / 32;
+
 /// A module of the port and the one of the reference that it stands for.
 struct Pair {
   std::string candidate;
@@ -183,7 +186,7 @@ std::optional<Found> far_from_others(
         std::all_of(errors.begin(), errors.end(), [&](const auto& other) {
           return &other == &error || error.relative > kFar * other.relative;
         });
-    if (far && error.relative > limit * 2 / 32) {
+    if (far && error.relative > limit * kTwiceNoise) {
       return error.found;
     }
   }
@@ -427,7 +430,7 @@ std::optional<LayerError> above_noise(const LayerErrors& errors) {
 std::optional<LayerError> standing_out(const LayerErrors& errors) {
   std::optional<LayerError> out;
   for (const auto& error : errors) {
-    if (error.share > (out ? out->share : 2.0 / 32)) {
+    if (error.share > (out ? out->share : kTwiceNoise)) {
       out = error;
     }
   }
